@@ -1,0 +1,799 @@
+//! JSON as slices: a document is a flat table of nodes that point into the bytes they came from.
+//!
+//! Events and subgraph answers are parsed into one [`Document`], merged by relinking nodes and written
+//! out by copying slices, so no string, number or key is ever decoded on the way from a broker to a
+//! client. A document is reused: [`Document::clear`] keeps its tables, so the steady state allocates
+//! nothing. What the values *mean* (types, nullability) is left to whoever reads them.
+//!
+//! Follows RFC 8259. Where names repeat within an object the last one counts, as in JavaScript.
+
+use bytes::Bytes;
+use std::{borrow::Cow, fmt};
+
+/// A node of one [`Document`]. Only meaningful for the document that gave it out, until `clear`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(u32);
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Null,
+    Bool,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// Why bytes are not JSON, and where (byte offset).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct ParseError {
+    pub offset: usize,
+    pub reason: &'static str,
+}
+
+/// Nesting beyond which [`Document::parse`] refuses: deep enough for every real payload, shallow enough
+/// that walking it recursively fits any thread's stack.
+pub const DEPTH_MAX: usize = 128;
+
+const NONE: u32 = u32::MAX;
+/// The buffer of text made here rather than parsed.
+const OWN: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slice {
+    buffer: u32,
+    start: u32,
+    end: u32,
+}
+
+const EMPTY: Slice = Slice { buffer: OWN, start: 0, end: 0 };
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    kind: Kind,
+    /// The name within the parent object, unescaped.
+    key: Slice,
+    /// A scalar as it was written, quotes included.
+    text: Slice,
+    first: u32,
+    last: u32,
+    next: u32,
+}
+
+/// A set of JSON values and the bytes they point into.
+#[derive(Default)]
+pub struct Document {
+    buffers: Vec<Bytes>,
+    own: Vec<u8>,
+    nodes: Vec<Node>,
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("nodes", &self.nodes.len())
+            .field("buffers", &self.buffers.len())
+            .finish()
+    }
+}
+
+impl Document {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets every value and buffer and keeps the capacity.
+    pub fn clear(&mut self) {
+        self.buffers.clear();
+        self.own.clear();
+        self.nodes.clear();
+    }
+
+    /// Adds the one JSON value that `bytes` holds. Nothing is kept of bytes that do not parse.
+    pub fn parse(&mut self, bytes: Bytes) -> Result<NodeId, ParseError> {
+        if bytes.len() >= NONE as usize {
+            return Err(ParseError { offset: 0, reason: "document larger than 4 GiB" });
+        }
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| ParseError { offset: error.valid_up_to(), reason: "invalid UTF-8" })?;
+        let nodes = self.nodes.len();
+        let own = self.own.len();
+        let buffer = u32::try_from(self.buffers.len()).expect("fewer than 2^32 buffers");
+        let mut parser =
+            Parser { text: text.as_bytes(), at: 0, buffer, nodes: &mut self.nodes, own: &mut self.own };
+        match parser.document() {
+            Ok(root) => {
+                self.buffers.push(bytes);
+                Ok(root)
+            }
+            Err(error) => {
+                self.nodes.truncate(nodes);
+                self.own.truncate(own);
+                Err(error)
+            }
+        }
+    }
+
+    pub fn kind(&self, id: NodeId) -> Kind {
+        self.node(id).kind
+    }
+
+    pub fn is_null(&self, id: NodeId) -> bool {
+        self.kind(id) == Kind::Null
+    }
+
+    /// A scalar as it was written (strings with their quotes); `None` for arrays and objects, which
+    /// [`Document::write`] spells out.
+    pub fn raw(&self, id: NodeId) -> Option<&[u8]> {
+        let node = self.node(id);
+        (!matches!(node.kind, Kind::Array | Kind::Object)).then(|| self.slice(node.text))
+    }
+
+    /// A string's value, unescaped.
+    pub fn as_str(&self, id: NodeId) -> Option<Cow<'_, str>> {
+        let node = self.node(id);
+        if node.kind != Kind::String {
+            return None;
+        }
+        let raw = self.slice(node.text);
+        let inner = std::str::from_utf8(&raw[1..raw.len() - 1]).expect("parsed as UTF-8");
+        Some(if inner.contains('\\') { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) })
+    }
+
+    /// A number as it was written.
+    pub fn as_number(&self, id: NodeId) -> Option<&str> {
+        let node = self.node(id);
+        (node.kind == Kind::Number)
+            .then(|| std::str::from_utf8(self.slice(node.text)).expect("numbers are ASCII"))
+    }
+
+    pub fn as_bool(&self, id: NodeId) -> Option<bool> {
+        let node = self.node(id);
+        (node.kind == Kind::Bool).then(|| self.slice(node.text) == b"true")
+    }
+
+    /// The items of an array or the values of an object, in order; nothing for a scalar.
+    pub fn children(&self, id: NodeId) -> Children<'_> {
+        Children { document: self, next: self.node(id).first }
+    }
+
+    /// Names and values of an object, in order.
+    pub fn entries(&self, id: NodeId) -> impl Iterator<Item = (&str, NodeId)> {
+        self.children(id).map(|child| (self.key(child), child))
+    }
+
+    /// The name of a node within its object.
+    pub fn key(&self, id: NodeId) -> &str {
+        std::str::from_utf8(self.slice(self.node(id).key)).expect("keys are UTF-8")
+    }
+
+    pub fn len(&self, id: NodeId) -> usize {
+        self.children(id).count()
+    }
+
+    /// Whether a container has no items.
+    pub fn is_empty(&self, id: NodeId) -> bool {
+        self.node(id).first == NONE
+    }
+
+    /// A member of an object by name; `None` when it is absent or `id` is no object.
+    pub fn get(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        if self.kind(id) != Kind::Object {
+            return None;
+        }
+        self.children(id).filter(|child| self.slice(self.node(*child).key) == key.as_bytes()).last()
+    }
+
+    /// Follows names downwards from `id`.
+    pub fn get_path<'k>(&self, id: NodeId, path: impl IntoIterator<Item = &'k str>) -> Option<NodeId> {
+        path.into_iter().try_fold(id, |at, key| self.get(at, key))
+    }
+
+    /// Appends the value as compact JSON: scalars as they were written, blanks between them left out.
+    pub fn write(&self, id: NodeId, out: &mut Vec<u8>) {
+        let node = self.node(id);
+        let (open, close) = match node.kind {
+            Kind::Object => (b'{', b'}'),
+            Kind::Array => (b'[', b']'),
+            _ => return out.extend_from_slice(self.slice(node.text)),
+        };
+        out.push(open);
+        for (index, child) in self.children(id).enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            if node.kind == Kind::Object {
+                write_string(self.key(child), out);
+                out.push(b':');
+            }
+            self.write(child, out);
+        }
+        out.push(close);
+    }
+
+    /// A new `null`.
+    pub fn new_null(&mut self) -> NodeId {
+        self.new_text(Kind::Null, b"null")
+    }
+
+    /// A new, empty object.
+    pub fn new_object(&mut self) -> NodeId {
+        self.push(Node { kind: Kind::Object, ..LEAF })
+    }
+
+    /// A new, empty array.
+    pub fn new_array(&mut self) -> NodeId {
+        self.push(Node { kind: Kind::Array, ..LEAF })
+    }
+
+    /// A new string.
+    pub fn new_string(&mut self, value: &str) -> NodeId {
+        let start = self.own.len();
+        write_string(value, &mut self.own);
+        let text = own_slice(start, self.own.len());
+        self.push(Node { kind: Kind::String, text, ..LEAF })
+    }
+
+    fn new_text(&mut self, kind: Kind, text: &[u8]) -> NodeId {
+        let text = self.keep(text);
+        self.push(Node { kind, text, ..LEAF })
+    }
+
+    /// Puts a node into an object under `key`, in place of whatever had that name.
+    ///
+    /// A node belongs to one parent: hand in one that is fresh, or a [`Document::copy`].
+    pub fn insert(&mut self, object: NodeId, key: &str, value: NodeId) {
+        debug_assert_eq!(self.kind(object), Kind::Object);
+        self.remove(object, key);
+        let key = self.keep(key.as_bytes());
+        self.node_mut(value).key = key;
+        self.link_last(object, value);
+    }
+
+    /// Puts a node at the end of an array. See [`Document::insert`] on parents.
+    pub fn append(&mut self, array: NodeId, value: NodeId) {
+        debug_assert_eq!(self.kind(array), Kind::Array);
+        self.link_last(array, value);
+    }
+
+    /// Takes a member out of an object; the node can be inserted elsewhere.
+    pub fn remove(&mut self, object: NodeId, key: &str) -> Option<NodeId> {
+        let found = self.get(object, key)?;
+        let before = self.children(object).take_while(|child| *child != found).last();
+        let after = self.node(found).next;
+        match before {
+            Some(before) => self.node_mut(before).next = after,
+            None => self.node_mut(object).first = after,
+        }
+        if after == NONE {
+            self.node_mut(object).last = before.map_or(NONE, |it| it.0);
+        }
+        self.node_mut(found).next = NONE;
+        Some(found)
+    }
+
+    /// Makes `target` hold what `source` holds. The two share children afterwards: give up `source`.
+    pub fn replace(&mut self, target: NodeId, source: NodeId) {
+        let Node { kind, text, first, last, .. } = *self.node(source);
+        let node = self.node_mut(target);
+        (node.kind, node.text, node.first, node.last) = (kind, text, first, last);
+    }
+
+    /// A deep copy, without a parent.
+    pub fn copy(&mut self, id: NodeId) -> NodeId {
+        let node = *self.node(id);
+        let copy = self.push(Node { first: NONE, last: NONE, next: NONE, key: EMPTY, ..node });
+        let mut child = node.first;
+        while child != NONE {
+            let Node { key, next, .. } = self.nodes[child as usize];
+            let child_copy = self.copy(NodeId(child));
+            self.node_mut(child_copy).key = key;
+            self.link_last(copy, child_copy);
+            child = next;
+        }
+        copy
+    }
+
+    /// Deep merge of `source` into `target`: `null` changes nothing, objects merge by name, lists by
+    /// position, anything else replaces. Gives up `source`.
+    pub fn merge(&mut self, target: NodeId, source: NodeId) {
+        match (self.kind(target), self.kind(source)) {
+            (_, Kind::Null) => {}
+            (Kind::Object, Kind::Object) => {
+                let mut child = self.node(source).first;
+                while child != NONE {
+                    let next = self.nodes[child as usize].next;
+                    self.merge_member(target, NodeId(child));
+                    child = next;
+                }
+            }
+            (Kind::Array, Kind::Array) => {
+                let (mut to, mut from) = (self.node(target).first, self.node(source).first);
+                while to != NONE && from != NONE {
+                    let next = (self.nodes[to as usize].next, self.nodes[from as usize].next);
+                    self.merge(NodeId(to), NodeId(from));
+                    (to, from) = next;
+                }
+            }
+            _ => self.replace(target, source),
+        }
+    }
+
+    fn merge_member(&mut self, object: NodeId, member: NodeId) {
+        let key = self.node(member).key;
+        let twin = self.children(object).find(|it| self.slice(self.node(*it).key) == self.slice(key));
+        match twin {
+            Some(twin) => self.merge(twin, member),
+            None => {
+                self.node_mut(member).next = NONE;
+                self.link_last(object, member);
+            }
+        }
+    }
+
+    fn link_last(&mut self, parent: NodeId, child: NodeId) {
+        let last = self.node(parent).last;
+        match last {
+            NONE => self.node_mut(parent).first = child.0,
+            last => self.nodes[last as usize].next = child.0,
+        }
+        self.node_mut(parent).last = child.0;
+    }
+
+    fn keep(&mut self, text: &[u8]) -> Slice {
+        let start = self.own.len();
+        self.own.extend_from_slice(text);
+        own_slice(start, self.own.len())
+    }
+
+    fn push(&mut self, node: Node) -> NodeId {
+        push(&mut self.nodes, node)
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.0 as usize]
+    }
+
+    fn slice(&self, slice: Slice) -> &[u8] {
+        let buffer =
+            if slice.buffer == OWN { &self.own[..] } else { &self.buffers[slice.buffer as usize][..] };
+        &buffer[slice.start as usize..slice.end as usize]
+    }
+}
+
+/// The children of a node, in order.
+pub struct Children<'a> {
+    document: &'a Document,
+    next: u32,
+}
+
+impl Iterator for Children<'_> {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        if self.next == NONE {
+            return None;
+        }
+        let id = NodeId(self.next);
+        self.next = self.document.node(id).next;
+        Some(id)
+    }
+}
+
+const LEAF: Node = Node { kind: Kind::Null, key: EMPTY, text: EMPTY, first: NONE, last: NONE, next: NONE };
+
+fn push(nodes: &mut Vec<Node>, node: Node) -> NodeId {
+    let id = u32::try_from(nodes.len()).expect("fewer than 2^32 nodes");
+    nodes.push(node);
+    NodeId(id)
+}
+
+fn own_slice(start: usize, end: usize) -> Slice {
+    Slice { buffer: OWN, start: start as u32, end: end as u32 }
+}
+
+/// Appends a JSON string literal.
+pub fn write_string(value: &str, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    let mut plain_from = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            0..=0x1f => b'u',
+            _ => continue,
+        };
+        out.extend_from_slice(&value.as_bytes()[plain_from..at]);
+        plain_from = at + 1;
+        out.extend_from_slice(&[b'\\', escape]);
+        if escape == b'u' {
+            out.extend_from_slice(&[b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+    out.extend_from_slice(&value.as_bytes()[plain_from..]);
+    out.push(b'"');
+}
+
+/// What stands between the quotes of a valid JSON string, decoded. Lone surrogates become U+FFFD.
+fn unescape(raw: &str) -> String {
+    let quoted = format!("\"{raw}\"");
+    serde_json::from_str(&quoted).unwrap_or_else(|_| replace_lone_surrogates(raw))
+}
+
+fn replace_lone_surrogates(raw: &str) -> String {
+    let mut units: Vec<u16> = Vec::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            units.extend(c.encode_utf16(&mut [0; 2]).iter());
+            continue;
+        }
+        match chars.next() {
+            Some('u') => {
+                let hex: String = chars.by_ref().take(4).collect();
+                units.push(u16::from_str_radix(&hex, 16).unwrap_or(0xFFFD));
+            }
+            Some('n') => units.push(u16::from(b'\n')),
+            Some('r') => units.push(u16::from(b'\r')),
+            Some('t') => units.push(u16::from(b'\t')),
+            Some('b') => units.push(8),
+            Some('f') => units.push(12),
+            Some(other) => units.extend(other.encode_utf16(&mut [0; 2]).iter()),
+            None => {}
+        }
+    }
+    String::from_utf16_lossy(&units)
+}
+
+struct Parser<'a> {
+    text: &'a [u8],
+    at: usize,
+    buffer: u32,
+    nodes: &'a mut Vec<Node>,
+    own: &'a mut Vec<u8>,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<NodeId, ParseError> {
+        self.skip_blanks();
+        let root = self.value(0)?;
+        self.skip_blanks();
+        if self.at < self.text.len() { Err(self.error("unexpected text after the value")) } else { Ok(root) }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<NodeId, ParseError> {
+        if depth > DEPTH_MAX {
+            return Err(self.error("nested too deeply"));
+        }
+        let start = self.at;
+        match self.peek() {
+            Some(b'{') => self.object(depth),
+            Some(b'[') => self.array(depth),
+            Some(b'"') => {
+                self.string()?;
+                Ok(self.leaf(Kind::String, start))
+            }
+            Some(b't') => self.word(b"true", Kind::Bool),
+            Some(b'f') => self.word(b"false", Kind::Bool),
+            Some(b'n') => self.word(b"null", Kind::Null),
+            Some(b'-' | b'0'..=b'9') => {
+                self.number()?;
+                Ok(self.leaf(Kind::Number, start))
+            }
+            Some(_) => Err(self.error("expected a value")),
+            None => Err(self.error("unexpected end, expected a value")),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<NodeId, ParseError> {
+        let object = self.open(Kind::Object);
+        self.skip_blanks();
+        if !self.take(b'}') {
+            loop {
+                self.skip_blanks();
+                let key = self.key()?;
+                self.skip_blanks();
+                if !self.take(b':') {
+                    return Err(self.error("expected ':'"));
+                }
+                self.skip_blanks();
+                let value = self.value(depth + 1)?;
+                self.nodes[value.0 as usize].key = key;
+                self.link(object, value);
+                self.skip_blanks();
+                if self.take(b'}') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return Err(self.error("expected ',' or '}'"));
+                }
+            }
+        }
+        Ok(object)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<NodeId, ParseError> {
+        let array = self.open(Kind::Array);
+        self.skip_blanks();
+        if !self.take(b']') {
+            loop {
+                self.skip_blanks();
+                let value = self.value(depth + 1)?;
+                self.link(array, value);
+                self.skip_blanks();
+                if self.take(b']') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return Err(self.error("expected ',' or ']'"));
+                }
+            }
+        }
+        Ok(array)
+    }
+
+    fn open(&mut self, kind: Kind) -> NodeId {
+        self.at += 1;
+        push(self.nodes, Node { kind, ..LEAF })
+    }
+
+    fn leaf(&mut self, kind: Kind, start: usize) -> NodeId {
+        let text = self.slice(start, self.at);
+        push(self.nodes, Node { kind, text, ..LEAF })
+    }
+
+    /// A name; one that holds escapes is decoded, so that names compare as bytes.
+    fn key(&mut self) -> Result<Slice, ParseError> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("expected a name in double quotes"));
+        }
+        let start = self.at + 1;
+        let escaped = self.string()?;
+        let end = self.at - 1;
+        if !escaped {
+            return Ok(self.slice(start, end));
+        }
+        let name = unescape(std::str::from_utf8(&self.text[start..end]).expect("checked"));
+        let own_start = self.own.len();
+        self.own.extend_from_slice(name.as_bytes());
+        Ok(own_slice(own_start, self.own.len()))
+    }
+
+    /// Steps over a string; tells whether it holds an escape.
+    fn string(&mut self) -> Result<bool, ParseError> {
+        self.at += 1;
+        let mut escaped = false;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return Err(self.error("control character in a string")),
+                Some(_) => self.at += 1,
+                None => return Err(self.error("unexpected end of a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        self.at += 1;
+        match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u') => {
+                let hex = self.text.get(self.at + 1..self.at + 5);
+                if !hex.is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit)) {
+                    return Err(self.error("expected four hexadecimal digits"));
+                }
+                self.at += 5;
+            }
+            _ => return Err(self.error("unknown escape")),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), ParseError> {
+        self.take(b'-');
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.error("expected a digit")),
+        }
+        if self.take(b'.') {
+            self.digits_required()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits_required()?;
+        }
+        Ok(())
+    }
+
+    fn digits_required(&mut self) -> Result<(), ParseError> {
+        if !self.peek().is_some_and(|it| it.is_ascii_digit()) {
+            return Err(self.error("expected a digit"));
+        }
+        self.digits();
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        while self.peek().is_some_and(|it| it.is_ascii_digit()) {
+            self.at += 1;
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<NodeId, ParseError> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.error("expected a value"));
+        }
+        let start = self.at;
+        self.at += word.len();
+        Ok(self.leaf(kind, start))
+    }
+
+    fn link(&mut self, parent: NodeId, child: NodeId) {
+        match self.nodes[parent.0 as usize].last {
+            NONE => self.nodes[parent.0 as usize].first = child.0,
+            last => self.nodes[last as usize].next = child.0,
+        }
+        self.nodes[parent.0 as usize].last = child.0;
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Slice {
+        Slice { buffer: self.buffer, start: start as u32, end: end as u32 }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn error(&self, reason: &'static str) -> ParseError {
+        ParseError { offset: self.at, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(document: &mut Document, text: &str) -> NodeId {
+        document.parse(Bytes::copy_from_slice(text.as_bytes())).expect(text)
+    }
+
+    fn written(document: &Document, id: NodeId) -> String {
+        let mut out = Vec::new();
+        document.write(id, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn scalars_are_copied_as_they_were_written() {
+        let text = r#"{"a":-0.10e+5,"b":9007199254740993,"c":"\u00e9\/é","d":[true,null,{}],"e":{}}"#;
+        let mut document = Document::new();
+        let root = parse(&mut document, text);
+        assert_eq!(written(&document, root), text);
+        let spaced = parse(&mut document, " { \"a\" : [ 1 , 2 ] }\n");
+        assert_eq!(written(&document, spaced), r#"{"a":[1,2]}"#);
+    }
+
+    #[test]
+    fn bad_json_is_refused_with_its_place_and_leaves_nothing_behind() {
+        let mut document = Document::new();
+        for (text, offset) in [
+            ("", 0),
+            ("{", 1),
+            ("{\"a\"}", 4),
+            ("[1,]", 3),
+            ("01", 1),
+            ("1.", 2),
+            ("-", 1),
+            ("\"\\x\"", 2),
+            ("\"\n\"", 1),
+            ("tru", 0),
+            ("{} {}", 3),
+            ("\"\\u12g4\"", 2),
+        ] {
+            let error = document.parse(Bytes::copy_from_slice(text.as_bytes())).expect_err(text);
+            assert_eq!(error.offset, offset, "{text}: {error}");
+        }
+        assert_eq!(document.nodes.len(), 0);
+        assert!(document.parse(Bytes::from_static(b"\"\xff\"")).is_err());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let deep = |levels: usize| Bytes::from(format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+        let mut document = Document::new();
+        assert!(document.parse(deep(DEPTH_MAX)).is_ok());
+        assert!(document.parse(deep(100_000)).is_err());
+    }
+
+    #[test]
+    fn names_with_escapes_compare_decoded_and_the_last_of_twins_counts() {
+        let mut document = Document::new();
+        let root = parse(&mut document, r#"{"\u0061b":1,"x":1,"x":2}"#);
+        assert_eq!(document.get(root, "ab").and_then(|it| document.as_number(it)), Some("1"));
+        assert_eq!(document.get(root, "x").and_then(|it| document.as_number(it)), Some("2"));
+    }
+
+    #[test]
+    fn strings_decode_and_encode() {
+        let mut document = Document::new();
+        let root = parse(&mut document, r#"["\ud83d\ude00\n", "\ud800"]"#);
+        let values: Vec<_> =
+            document.children(root).map(|it| document.as_str(it).expect("string").into_owned()).collect();
+        assert_eq!(values, ["😀\n", "\u{fffd}"]);
+        let made = document.new_string("a\"\\\u{1}\té");
+        assert_eq!(written(&document, made), r#""a\"\\\u0001\té""#);
+    }
+
+    #[test]
+    fn merging_keeps_what_null_would_hide_and_goes_down_lists() {
+        let mut document = Document::new();
+        let target = parse(&mut document, r#"{"a":1,"l":[{"x":1},{"x":2}],"n":{"k":1}}"#);
+        let source = parse(&mut document, r#"{"a":null,"l":[{"y":3},null],"n":{"k":2,"m":3},"z":4}"#);
+        document.merge(target, source);
+        assert_eq!(
+            written(&document, target),
+            r#"{"a":1,"l":[{"x":1,"y":3},{"x":2}],"n":{"k":2,"m":3},"z":4}"#
+        );
+    }
+
+    #[test]
+    fn copies_are_independent() {
+        let mut document = Document::new();
+        let root = parse(&mut document, r#"{"a":{"b":[1]}}"#);
+        let copy = document.copy(root);
+        let more = parse(&mut document, r#"{"a":{"c":2}}"#);
+        document.merge(copy, more);
+        assert_eq!(written(&document, root), r#"{"a":{"b":[1]}}"#);
+        assert_eq!(written(&document, copy), r#"{"a":{"b":[1],"c":2}}"#);
+    }
+
+    #[test]
+    fn members_come_and_go() {
+        let mut document = Document::new();
+        let root = parse(&mut document, r#"{"a":1,"b":2,"c":3}"#);
+        let last = document.remove(root, "c").expect("c");
+        document.insert(root, "d", last);
+        document.remove(root, "a");
+        let text = document.new_string("x");
+        document.insert(root, "b", text);
+        assert_eq!(written(&document, root), r#"{"d":3,"b":"x"}"#);
+        assert!(document.remove(root, "nope").is_none());
+    }
+}

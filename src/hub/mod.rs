@@ -1,0 +1,152 @@
+//! The hub decides who gets which event, in which order; it does nothing else.
+//!
+//! A sans-I/O core: [`Input`] goes in with the time, [`Output`] comes out. It deduplicates feeds into
+//! triggers and subscriptions into groups, matches events to groups, keeps results in the order of the
+//! events while several are being resolved, and answers for every bound on the way. It knows no socket,
+//! no connection, no broker and no clock; members of a group are counts, the audience itself lives in
+//! the sink that delivers.
+
+use crate::{
+    graphql,
+    plan::{Event, Feed, GroupSpec, Position},
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A feed someone listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TriggerId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// Subscriptions whose responses are byte for byte the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// One event being resolved for one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId {
+    pub group: GroupId,
+    /// Counts the group's jobs from 0.
+    pub sequence: u64,
+}
+
+/// Who hands results to subscribers: each sink keeps the audiences of its own members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sink {
+    /// WebSockets.
+    Reactor,
+    /// HTTP streams.
+    Io,
+}
+
+/// A subscription as its sink knows it; opaque to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Member {
+    pub sink: Sink,
+    pub token: u64,
+}
+
+/// Everything that can happen to the hub.
+#[derive(Debug)]
+pub enum Input {
+    /// A subscription asks to join its group. Answered by [`Output::Joined`].
+    Join {
+        member: Member,
+        spec: Arc<GroupSpec>,
+    },
+    /// A member that had joined is gone.
+    Leave {
+        group: GroupId,
+        sink: Sink,
+    },
+    /// The source confirmed that it listens.
+    TriggerLive {
+        trigger: TriggerId,
+    },
+    /// The source cannot start, or gave up for good.
+    TriggerFailed {
+        trigger: TriggerId,
+        error: graphql::Error,
+    },
+    /// The source says that no more events will come.
+    TriggerEnded {
+        trigger: TriggerId,
+    },
+    /// The source lost its broker and is trying to get it back.
+    TriggerInterrupted {
+        trigger: TriggerId,
+    },
+    /// The source has its broker back; what happened in between is lost.
+    TriggerRestored {
+        trigger: TriggerId,
+    },
+    Received {
+        trigger: TriggerId,
+        position: Position,
+        payload: Bytes,
+    },
+    /// The source had to drop events before they reached the hub.
+    Lost {
+        trigger: TriggerId,
+        events: u64,
+    },
+    /// A job is done: the response, a whole GraphQL result as JSON.
+    Resolved {
+        job: JobId,
+        response: Bytes,
+    },
+    /// The sink worked off deliveries.
+    Credit {
+        sink: Sink,
+        deliveries: u32,
+    },
+}
+
+/// Everything the hub asks for.
+#[derive(Debug)]
+pub enum Output {
+    StartTrigger {
+        trigger: TriggerId,
+        feed: Arc<Feed>,
+    },
+    StopTrigger {
+        trigger: TriggerId,
+    },
+    /// Answered by [`Input::Resolved`], always, exactly once.
+    Resolve {
+        job: JobId,
+        spec: Arc<GroupSpec>,
+        event: Arc<Event>,
+    },
+    /// The member gets every delivery to the group from here on.
+    Joined {
+        member: Member,
+        group: GroupId,
+    },
+    /// One response for all of the group's members at this sink. Costs one credit.
+    Deliver {
+        sink: Sink,
+        group: GroupId,
+        response: Bytes,
+    },
+    /// The group is over for all its members at this sink.
+    End {
+        sink: Sink,
+        group: GroupId,
+        reason: EndReason,
+    },
+}
+
+/// Why a group is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The feed ended; everything before was delivered.
+    Complete,
+    /// Terminal error.
+    Error(graphql::Error),
+}

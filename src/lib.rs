@@ -1,0 +1,23 @@
+//! Juga, a federated GraphQL router whose subscriptions are driven by event streams.
+//!
+//! In reading order: what flows through (`graphql`, `plan`), the cores that decide (`federation`,
+//! `protocol`, `hub`, `resolve`), the edges that act (`sources`, `net`, `http`, `admin`), and the room
+//! where threads and wires meet (`server`). ARCHITECTURE.md says what each must not know.
+
+pub mod graphql;
+pub mod plan;
+
+pub mod federation;
+pub mod hub;
+pub mod protocol;
+pub mod resolve;
+
+pub mod admin;
+pub mod http;
+pub mod net;
+pub mod sources;
+
+pub mod server;
+
+pub mod cli;
+pub mod config;

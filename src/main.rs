@@ -1,0 +1,2 @@
+//! The `juga` binary: arguments in, exit code out.
+fn main() {}

@@ -1,0 +1,30 @@
+//! What planning hands to execution: an operation, the steps that fetch its data, the shape of its
+//! response, and the feed that drives it where it is an event subscription.
+//!
+//! A leaf made of plain data. Built by `federation`, cached by `server`, carried out by `resolve`,
+//! `hub` and `sources`; nothing here names a type of the planner crate, reads a clock or does I/O.
+//!
+//! **Keys in data.** While an operation is carried out, values lie in one JSON tree under *canonical*
+//! keys: a field's name, or its name and a hash of its arguments. Clients' aliases exist in the
+//! [`Projection`] alone, so operations that differ only in aliases share steps, and an alias can never
+//! collide with a key that entity fetches need. (Root fields of a mutation keep the client's keys: two
+//! equal ones must both run.)
+
+mod feed;
+mod fetch;
+mod operation;
+mod projection;
+mod value;
+
+pub use feed::{
+    BrokerCall, BrokerOperation, Destination, Event, Feed, FeedField, FeedKey, GroupKey, GroupSpec, Position,
+    ProviderId, ProviderKind, RenderError, Rule, RuleConstant, RuleTemplate, RuleValueTemplate,
+    StreamOptions, Template, TemplatePart,
+};
+pub use fetch::{
+    BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,
+    SubgraphId, SubgraphRequest,
+};
+pub use operation::{BoundOperation, Operation, OperationKind};
+pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};
+pub use value::{InputValue, Variables};

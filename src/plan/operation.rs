@@ -1,0 +1,44 @@
+//! An operation, ready to be carried out any number of times.
+
+use super::{FeedField, Projection, Step, SubgraphId, Variables};
+use bytes::Bytes;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationKind {
+    Query,
+    Mutation,
+    Subscription,
+}
+
+/// A planned operation. Immutable and shared by everyone who sends it.
+#[derive(Debug)]
+pub struct Operation {
+    pub kind: OperationKind,
+    /// The client's name for it, for logs and metrics.
+    pub name: Option<Arc<str>>,
+    /// The operation without aliases, fragments and conditions, under its schema: two operations with
+    /// equal text fetch the same data in the same way. Part of the group key.
+    pub canonical: Arc<str>,
+    /// Data known at planning time (introspection): a JSON object under canonical keys, merged before
+    /// the first step.
+    pub constants: Option<Bytes>,
+    /// What to fetch; `None` when the constants, or the event alone, hold everything. Of a subscription:
+    /// what to fetch for each event.
+    pub steps: Option<Step>,
+    pub projection: Projection,
+    /// The broker side of an event subscription. `None` for queries and mutations.
+    pub feed: Option<FeedField>,
+    /// Variables that reach a subgraph, a broker, a rule or the response, sorted. Others do not split
+    /// groups.
+    pub variables_used: Vec<Arc<str>>,
+    /// Every subgraph that `steps` may ask, sorted.
+    pub subgraphs: Vec<SubgraphId>,
+}
+
+/// An operation and the variables of one request.
+#[derive(Clone, Debug)]
+pub struct BoundOperation {
+    pub operation: Arc<Operation>,
+    pub variables: Variables,
+}
