@@ -4,5 +4,7 @@
 
 mod error;
 pub mod json;
+mod variables;
 
 pub use error::{Error, Location, PathSegment, write_errors};
+pub use variables::{InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables};

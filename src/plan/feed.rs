@@ -4,8 +4,11 @@
 //! No argument value can reach a broker as a wildcard, an extra token or a malformed subject: values are
 //! checked here, before anything is rendered.
 
-use super::{BoundOperation, InputValue, Operation, TypeNames, Variables, value::write_members};
-use crate::graphql::json::{Document, Kind, NodeId};
+use super::{BoundOperation, InputValue, Operation, TypeNames, value::write_members};
+use crate::graphql::{
+    Variables,
+    json::{Document, Kind, NodeId},
+};
 use bytes::Bytes;
 use std::{
     hash::{BuildHasher, Hash, Hasher},

@@ -27,4 +27,4 @@ pub use fetch::{
 };
 pub use operation::{BoundOperation, Operation, OperationKind};
 pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};
-pub use value::{InputValue, Variables};
+pub use value::InputValue;

@@ -1,6 +1,7 @@
 //! An operation, ready to be carried out any number of times.
 
-use super::{FeedField, Projection, Step, SubgraphId, Variables};
+use super::{FeedField, Projection, Step, SubgraphId};
+use crate::graphql::Variables;
 use bytes::Bytes;
 use std::sync::Arc;
 

@@ -1,44 +1,8 @@
 //! Input values: what an argument holds before and after variables are put in.
 
-use crate::graphql::json::write_string;
+use crate::graphql::{Variables, json::write_string};
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// An operation's variables after coercion, each as the JSON text it was given as (or its default).
-///
-/// Absent variables without a default are not in here; an explicit `null` is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Variables {
-    entries: Vec<(Arc<str>, Bytes)>,
-}
-
-impl Variables {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets a variable to a JSON text.
-    pub fn set(&mut self, name: Arc<str>, json: Bytes) {
-        match self.entries.iter_mut().find(|(it, _)| *it == name) {
-            Some((_, value)) => *value = json,
-            None => self.entries.push((name, json)),
-        }
-    }
-
-    /// A variable's JSON text.
-    pub fn get(&self, name: &str) -> Option<&Bytes> {
-        self.entries.iter().find(|(it, _)| &**it == name).map(|(_, value)| value)
-    }
-
-    /// Whether a Boolean variable is set and true.
-    pub fn is_true(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|it| &it[..] == b"true")
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
-        self.entries.iter().map(|(name, value)| (&**name, value))
-    }
-}
 
 /// An argument's value as the operation spells it, variables not yet put in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
