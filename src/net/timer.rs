@@ -143,3 +143,135 @@ impl TimerWheel {
 fn whole_ticks(wait: Duration, tick: Duration) -> u64 {
     u64::try_from(wait.as_nanos() / tick.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "an instant to count from; no test waits")]
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn expired(wheel: &mut TimerWheel, now: Instant) -> Vec<u64> {
+        let mut due = Vec::new();
+        wheel.expire(now, &mut due);
+        due.into_iter().map(|it| it.0).collect()
+    }
+
+    #[test]
+    fn keys_come_out_in_order_and_never_early() {
+        let start = Instant::now();
+        let mut wheel = TimerWheel::new(start, TICK, 64);
+        for (due, key) in [(250, 1), (101, 2), (300, 3), (0, 4)] {
+            wheel.insert(start + ms(due), TimerKey(key));
+        }
+        assert_eq!(expired(&mut wheel, start), [4]);
+        assert_eq!(wheel.next_wake(start), Some(ms(200)));
+        assert_eq!(expired(&mut wheel, start + ms(199)), [0; 0]);
+        assert_eq!(expired(&mut wheel, start + ms(200)), [2]);
+        assert_eq!(expired(&mut wheel, start + ms(5_000)), [1, 3]);
+        assert!(wheel.is_empty());
+    }
+
+    #[test]
+    fn an_empty_wheel_asks_for_no_wake_up() {
+        let start = Instant::now();
+        let mut wheel = TimerWheel::new(start, TICK, 64);
+        assert_eq!(wheel.next_wake(start), None);
+        wheel.insert(start + ms(500), TimerKey(1));
+        assert_eq!(wheel.next_wake(start + ms(120)), Some(ms(380)));
+        assert_eq!(wheel.next_wake(start + ms(900)), Some(Duration::ZERO), "overdue");
+        assert_eq!(expired(&mut wheel, start + ms(900)), [1]);
+        assert_eq!(wheel.next_wake(start + ms(900)), None);
+    }
+
+    #[test]
+    fn what_is_overdue_when_inserted_comes_out_at_the_next_tick() {
+        let start = Instant::now();
+        let mut wheel = TimerWheel::new(start, TICK, 64);
+        assert_eq!(expired(&mut wheel, start + ms(1_050)), [0; 0]);
+        wheel.insert(start + ms(3), TimerKey(1));
+        assert_eq!(wheel.next_wake(start + ms(1_050)), Some(ms(50)));
+        assert_eq!(expired(&mut wheel, start + ms(1_100)), [1]);
+    }
+
+    #[test]
+    fn beyond_the_horizon_a_key_comes_early_and_goes_in_again() {
+        let start = Instant::now();
+        let mut wheel = TimerWheel::new(start, TICK, 64);
+        let due = start + ms(20_000);
+        wheel.insert(due, TimerKey(1));
+        let (mut now, mut wakes) = (start, 0);
+        loop {
+            now += wheel.next_wake(now).expect("a key waits");
+            assert_eq!(expired(&mut wheel, now), [1]);
+            wakes += 1;
+            if now >= due {
+                break;
+            }
+            wheel.insert(due, TimerKey(1));
+        }
+        assert_eq!((now - start, wakes), (ms(20_000), 4), "one early wake-up per turn of the wheel");
+    }
+
+    #[test]
+    fn slots_that_were_large_give_their_memory_back() {
+        let start = Instant::now();
+        let mut wheel = TimerWheel::new(start, TICK, 64);
+        for key in 0..10_000 {
+            wheel.insert(start + ms(150), TimerKey(key));
+        }
+        assert_eq!(wheel.len(), 10_000);
+        assert_eq!(expired(&mut wheel, start + ms(200)).len(), 10_000);
+        let kept: usize = wheel.slots.iter().map(Vec::capacity).sum();
+        assert!(kept <= SLOT_KEYS_KEPT_MAX, "{kept}");
+    }
+
+    /// Random inserts, pauses and re-inserts, against a list that is searched.
+    #[test]
+    fn random_lives_agree_with_a_sorted_list() {
+        for seed in 0..200 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let start = Instant::now();
+            let mut wheel = TimerWheel::new(start, ms(random.u64(1..50)), 64 * random.usize(1..4));
+            let mut model: Vec<(Instant, u64)> = Vec::new();
+            let mut now = start;
+            for key in 0..300 {
+                let due = now + ms(random.u64(0..8_000));
+                wheel.insert(due, TimerKey(key));
+                model.push((due, key));
+                if random.u8(0..3) == 0 {
+                    now += ms(random.u64(0..900));
+                    settle(&mut wheel, &mut model, now, seed);
+                }
+            }
+            while let Some(wait) = wheel.next_wake(now) {
+                now += wait;
+                settle(&mut wheel, &mut model, now, seed);
+            }
+            assert!(model.is_empty(), "seed {seed}: lost {model:?}");
+        }
+    }
+
+    /// Expires as an owner does: what is not due goes back, and nothing that is overdue stays.
+    fn settle(wheel: &mut TimerWheel, model: &mut Vec<(Instant, u64)>, now: Instant, seed: u64) {
+        for key in expired(wheel, now) {
+            let at = model.iter().position(|it| it.1 == key).expect("handed out once");
+            if model[at].0 <= now {
+                model.swap_remove(at);
+            } else {
+                wheel.insert(model[at].0, TimerKey(key));
+            }
+        }
+        assert_eq!(wheel.len(), model.len(), "seed {seed}");
+        let late = model.iter().find(|it| it.0 + wheel.tick < now);
+        assert_eq!(late, None, "seed {seed}: more than a tick late");
+        let wake = wheel.next_wake(now).map(|it| now + it);
+        let first = model.iter().map(|it| it.0).min();
+        assert!(wake.is_none_or(|it| it <= first.expect("something waits") + wheel.tick), "seed {seed}");
+    }
+}

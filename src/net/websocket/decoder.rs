@@ -95,9 +95,9 @@ impl Decoder {
         Ok(Decoded::Incoming { consumed: at, incoming })
     }
 
-    /// Whether a message has begun that is not finished. Such a connection is not idle.
-    pub fn has_partial_message(&self) -> bool {
-        self.partial.is_some()
+    /// How much memory the fragments of an unfinished message take, in bytes; 0 for most connections.
+    pub fn partial_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |it| it.bytes.capacity())
     }
 
     /// The frame that starts at `at`, or how many bytes it lacks at least.

@@ -138,3 +138,125 @@ fn is_key(key: &[u8]) -> bool {
     let [digits @ .., b'=', b'='] = key else { return false };
     digits.len() == 22 && digits.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &[&str] = &["graphql-transport-ws", "graphql-ws"];
+
+    /// The example of RFC 6455, section 1.3, as a browser writes it.
+    const EXAMPLE: &str = "Upgrade: websocket
+        Connection: Upgrade
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+        Sec-WebSocket-Version: 13";
+
+    fn headers(text: &str) -> HeaderMap {
+        let lines = text.lines().map(|line| line.trim().split_once(": ").expect("name: value"));
+        lines
+            .map(|(name, value)| {
+                (name.parse::<HeaderName>().expect("name"), HeaderValue::from_str(value).expect("value"))
+            })
+            .collect()
+    }
+
+    fn check(text: &str) -> Result<Accept, Refusal> {
+        accept(&Method::GET, Version::HTTP_11, &headers(text), OURS)
+    }
+
+    fn status(text: &str) -> u16 {
+        check(text).expect_err("refused").status.as_u16()
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_is_accepted() {
+        let accepted = check(EXAMPLE).expect("accepted");
+        assert_eq!(
+            accepted,
+            Accept { key: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), protocol: None },
+            "no subprotocol is no refusal"
+        );
+        assert!(!accepted.headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
+    }
+
+    #[test]
+    fn lists_and_case_do_not_matter_where_http_says_so() {
+        let accepted = check(
+            "upgrade: h2c, WebSocket
+            connection: keep-alive
+            connection: x,  UPGRADE
+            sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==
+            sec-websocket-version: 13",
+        );
+        assert!(accepted.is_ok(), "{accepted:?}");
+    }
+
+    #[test]
+    fn our_preference_decides_among_the_clients_subprotocols() {
+        for (offer, chosen) in [
+            ("Sec-WebSocket-Protocol: graphql-ws, graphql-transport-ws", Some("graphql-transport-ws")),
+            ("Sec-WebSocket-Protocol: soap\nSec-WebSocket-Protocol: graphql-ws", Some("graphql-ws")),
+            ("Sec-WebSocket-Protocol: GraphQL-WS", None),
+            ("Sec-WebSocket-Protocol: graphql-ws2", None),
+        ] {
+            let accepted = check(&format!("{EXAMPLE}\n{offer}")).expect("accepted");
+            assert_eq!(accepted.protocol, chosen, "{offer}");
+            let sent = accepted.headers().get(SEC_WEBSOCKET_PROTOCOL).cloned();
+            assert_eq!(sent, chosen.map(HeaderValue::from_static), "{offer}");
+        }
+    }
+
+    #[test]
+    fn only_get_over_http_1_1_can_upgrade() {
+        let refusal = accept(&Method::POST, Version::HTTP_11, &headers(EXAMPLE), OURS).expect_err("POST");
+        assert_eq!(refusal.status, 405);
+        assert_eq!(refusal.headers, [(ALLOW, HeaderValue::from_static("GET"))]);
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            let refusal = accept(&Method::GET, version, &headers(EXAMPLE), OURS).expect_err("version");
+            assert_eq!(refusal.status, 400);
+        }
+    }
+
+    #[test]
+    fn requests_without_an_upgrade_are_told_what_is_required() {
+        let refusal = check("Host: localhost").expect_err("no upgrade");
+        assert_eq!(refusal.status, 426);
+        assert!(refusal.headers.contains(&(UPGRADE, HeaderValue::from_static("websocket"))));
+        assert_eq!(status(&EXAMPLE.replace("Connection: Upgrade", "Connection: close")), 400);
+    }
+
+    #[test]
+    fn other_versions_are_told_ours() {
+        for version in ["Sec-WebSocket-Version: 8", "Sec-WebSocket-Version: 13\nSec-WebSocket-Version: 13"] {
+            let refusal = check(&EXAMPLE.replace("Sec-WebSocket-Version: 13", version)).expect_err("version");
+            assert_eq!(refusal.status, 426);
+            assert!(refusal.headers.contains(&(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))));
+        }
+    }
+
+    #[test]
+    fn keys_are_sixteen_bytes_in_base64_and_come_once() {
+        let key = "dGhlIHNhbXBsZSBub25jZQ==";
+        for bad in [
+            "short==",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25j*Q==",
+            "dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ] {
+            assert_eq!(status(&EXAMPLE.replace(key, bad)), 400, "{bad}");
+        }
+        assert_eq!(status(&EXAMPLE.replace("Sec-WebSocket-Key", "X-Key")), 400);
+    }
+
+    #[test]
+    fn the_response_by_hand_says_what_the_headers_say() {
+        let accepted = check(&format!("{EXAMPLE}\nSec-WebSocket-Protocol: graphql-ws")).expect("accepted");
+        let mut out = Vec::new();
+        accepted.write_response(&mut out);
+        let response = String::from_utf8(out).expect("ASCII");
+        let (status, rest) = response.split_once("\r\n").expect("status line");
+        assert_eq!(status, "HTTP/1.1 101 Switching Protocols");
+        let fields = rest.strip_suffix("\r\n\r\n").expect("end of the head").replace("\r\n", "\n");
+        assert_eq!(headers(&fields), accepted.headers());
+    }
+}

@@ -11,6 +11,8 @@ mod close;
 mod decoder;
 mod encoder;
 mod handshake;
+#[cfg(test)]
+mod tests;
 
 pub use close::{CloseCode, Violation};
 pub use decoder::{Decoded, Decoder, Incoming, Limits};

@@ -10,6 +10,8 @@
 mod incoming;
 mod outgoing;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use incoming::{ID_BYTES_MAX, Operation, OperationId};
 pub use outgoing::{
