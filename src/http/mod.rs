@@ -16,3 +16,6 @@ mod upgrade;
 
 pub use front::{Counters, Front, Options};
 pub use gateway::{Answer, BoxFuture, Context, Gateway, Method, Upgraded};
+
+#[cfg(test)]
+mod tests;
