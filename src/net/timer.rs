@@ -66,6 +66,8 @@ impl TimerWheel {
     /// Asks for `key` at the first tick that ends at or after `due`.
     ///
     /// A deadline beyond the horizon comes out early, at the horizon: see the module about re-checking.
+    /// The horizon counts from the last [`TimerWheel::expire`], so call that first in a turn; a wheel
+    /// that slept for longer hands a new key out at once, to be inserted again.
     pub fn insert(&mut self, due: Instant, key: TimerKey) {
         let last_tick = self.next_tick + self.slots.len() as u64 - 1;
         let tick = self.tick_at_or_after(due).clamp(self.next_tick, last_tick);
