@@ -113,9 +113,7 @@ fn variables(path: &str, variable: Variable) -> Vec<String> {
     let own = path.replace('.', "_").to_uppercase();
     match variable {
         Variable::Path => vec![own],
-        Variable::Also(more) => {
-            more.iter().map(|it| (*it).to_owned()).chain([own]).collect::<Vec<_>>()
-        }
+        Variable::Also(more) => more.iter().map(|it| (*it).to_owned()).chain([own]).collect::<Vec<_>>(),
         Variable::Never => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     format::{
         After, Count, FilePath, Level, Limit, List, Listen, Maybe, Mechanism, NatsUrl, Password, RedisUrl,
-        RoutingUrl, ServerAddress, Size, Text, Time, Toggle, UrlPath, VersionOne,
+        RoutingUrl, ServerAddress, Size, SizeLimit, Text, Time, Toggle, UrlPath, VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -182,7 +182,7 @@ settings! {
         /// credentials, so it is not for logs.
         url: String as NatsUrl = Required("nats://localhost:4222");
         /// How long a request waits for its reply.
-        request_timeout: Duration as Time = Is("10s");
+        request_timeout: Duration as Wait = Is("10s");
         /// Credentials: either `token` or `user_info`.
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.
@@ -236,7 +236,7 @@ settings! {
         /// TLS towards the brokers.
         tls: KafkaTls as KafkaTls = Section;
         /// How long a broker may hold back a fetch while there is nothing to send.
-        fetch_max_wait: Duration as Time = Is("5s");
+        fetch_max_wait: Duration as Wait = Is("5s");
     }
 }
 
@@ -306,7 +306,7 @@ settings! {
         /// Jobs that may wait for one subgraph at a time. More wait their turn in the hub.
         max_concurrent_resolvers: usize as Count = Is("1024");
         /// How long the fetches for one event may take.
-        subscription_fetch_timeout: Duration as Time = Is("30s");
+        subscription_fetch_timeout: Duration as Wait = Is("30s");
         /// Events of one group that may be in the making at a time. Their order is kept; more wait in the
         /// group's backlog.
         group_events_in_flight: usize as Count = Is("16");
@@ -317,9 +317,9 @@ settings! {
         group_backlog_bytes: usize as Size = Is("16MB");
         /// How long a client may take to begin with `connection_init`, for files that have this key:
         /// `websocket.connection_init_timeout` wins.
-        websocket_server_read_timeout: Option<Duration> as Maybe<Time> = Absent("5s");
+        websocket_server_read_timeout: Option<Duration> as Maybe<Wait> = Absent("5s");
         /// A client that has taken nothing for this long while data waits for it is disconnected.
-        websocket_server_write_timeout: Duration as Time = Is("10s");
+        websocket_server_write_timeout: Duration as Wait = Is("10s");
         /// Planned operations that are kept.
         execution_plan_cache_size: usize as Count = Is("1024");
         /// Without effect: the poller is always on. Accepted so that existing files keep working.
@@ -333,7 +333,7 @@ settings! {
         /// Accept WebSockets.
         enabled: bool as Toggle = Is("true"), env Also(&["WEBSOCKETS_ENABLED"]);
         /// How long a client may take to begin with `connection_init`.
-        connection_init_timeout: Duration as Time = Is("10s");
+        connection_init_timeout: Duration as Wait = Is("10s");
         /// Time between pings. A client that answers two of them with nothing is gone. `0s`: no pings.
         ping_interval: Duration as Time = Is("20s");
         /// Largest message of a client; a larger one closes the connection.
@@ -363,7 +363,7 @@ settings! {
     /// Bounds on one operation.
     pub struct OperationLimits {
         /// Bytes of the document.
-        document_bytes: usize as Size = Is("128KiB");
+        document_bytes: usize as SizeLimit = Is("128KiB");
         /// Tokens of the document.
         tokens: usize as Limit = Is("15000");
         /// How deep selections may nest, fragments included.
