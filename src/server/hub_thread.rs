@@ -37,6 +37,8 @@ const ASKS_MAX: usize = 65_536;
 const REPORTS_MAX: usize = 16_384;
 /// Inputs of each queue that one turn takes, so that no queue starves another and a turn stays short.
 const TAKEN_PER_TURN: usize = 512;
+/// When to offer the numbers again that somebody's reading kept from being published.
+const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// Everybody's end of the hub.
 #[derive(Clone)]
@@ -137,7 +139,7 @@ pub(super) fn start(
     stats: Arc<HubStats>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let thread = HubThread { hub, inbox, neighbours, stats };
+    let thread = HubThread { hub, inbox, neighbours, stats, published: true };
     thread::Builder::new().name("juga-hub".into()).spawn(move || thread.run())
 }
 
@@ -146,6 +148,8 @@ struct HubThread {
     inbox: HubInbox,
     neighbours: Neighbours,
     stats: Arc<HubStats>,
+    /// The numbers of the last turn are where they can be read.
+    published: bool,
 }
 
 impl HubThread {
@@ -164,18 +168,19 @@ impl HubThread {
         }
     }
 
-    fn publish_stats(&self) {
+    fn publish_stats(&mut self) {
         let waiting = HubQueues {
             results: self.inbox.results.len(),
             asks: self.inbox.asks.len(),
             reports: self.inbox.reports.len(),
         };
-        self.stats.publish(&self.hub, waiting);
+        self.published = self.stats.publish(&self.hub, waiting);
     }
 
     fn wait(&self) {
-        let timeout = self.hub.next_deadline().map(|at| at.saturating_duration_since(clock::now()));
-        self.inbox.pull.wait(timeout);
+        let timer = self.hub.next_deadline().map(|at| at.saturating_duration_since(clock::now()));
+        let publish_again = (!self.published).then_some(PUBLISH_AGAIN);
+        self.inbox.pull.wait([timer, publish_again].into_iter().flatten().min());
     }
 
     /// Results first: they free what events need. Tells whether a queue was left with inputs.

@@ -100,12 +100,13 @@ pub(super) struct HubStats {
 }
 
 impl HubStats {
-    /// Puts the numbers where they can be read, unless somebody is reading: the next turn comes soon.
-    pub(super) fn publish(&self, hub: &Hub, queues: HubQueues) {
-        if let Ok(mut published) = self.counters.try_lock() {
-            published.0.clone_from(hub.counters());
-            published.1 = queues;
-        }
+    /// Puts the numbers where they can be read. `false`: somebody is reading; the hub does not wait, try
+    /// again soon.
+    pub(super) fn publish(&self, hub: &Hub, queues: HubQueues) -> bool {
+        let Ok(mut published) = self.counters.try_lock() else { return false };
+        published.0.clone_from(hub.counters());
+        published.1 = queues;
+        true
     }
 
     pub(super) fn read(&self) -> (Counters, HubQueues) {
