@@ -54,6 +54,7 @@ fn note_what_is_without_effect(config: &mut Config) {
 pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     let mut check = Check { root, findings };
     check.supergraph(&config.supergraph);
+    check.listeners(config);
     check.provider_ids(config);
     for (index, it) in config.events.providers.nats.iter().enumerate() {
         check.nats(it, &format!("events.providers.nats[{index}]"));
@@ -101,6 +102,17 @@ impl Check<'_> {
     fn broken(&mut self, path: &str, message: impl Into<String>, help: &str) {
         let origin = self.root.nearest_origin(path);
         self.findings.add(origin, path, message).help(help);
+    }
+
+    fn listeners(&mut self, config: &Config) {
+        let admin = config.admin.listen_addr;
+        if admin == config.listen_addr && admin.port() != 0 {
+            self.broken(
+                "admin.listen_addr",
+                format!("{admin} is `listen_addr` already"),
+                "operators need an address of their own, which clients cannot reach",
+            );
+        }
     }
 
     fn supergraph(&mut self, graph: &Supergraph) {
