@@ -1,0 +1,60 @@
+//! What the tests share: the router as a process, subgraphs, a WebSocket client, and waiting.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+pub mod router;
+pub mod subgraph;
+pub mod wait;
+pub mod ws;
+
+use self::subgraph::{Subgraph, demo};
+use std::path::{Path, PathBuf};
+
+/// A file of `tests/fixtures`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+/// The demo's subgraphs, running.
+pub struct Demo {
+    pub employees: Subgraph,
+    pub products: Subgraph,
+}
+
+impl Demo {
+    pub fn start() -> Self {
+        let sdl = |name: &str| std::fs::read_to_string(fixture(name)).expect("the demo's schema");
+        Self {
+            employees: Subgraph::start(demo::employees(&sdl("demo/employees.graphql"))),
+            products: Subgraph::start(demo::products(&sdl("demo/products.graphql"))),
+        }
+    }
+
+    /// A configuration on free ports with the demo's graphs and a memory provider `default`; `more` is
+    /// YAML for further top-level keys.
+    pub fn config(&self, more: &str) -> String {
+        let sdl = |name: &str| fixture(&format!("demo/{name}.graphql")).display().to_string();
+        format!(
+            r#"version: "1"
+listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph:
+  subgraphs:
+    - {{ name: employees, routing_url: "{}", schema: {{ file: "{}" }} }}
+    - {{ name: products, routing_url: "{}", schema: {{ file: "{}" }} }}
+  event_graphs: ["{}"]
+events:
+  skip_unavailable_providers: true
+  trigger_linger: 0s
+  providers:
+    memory: [{{ id: default }}]
+{more}
+"#,
+            self.employees.url(),
+            sdl("employees"),
+            self.products.url(),
+            sdl("products"),
+            sdl("events"),
+        )
+    }
+}
