@@ -8,6 +8,7 @@ use super::{
     clock,
     inbox::{Bell, BellPull, Mail, bell},
     reactor::ReactorMail,
+    state::describe,
     stats::{HubQueues, HubStats},
 };
 use crate::{
@@ -29,16 +30,21 @@ use std::{
     thread,
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// Asks that sinks may have waiting; a sink whose ask does not fit keeps it and reads no more sockets.
 const ASKS_MAX: usize = 65_536;
 /// Events and news of feeds that may be waiting; a source whose report does not fit waits.
 const REPORTS_MAX: usize = 16_384;
+/// People who may be waiting to see the hub's state.
+const QUESTIONS_MAX: usize = 4;
 /// Inputs of each queue that one turn takes, so that no queue starves another and a turn stays short.
 const TAKEN_PER_TURN: usize = 512;
 /// When to offer the numbers again that somebody's reading kept from being published.
 const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Where the hub's state goes, as JSON.
+type Question = oneshot::Sender<Bytes>;
 
 /// Everybody's end of the hub.
 #[derive(Clone)]
@@ -49,6 +55,7 @@ pub(super) struct HubLink {
     reports: Sender<(Ticket, Report)>,
     /// Told whenever the hub has taken reports.
     room: Arc<Notify>,
+    questions: Sender<Question>,
     bell: Bell,
     stopping: Arc<AtomicBool>,
 }
@@ -64,6 +71,14 @@ impl HubLink {
             Err(TrySendError::Full(input)) => Err(input),
             Err(TrySendError::Disconnected(_)) => Ok(()),
         }
+    }
+
+    /// The hub's state for people, as JSON; nothing when too many ask at once or the hub has stopped.
+    pub(super) fn describe(&self) -> Option<oneshot::Receiver<Bytes>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.try_send(answer).ok()?;
+        self.bell.ring();
+        Some(answered)
     }
 
     fn resolved(&self, job: JobId, response: Bytes) {
@@ -109,6 +124,7 @@ pub(super) struct HubInbox {
     results: Receiver<Input>,
     asks: Receiver<Input>,
     reports: Receiver<(Ticket, Report)>,
+    questions: Receiver<Question>,
     pull: BellPull,
 }
 
@@ -117,10 +133,18 @@ pub(super) fn queues() -> (HubLink, HubInbox) {
     let (results, results_taken) = unbounded();
     let (asks, asks_taken) = bounded(ASKS_MAX);
     let (reports, reports_taken) = bounded(REPORTS_MAX);
+    let (questions, questions_taken) = bounded(QUESTIONS_MAX);
     let (bell, pull) = bell();
-    let link = HubLink { results, asks, reports, room: Arc::default(), bell, stopping: Arc::default() };
-    let inbox =
-        HubInbox { link: link.clone(), results: results_taken, asks: asks_taken, reports: reports_taken, pull };
+    let (room, stopping) = (Arc::default(), Arc::default());
+    let link = HubLink { results, asks, reports, room, questions, bell, stopping };
+    let inbox = HubInbox {
+        link: link.clone(),
+        results: results_taken,
+        asks: asks_taken,
+        reports: reports_taken,
+        questions: questions_taken,
+        pull,
+    };
     (link, inbox)
 }
 
@@ -163,8 +187,16 @@ impl HubThread {
             more = self.take_inputs(began);
             self.hub.fire_timers(began);
             self.carry_out();
-            self.stats.turn(clock::now().saturating_duration_since(began));
+            self.answer_questions();
+            self.stats.turns.record(clock::now().saturating_duration_since(began));
             self.publish_stats();
+        }
+    }
+
+    fn answer_questions(&self) {
+        for question in self.inbox.questions.try_iter() {
+            // Whoever asked may have left.
+            let _ = question.send(describe(&self.hub));
         }
     }
 
@@ -205,7 +237,7 @@ impl HubThread {
         let mut mail_for_reactor = false;
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::StartTrigger { trigger, feed } => self.neighbours.sources.start(ticket(trigger), feed),
+                Output::StartTrigger { trigger, feed } => self.neighbours.sources.start(ticket(trigger), &feed),
                 Output::StopTrigger { trigger } => self.neighbours.sources.stop(ticket(trigger)),
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {

@@ -6,12 +6,9 @@ use crate::{
     admin::Histogram,
     hub::{Counters, Hub},
 };
-use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// A number that one or more threads write and anybody reads.
@@ -64,23 +61,8 @@ pub(super) struct ReactorStats {
     /// Messages that wait to be written.
     pub(super) outbox_entries: Count,
     pub(super) mail_waiting: Count,
-    turns: Histogram,
-    turn_max_nanoseconds: AtomicU64,
-}
-
-impl ReactorStats {
-    pub(super) fn turn(&self, took: Duration) {
-        self.turns.record(took);
-        self.turn_max_nanoseconds.fetch_max(took.as_nanos() as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn turns(&self) -> &Histogram {
-        &self.turns
-    }
-
-    pub(super) fn turn_max(&self) -> Duration {
-        Duration::from_nanos(self.turn_max_nanoseconds.load(Ordering::Relaxed))
-    }
+    /// How long turns took, waiting not counted.
+    pub(super) turns: Arc<Histogram>,
 }
 
 /// Inputs that wait for the hub.
@@ -95,8 +77,8 @@ pub(super) struct HubQueues {
 #[derive(Default)]
 pub(super) struct HubStats {
     counters: Mutex<(Counters, HubQueues)>,
-    turns: Histogram,
-    turn_max_nanoseconds: AtomicU64,
+    /// How long turns took, waiting not counted.
+    pub(super) turns: Arc<Histogram>,
 }
 
 impl HubStats {
@@ -111,18 +93,5 @@ impl HubStats {
 
     pub(super) fn read(&self) -> (Counters, HubQueues) {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn turn(&self, took: Duration) {
-        self.turns.record(took);
-        self.turn_max_nanoseconds.fetch_max(took.as_nanos() as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn turns(&self) -> &Histogram {
-        &self.turns
-    }
-
-    pub(super) fn turn_max(&self) -> Duration {
-        Duration::from_nanos(self.turn_max_nanoseconds.load(Ordering::Relaxed))
     }
 }

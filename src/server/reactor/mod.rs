@@ -386,6 +386,6 @@ impl Reactor {
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
         self.stats.outbox_entries.set(self.outbox.len() as u64);
         self.stats.mail_waiting.set(self.mailbox.len() as u64);
-        self.stats.turn(clock::now().saturating_duration_since(self.now));
+        self.stats.turns.record(clock::now().saturating_duration_since(self.now));
     }
 }
