@@ -1,5 +1,7 @@
 //! A real NATS server for a test: its own port, its own folder, gone with the test.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use serde_json::Value;
 use std::{
     io::{Read, Write},
@@ -11,9 +13,9 @@ use std::{
 };
 
 /// How long anything on this machine may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct NatsServer {
+pub(crate) struct NatsServer {
     child: Option<Child>,
     dir: PathBuf,
     args: Vec<String>,
@@ -27,12 +29,12 @@ struct Ports {
 }
 
 impl NatsServer {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// A server with more arguments: `["--user", "u", …]`.
-    pub fn start_with(args: &[&str]) -> Self {
+    pub(crate) fn start_with(args: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("nats-test-{}-{count}", std::process::id()));
@@ -44,7 +46,7 @@ impl NatsServer {
     }
 
     /// A server with a configuration file.
-    pub fn start_with_config(config: &str) -> Self {
+    pub(crate) fn start_with_config(config: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("nats-test-{}-{count}.conf", std::process::id()));
@@ -54,12 +56,12 @@ impl NatsServer {
         server
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.ports.client)
     }
 
     /// Ends it as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             child.wait().expect("child");
@@ -67,7 +69,7 @@ impl NatsServer {
     }
 
     /// Ends it in its own time.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             signal("TERM", &child);
             child.wait().expect("child");
@@ -75,22 +77,22 @@ impl NatsServer {
     }
 
     /// Starts it again on the same ports.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         self.run();
     }
 
     /// Stops it from answering, and keeps its connections open.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         signal("STOP", self.child.as_ref().expect("running"));
     }
 
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         signal("CONT", self.child.as_ref().expect("running"));
     }
 
     /// Subjects that clients listen to, as the server sees them.
-    pub fn subjects(&self) -> Vec<String> {
+    pub(crate) fn subjects(&self) -> Vec<String> {
         let connections = self.monitor("/connz?subs=1");
         let lists = connections["connections"].as_array().into_iter().flatten();
         let subjects = lists.flat_map(|it| it["subscriptions_list"].as_array().into_iter().flatten());
@@ -100,12 +102,12 @@ impl NatsServer {
     }
 
     /// Connections of clients.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.monitor("/connz")["connections"].as_array().map_or(0, Vec::len)
     }
 
     /// A plain client of the test's own, over a socket: no library under test in the way.
-    pub fn client(&self) -> NatsClient {
+    pub(crate) fn client(&self) -> NatsClient {
         NatsClient::connect(self.ports.client)
     }
 
@@ -182,7 +184,7 @@ fn read_ports(file: &Path) -> Option<Ports> {
 }
 
 /// Asks again and again until there is an answer.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
@@ -194,7 +196,7 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A client that speaks the wire protocol by hand.
-pub struct NatsClient {
+pub(crate) struct NatsClient {
     socket: std::io::BufReader<TcpStream>,
 }
 
@@ -209,20 +211,20 @@ impl NatsClient {
     }
 
     /// Sends a message; the server has it after [`NatsClient::flush`].
-    pub fn publish(&mut self, subject: &str, payload: &[u8]) {
+    pub(crate) fn publish(&mut self, subject: &str, payload: &[u8]) {
         let mut line = format!("PUB {subject} {}\r\n", payload.len()).into_bytes();
         line.extend_from_slice(payload);
         line.extend_from_slice(b"\r\n");
         self.send(&line);
     }
 
-    pub fn subscribe(&mut self, subject: &str) {
+    pub(crate) fn subscribe(&mut self, subject: &str) {
         self.send(format!("SUB {subject} 1\r\n").as_bytes());
         self.flush();
     }
 
     /// The next message: subject, reply subject, payload.
-    pub fn next_message(&mut self) -> (String, Option<String>, Vec<u8>) {
+    pub(crate) fn next_message(&mut self) -> (String, Option<String>, Vec<u8>) {
         loop {
             let line = self.line();
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -238,7 +240,7 @@ impl NatsClient {
     }
 
     /// Done when the server has worked off everything sent before.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.send(b"PING\r\n");
         while self.line() != "PONG" {}
     }

@@ -1,6 +1,7 @@
 //! Sources on an io runtime of their own, with a queue in the hub's place.
 
-use super::nats::PATIENCE;
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use juga::{
     plan::{Feed, Position, ProviderKind},
     resolve::BrokerMessage,
@@ -12,29 +13,33 @@ use std::{
     pin::Pin,
     sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::{Notify, oneshot};
 
+/// How long anything on this machine may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// The io thread, the sources on it, and everything they reported.
-pub struct Rig {
-    pub handle: tokio::runtime::Handle,
+pub(crate) struct Rig {
+    pub(crate) handle: tokio::runtime::Handle,
     sources: Option<Sources>,
-    pub sink: Arc<Queue>,
+    pub(crate) sink: Arc<Queue>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Rig {
-    pub fn start(options: Options) -> Self {
+    pub(crate) fn start(options: Options) -> Self {
         Self::start_with_room(options, 100_000)
     }
 
     /// With a hub that queues so many reports.
-    pub fn start_with_room(options: Options, room: usize) -> Self {
+    pub(crate) fn start_with_room(options: Options, room: usize) -> Self {
         Self::try_start(options, room).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn try_start(options: Options, room: usize) -> Result<Self, StartError> {
+    pub(crate) fn try_start(options: Options, room: usize) -> Result<Self, StartError> {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -55,12 +60,12 @@ impl Rig {
         Ok(rig)
     }
 
-    pub fn sources(&self) -> &Sources {
+    pub(crate) fn sources(&self) -> &Sources {
         self.sources.as_ref().expect("started")
     }
 
     /// Waits for a future as a thread of the pool does.
-    pub fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+    pub(crate) fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
         let (tell, told) = std::sync::mpsc::channel();
         self.handle.spawn(async move {
             let _ = tell.send(future.await);
@@ -69,17 +74,17 @@ impl Rig {
     }
 
     /// Starts a feed and waits until it is live.
-    pub fn listen(&self, ticket: u64, feed: &Feed) {
+    pub(crate) fn listen(&self, ticket: u64, feed: &Feed) {
         self.sources().start(Ticket(ticket), feed);
         assert_eq!(self.next(ticket), Report::Live);
     }
 
     /// The next report of a feed.
-    pub fn next(&self, ticket: u64) -> Report {
+    pub(crate) fn next(&self, ticket: u64) -> Report {
         self.sink.next(Ticket(ticket))
     }
 
-    pub fn status(&self, id: &str) -> ProviderStatus {
+    pub(crate) fn status(&self, id: &str) -> ProviderStatus {
         self.sources().status().into_iter().find(|it| it.id == id).expect("a provider")
     }
 }
@@ -98,8 +103,8 @@ impl Drop for Rig {
 
 /// A bounded queue, read report by report.
 #[derive(Default)]
-pub struct Queue {
-    pub room: usize,
+pub(crate) struct Queue {
+    pub(crate) room: usize,
     waiting: Mutex<Waiting>,
     came: Condvar,
     left: Arc<Notify>,
@@ -126,13 +131,11 @@ impl Queue {
     }
 
     /// Reports taken and not yet read.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.waiting.lock().expect("not poisoned").count
     }
 }
 
-/// The queue behind an `Arc` cannot borrow from itself in `room`, so it looks again after a moment's
-/// notice and lets the source try: too early is allowed.
 impl FeedSink for Queue {
     fn try_send(&self, ticket: Ticket, report: Report) -> Result<(), Report> {
         let mut waiting = self.waiting.lock().expect("not poisoned");
@@ -146,19 +149,18 @@ impl FeedSink for Queue {
     }
 
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let left = self.left.clone();
-        let full = self.len() >= self.room;
-        let notified = left.clone().notified_owned();
+        // Told of everything that leaves from here on, so nothing is missed between this and the look.
+        let notified = self.left.clone().notified_owned();
+        let is_full = self.len() >= self.room;
         Box::pin(async move {
-            if full {
-                // Registered before the look above would be better still; a lost notice costs a moment.
-                let _ = tokio::time::timeout(std::time::Duration::from_millis(5), notified).await;
+            if is_full {
+                notified.await;
             }
         })
     }
 }
 
-pub fn feed(provider: &str, subjects: &[&str]) -> Feed {
+pub(crate) fn feed(provider: &str, subjects: &[&str]) -> Feed {
     Feed {
         kind: ProviderKind::Nats,
         provider: provider.into(),
@@ -167,11 +169,11 @@ pub fn feed(provider: &str, subjects: &[&str]) -> Feed {
     }
 }
 
-pub fn event(offset: u64, payload: &str) -> Report {
+pub(crate) fn event(offset: u64, payload: &str) -> Report {
     Report::Event { position: Position::single(offset), payload: payload.to_owned().into() }
 }
 
-pub fn nats_message(provider: &str, to: &str, payload: &str) -> BrokerMessage {
+pub(crate) fn nats_message(provider: &str, to: &str, payload: &str) -> BrokerMessage {
     BrokerMessage {
         kind: ProviderKind::Nats,
         provider: provider.into(),

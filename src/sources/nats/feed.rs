@@ -162,24 +162,6 @@ impl Feed {
         }
     }
 
-    async fn subscribe(&self, session: &Session) -> Result<Messages, Ending> {
-        let mut messages = SelectAll::new();
-        for (index, subject) in self.subjects.iter().enumerate() {
-            let subscriber =
-                session.client.subscribe(subject.to_string()).await.map_err(|error| match error.kind() {
-                    async_nats::SubscribeErrorKind::Other => {
-                        session.close();
-                        Ending::Closed
-                    }
-                    _ => Ending::Failed(unavailable(format!("'{subject}' is not a valid subject"))),
-                })?;
-            let ending = stream::once(std::future::ready((index, None)));
-            let events = subscriber.map(move |message| (index, Some(message)));
-            messages.push(events.chain(ending).boxed());
-        }
-        Ok(messages)
-    }
-
     fn receive(&mut self, index: usize, message: Message) {
         if !self.subjects.is_first(index, &message.subject) {
             return;
