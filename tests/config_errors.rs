@@ -221,6 +221,8 @@ fn yaml_itself() {
     let broken = report("supergraph: { file: x\nlisten_addr: y\n");
     assert!(broken.starts_with("juga.yaml:2:"), "{broken}");
     assert!(broken.contains(": this is not valid YAML: "), "{broken}");
+    let unquoted = report("supergraph: { file: ${FILE} }");
+    assert!(unquoted.ends_with("  help: within `{ }` and `[ ]`, `${…}` needs quotes\n"), "{unquoted}");
     let not_a_section = report("just words");
     assert!(
         not_a_section.starts_with("juga.yaml:1:1: expected a section, found `just words`\n"),
@@ -256,35 +258,35 @@ fn rules_between_keys() {
         (
             "events: { providers: { memory: [{ id: a }], nats: [{ id: a, url: 'nats://h' }] } }".to_owned(),
             &[
-                "2:57: events.providers.nats[0].id: `a` is taken: each provider id (`memory` and `nats` share one space) must be unique",
+                "2:58: events.providers.nats[0].id: `a` is taken: each provider id (`memory` and `nats` share one space) must be unique",
                 "`events.providers.memory[0].id` has it already",
             ],
         ),
         (
             nats("tls: { cert_file: c }"),
             &[
-                "2:77: events.providers.nats[0].tls.cert_file: `cert_file` needs `key_file`",
+                "2:75: events.providers.nats[0].tls.cert_file: `cert_file` needs `key_file`",
                 "a client certificate consists of both files",
             ],
         ),
         (
             nats("tls: { key_file: c }"),
             &[
-                "2:76: events.providers.nats[0].tls.key_file: `key_file` needs `cert_file`",
+                "2:74: events.providers.nats[0].tls.key_file: `key_file` needs `cert_file`",
                 "a client certificate consists of both files",
             ],
         ),
         (
             nats("authentication: { token: t, user_info: { username: u, password: p } }"),
             &[
-                "2:59: events.providers.nats[0].authentication: `token` and `user_info` exclude each other",
+                "2:57: events.providers.nats[0].authentication: `token` and `user_info` exclude each other",
                 "give either `token` or `user_info`",
             ],
         ),
         (
             nats("authentication: {}"),
             &[
-                "2:59: events.providers.nats[0].authentication: there are no credentials",
+                "2:57: events.providers.nats[0].authentication: there are no credentials",
                 "give either `token` or `user_info`",
             ],
         ),

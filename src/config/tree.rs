@@ -134,7 +134,12 @@ pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
         Err(Stop::Syntax(error)) => {
             let marker = error.marker();
             let origin = Origin::File(Place { line: marker.line(), column: marker.col() + 1, width: 1 });
-            findings.add(origin, "", format!("this is not valid YAML: {}", error.info()));
+            let unquoted =
+                text.lines().nth(origin.line().saturating_sub(1)).is_some_and(|it| it.contains("${"));
+            let finding = findings.add(origin, "", format!("this is not valid YAML: {}", error.info()));
+            if unquoted {
+                finding.help("within `{ }` and `[ ]`, `${…}` needs quotes");
+            }
             None
         }
         Err(Stop::Refused) => None,
@@ -192,11 +197,8 @@ impl<'t> Builder<'t, '_> {
         self.nodes += 1;
         self.check_size(span)?;
         if let Some(tag) = event.tag().filter(|it| !it.is_yaml_core_schema()) {
-            self.findings.add(
-                start_of(span),
-                "",
-                format!("tags such as `{}` mean nothing here", tag.original()),
-            );
+            let origin = span.tag_span().map_or_else(|| start_of(span), |it| whole(&it));
+            self.findings.add(origin, "", format!("tags such as `{}` mean nothing here", tag.original()));
         }
         let anchor = event.anchor_id();
         let node = match event {
