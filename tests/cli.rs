@@ -60,11 +60,11 @@ fn good(name: &str) -> Folder {
 
 #[test]
 fn version() {
-    let answer = Folder::new("version").juga(&["--version"]);
-    assert_eq!(
-        (answer.code, answer.stdout.as_str()),
-        (Some(0), concat!("juga ", env!("CARGO_PKG_VERSION"), "\n"))
-    );
+    for flag in ["--version", "-V", "-version"] {
+        let answer = Folder::new("version").juga(&[flag]);
+        assert_eq!(answer.code, Some(0), "{answer:?}");
+        assert_eq!(answer.stdout, concat!("juga ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
 }
 
 #[test]

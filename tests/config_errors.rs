@@ -221,6 +221,8 @@ fn yaml_itself() {
     let broken = report("supergraph: { file: x\nlisten_addr: y\n");
     assert!(broken.starts_with("juga.yaml:2:"), "{broken}");
     assert!(broken.contains(": this is not valid YAML: "), "{broken}");
+    let unquoted = report("supergraph: { file: ${FILE} }");
+    assert!(unquoted.ends_with("  help: within `{ }` and `[ ]`, `${…}` needs quotes\n"), "{unquoted}");
     let not_a_section = report("just words");
     assert!(
         not_a_section.starts_with("juga.yaml:1:1: expected a section, found `just words`\n"),
@@ -244,8 +246,49 @@ fn aliases_of_aliases_do_not_fill_the_memory() {
 
 #[test]
 fn deep_nesting_is_refused_not_followed() {
+    let found = report(&format!("a: {}{}", "[".repeat(100), "]".repeat(100)));
+    assert!(found.starts_with("juga.yaml:1:67: values nest deeper than 64 levels"), "{found}");
     let found = report(&format!("a: {}", "[".repeat(100_000)));
-    assert!(found.contains("this is not valid YAML"), "{}", &found[..found.len().min(300)]);
+    assert!(found.contains("this is not valid YAML"), "{found}");
+    assert!(found.len() < 500, "a long line is shown in part: {found}");
+    let mut by_aliases = "a0: &a0 []\n".to_owned();
+    for level in 1..70 {
+        by_aliases.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+    }
+    let found = report(&by_aliases);
+    assert!(found.starts_with("juga.yaml:64:13: values nest deeper than 64 levels"), "{found}");
+}
+
+/// Whatever a file holds, the answer is a configuration or a report.
+#[test]
+fn no_file_makes_it_panic() {
+    let reference = std::fs::read("config/juga.yaml").expect("the reference file");
+    let environment = Environment {
+        variables: Default::default(),
+        stdout_is_terminal: false,
+        cores: 4,
+        current_folder: PathBuf::from("/"),
+    };
+    let spice = b"{}[]:,-#&*!|>'\"%@`$ \n\t0a~";
+    let (mut good, mut bad) = (0, 0);
+    for seed in 0..1500 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut text: Vec<u8> =
+            reference.iter().copied().filter(|it| *it != b'#' || random.u8(..) < 200).collect();
+        for _ in 0..random.usize(0..4) {
+            let at = random.usize(..text.len());
+            text[at] = spice[random.usize(..spice.len())];
+        }
+        let text = String::from_utf8_lossy(&text);
+        match Config::load(&text, Path::new("juga.yaml"), &environment, &Overrides::default()) {
+            Ok(_) => good += 1,
+            Err(report) => {
+                assert!(!report.findings.is_empty() && !report.to_string().is_empty(), "seed {seed}");
+                bad += 1;
+            }
+        }
+    }
+    assert!(bad > 100, "good {good}, bad {bad}: the mutations are too tame");
 }
 
 #[test]
@@ -256,35 +299,35 @@ fn rules_between_keys() {
         (
             "events: { providers: { memory: [{ id: a }], nats: [{ id: a, url: 'nats://h' }] } }".to_owned(),
             &[
-                "2:57: events.providers.nats[0].id: `a` is taken: each provider id (`memory` and `nats` share one space) must be unique",
+                "2:58: events.providers.nats[0].id: `a` is taken: each provider id (`memory` and `nats` share one space) must be unique",
                 "`events.providers.memory[0].id` has it already",
             ],
         ),
         (
             nats("tls: { cert_file: c }"),
             &[
-                "2:77: events.providers.nats[0].tls.cert_file: `cert_file` needs `key_file`",
+                "2:75: events.providers.nats[0].tls.cert_file: `cert_file` needs `key_file`",
                 "a client certificate consists of both files",
             ],
         ),
         (
             nats("tls: { key_file: c }"),
             &[
-                "2:76: events.providers.nats[0].tls.key_file: `key_file` needs `cert_file`",
+                "2:74: events.providers.nats[0].tls.key_file: `key_file` needs `cert_file`",
                 "a client certificate consists of both files",
             ],
         ),
         (
             nats("authentication: { token: t, user_info: { username: u, password: p } }"),
             &[
-                "2:59: events.providers.nats[0].authentication: `token` and `user_info` exclude each other",
+                "2:57: events.providers.nats[0].authentication: `token` and `user_info` exclude each other",
                 "give either `token` or `user_info`",
             ],
         ),
         (
             nats("authentication: {}"),
             &[
-                "2:59: events.providers.nats[0].authentication: there are no credentials",
+                "2:57: events.providers.nats[0].authentication: there are no credentials",
                 "give either `token` or `user_info`",
             ],
         ),

@@ -166,7 +166,7 @@ fn expansion() {
     }
     // Before types: numbers, too, with and without quotes.
     for written in ["${N}", "'${N}'", "\"${M:-12}\""] {
-        let config = load(&format!("engine: {{ prepare_threads: {written} }}"), &[("N", "12")], &[]);
+        let config = load(&format!("engine:\n  prepare_threads: {written}"), &[("N", "12")], &[]);
         assert_eq!(config.engine.prepare_threads, 12, "{written}");
     }
 }

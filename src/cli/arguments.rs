@@ -79,10 +79,10 @@ impl ServeOptions {
     }
 }
 
-/// Cosmo's router spells its flag `-config`, which would otherwise read as `-c onfig`.
+/// Cosmo's router spells its flags `-config` and `-version`; the first would otherwise read as `-c onfig`.
 pub(super) fn modernise(argument: OsString) -> OsString {
     match argument.to_str() {
-        Some("-config") => "--config".into(),
+        Some(it @ ("-config" | "-version")) => format!("-{it}").into(),
         Some(it) if it.starts_with("-config=") => format!("-{it}").into(),
         _ => argument,
     }

@@ -4,6 +4,9 @@
 
 use std::{fmt, path::Path};
 
+/// How much of a line a snippet shows.
+const SNIPPET_CHARS: usize = 160;
+
 /// Everything wrong with a configuration. `Display` is made for a terminal; one finding per paragraph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -26,12 +29,12 @@ pub struct Finding {
     pub snippet: Option<Snippet>,
 }
 
-/// A line of the file and the part of it that is meant.
+/// A line of the file, or a stretch of a long one, and the part of it that is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snippet {
     pub line: usize,
     pub text: String,
-    /// In characters, from 1.
+    /// Within `text`, in characters, from 1.
     pub column: usize,
     pub width: usize,
 }
@@ -129,9 +132,13 @@ impl Raw {
 impl Snippet {
     fn cut(text: &str, place: Place) -> Option<Self> {
         let line = text.lines().nth(place.line.checked_sub(1)?)?.trim_end();
-        let rest = line.chars().count().saturating_sub(place.column.saturating_sub(1));
-        let width = place.width.min(rest).max(1);
-        Some(Self { line: place.line, text: line.to_owned(), column: place.column, width })
+        let before = place.column.saturating_sub(1);
+        // What is meant stays in sight, with something of what stands before it.
+        let hidden = if before < SNIPPET_CHARS / 2 { 0 } else { before - SNIPPET_CHARS / 4 };
+        let text: String = line.chars().skip(hidden).take(SNIPPET_CHARS).collect();
+        let column = place.column - hidden;
+        let rest = text.chars().count().saturating_sub(column.saturating_sub(1));
+        Some(Self { line: place.line, text, column, width: place.width.min(rest).max(1) })
     }
 }
 

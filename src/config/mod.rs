@@ -22,7 +22,7 @@ mod tree;
 
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
-pub use keys::{Fallback, Key, KeyEntry, Shape};
+pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
 pub use settings::*;
 
 use finding::Findings;

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 
 /// Nodes that a file may unfold to: aliases of aliases must not fill the memory.
 const NODES_MAX: usize = 100_000;
+/// Sections and lists within each other; whoever walks the tree does it by recursion.
+const DEPTH_MAX: usize = 64;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
@@ -105,6 +107,16 @@ impl Node {
         }
     }
 
+    /// Levels below it.
+    fn height(&self) -> usize {
+        match &self.value {
+            Value::Scalar { .. } | Value::Broken => 0,
+            Value::List(items) => items.iter().map(|it| 1 + it.height()).max().unwrap_or(0),
+            Value::Map(entries) => entries.iter().map(|it| 1 + it.node.height()).max().unwrap_or(0),
+        }
+    }
+
+    /// Values in it, itself included; a key counts as one.
     fn count(&self) -> usize {
         1 + match &self.value {
             Value::Scalar { .. } | Value::Broken => 0,
@@ -128,13 +140,18 @@ impl Entry {
 /// Reads one document. An empty file is an empty map. `None` when it is no YAML; the finding says why.
 pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
     let mut builder =
-        Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, findings };
+        Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, depth: 0, findings };
     match builder.document() {
         Ok(node) => Some(node),
         Err(Stop::Syntax(error)) => {
             let marker = error.marker();
             let origin = Origin::File(Place { line: marker.line(), column: marker.col() + 1, width: 1 });
-            findings.add(origin, "", format!("this is not valid YAML: {}", error.info()));
+            let unquoted =
+                text.lines().nth(origin.line().saturating_sub(1)).is_some_and(|it| it.contains("${"));
+            let finding = findings.add(origin, "", format!("this is not valid YAML: {}", error.info()));
+            if unquoted {
+                finding.help("within `{ }` and `[ ]`, `${…}` needs quotes");
+            }
             None
         }
         Err(Stop::Refused) => None,
@@ -152,6 +169,7 @@ struct Builder<'t, 'f> {
     events: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    depth: usize,
     findings: &'f mut Findings,
 }
 
@@ -190,13 +208,11 @@ impl<'t> Builder<'t, '_> {
 
     fn node(&mut self, event: Event<'t>, span: &Span) -> Result<Node, Stop> {
         self.nodes += 1;
+        self.depth += 1;
         self.check_size(span)?;
         if let Some(tag) = event.tag().filter(|it| !it.is_yaml_core_schema()) {
-            self.findings.add(
-                start_of(span),
-                "",
-                format!("tags such as `{}` mean nothing here", tag.original()),
-            );
+            let origin = span.tag_span().map_or_else(|| start_of(span), |it| whole(&it));
+            self.findings.add(origin, "", format!("tags such as `{}` mean nothing here", tag.original()));
         }
         let anchor = event.anchor_id();
         let node = match event {
@@ -209,6 +225,7 @@ impl<'t> Builder<'t, '_> {
             Event::Alias(id) => self.alias(id, span)?,
             _ => return self.refuse(span, "a value was expected here"),
         };
+        self.depth -= 1;
         if let Some(id) = anchor {
             self.anchors.insert(id, node.clone());
         }
@@ -220,7 +237,9 @@ impl<'t> Builder<'t, '_> {
             return self.refuse(span, "this alias stands within its own anchor");
         };
         self.nodes += node.count();
+        self.depth += node.height();
         self.check_size(span)?;
+        self.depth -= node.height();
         Ok(node)
     }
 
@@ -263,10 +282,13 @@ impl<'t> Builder<'t, '_> {
     }
 
     fn check_size(&mut self, span: &Span) -> Result<(), Stop> {
-        if self.nodes <= NODES_MAX {
-            return Ok(());
+        if self.nodes > NODES_MAX {
+            return self.refuse(span, &format!("the file unfolds to more than {NODES_MAX} values"));
         }
-        self.refuse(span, &format!("the file unfolds to more than {NODES_MAX} values"))
+        if self.depth > DEPTH_MAX {
+            return self.refuse(span, &format!("values nest deeper than {DEPTH_MAX} levels"));
+        }
+        Ok(())
     }
 
     fn refuse<T>(&mut self, span: &Span, message: &str) -> Result<T, Stop> {
