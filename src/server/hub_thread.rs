@@ -8,6 +8,7 @@ use super::{
     clock,
     inbox::{Bell, BellPull, Mail, bell},
     reactor::ReactorMail,
+    reply::Reply,
     state::describe,
     stats::{HubQueues, HubStats},
 };
@@ -266,25 +267,12 @@ impl HubThread {
     }
 
     fn resolve(&self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {
-        let mut answer = Answer { job, link: self.inbox.link.clone(), response: None };
-        let work = self.neighbours.executor.resolve(spec, event);
-        self.neighbours.pool.resolve(async move {
-            answer.response = Some(work.await);
+        let link = self.inbox.link.clone();
+        let reply = Reply::new(move |response: Option<Bytes>| {
+            link.resolved(job, response.unwrap_or_else(internal_error));
         });
-    }
-}
-
-/// Answers the hub when it is dropped, so that a job that panics or is thrown away answers too.
-struct Answer {
-    job: JobId,
-    link: HubLink,
-    response: Option<Bytes>,
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let response = self.response.take().unwrap_or_else(internal_error);
-        self.link.resolved(self.job, response);
+        let work = self.neighbours.executor.resolve(spec, event);
+        self.neighbours.pool.resolve(async move { reply.give(work.await) });
     }
 }
 

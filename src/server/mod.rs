@@ -11,6 +11,7 @@ mod hub_thread;
 mod inbox;
 mod io;
 mod reactor;
+mod reply;
 mod signals;
 mod state;
 mod stats;

@@ -32,9 +32,9 @@ use crate::{
 };
 use audience::Audiences;
 use bytes::Bytes;
-use connections::{ConnectionKey, Connections, Phase};
+use connections::{ConnectionKey, Connections};
 use delivering::Walk;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
     collections::VecDeque,
@@ -258,7 +258,8 @@ impl Reactor {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, self.timeout()) {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             result => result,
         }
@@ -285,23 +286,26 @@ impl Reactor {
 
     /// Every socket is registered once, for both directions; edges are noted here.
     fn note_readiness(&mut self) {
-        for event in &self.events {
-            if event.token() == WAKER {
-                continue;
-            }
-            let key = ConnectionKey(event.token().0 as u32);
-            if !self.connections.contains(key) {
-                continue;
-            }
-            let connection = &mut self.connections[key];
-            connection.read_closed |= event.is_read_closed() || event.is_error();
-            let has_input = event.is_readable() || connection.read_closed;
-            if has_input && !std::mem::replace(&mut connection.readable, true) {
-                self.readable.push_back(key);
-            }
-            if event.is_writable() && std::mem::take(&mut connection.blocked) {
-                self.mark_dirty(key);
-            }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in events.iter().filter(|it| it.token() != WAKER) {
+            self.note(ConnectionKey(event.token().0 as u32), event);
+        }
+        self.events = events;
+    }
+
+    fn note(&mut self, key: ConnectionKey, event: &Event) {
+        // An event of a connection that is gone, or of the one before in its slot, which does no harm.
+        if !self.connections.contains(key) {
+            return;
+        }
+        let connection = &mut self.connections[key];
+        connection.read_closed |= event.is_read_closed() || event.is_error();
+        let has_input = event.is_readable() || connection.read_closed;
+        if has_input && !std::mem::replace(&mut connection.readable, true) {
+            self.readable.push_back(key);
+        }
+        if event.is_writable() && std::mem::take(&mut connection.blocked) {
+            self.mark_dirty(key);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
         clock,
         engine::{Errors, Prepared},
         hub_thread::internal_error,
-        inbox::Mail,
+        reply::Reply,
     },
 };
 use bytes::Bytes;
@@ -64,9 +64,12 @@ impl Reactor {
 
     /// Has an operation prepared on the pool; the answer comes as mail.
     fn prepare(&mut self, token: u64, request: Request) {
-        let engine = self.neighbours.engine.clone();
-        let mut reply = PrepareReply { token, result: None, mail: self.mail.clone() };
-        let work: Work = Box::new(move || reply.result = Some(engine.prepare(&request, clock::now())));
+        let (engine, mail) = (self.neighbours.engine.clone(), self.mail.clone());
+        let reply = Reply::new(move |result: Option<Result<Prepared, Errors>>| {
+            let result = result.unwrap_or_else(|| Err(internal_errors()));
+            mail.send(ReactorMail::Prepared { token, result });
+        });
+        let work: Work = Box::new(move || reply.give(engine.prepare(&request, clock::now())));
         if !self.unprepared.is_empty() {
             return self.unprepared.push_back(work);
         }
@@ -114,11 +117,13 @@ impl Reactor {
     }
 
     fn execute(&self, token: u64, bound: BoundOperation) {
-        let mut reply = ExecuteReply { token, response: None, mail: self.mail.clone() };
-        let work = self.neighbours.executor.execute(bound);
-        self.neighbours.pool.resolve(async move {
-            reply.response = Some(work.await);
+        let mail = self.mail.clone();
+        let reply = Reply::new(move |response: Option<Bytes>| {
+            let response = response.unwrap_or_else(internal_error);
+            mail.send(ReactorMail::Answered { token, response });
         });
+        let work = self.neighbours.executor.execute(bound);
+        self.neighbours.pool.resolve(async move { reply.give(work.await) });
     }
 
     /// A query's or mutation's only result.
@@ -193,31 +198,6 @@ fn request_of(operation: Operation<'_>) -> Request {
     }
 }
 
-/// Answers when it is dropped, so that an operation whose preparation panics is answered too.
-struct PrepareReply {
-    token: u64,
-    result: Option<Result<Prepared, Errors>>,
-    mail: Mail<ReactorMail>,
-}
-
-impl Drop for PrepareReply {
-    fn drop(&mut self) {
-        let failed = || Err(Errors::from([Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR")]));
-        let result = self.result.take().unwrap_or_else(failed);
-        self.mail.send(ReactorMail::Prepared { token: self.token, result });
-    }
-}
-
-/// The same for a query or mutation that is being carried out.
-struct ExecuteReply {
-    token: u64,
-    response: Option<Bytes>,
-    mail: Mail<ReactorMail>,
-}
-
-impl Drop for ExecuteReply {
-    fn drop(&mut self) {
-        let response = self.response.take().unwrap_or_else(internal_error);
-        self.mail.send(ReactorMail::Answered { token: self.token, response });
-    }
+fn internal_errors() -> Errors {
+    Errors::from([Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR")])
 }
