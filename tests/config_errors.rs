@@ -256,7 +256,7 @@ fn deep_nesting_is_refused_not_followed() {
         by_aliases.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
     }
     let found = report(&by_aliases);
-    assert!(found.starts_with("juga.yaml:64:13: values nest deeper than 64 levels"), "{found}");
+    assert!(found.starts_with("juga.yaml:64:12: values nest deeper than 64 levels"), "{found}");
 }
 
 /// Whatever a file holds, the answer is a configuration or a report.

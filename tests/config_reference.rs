@@ -75,6 +75,19 @@ fn the_reference_files_disabled_lines_are_right_too() {
 }
 
 #[test]
+fn the_manuals_examples_load() {
+    let manual = fs::read_to_string(MANUAL).expect("the manual");
+    let examples: Vec<_> =
+        manual.split("```yaml\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        if let Err(report) = load(example) {
+            panic!("{example}\n{report}");
+        }
+    }
+}
+
+#[test]
 fn environment_names_are_unique() {
     let mut seen = BTreeMap::new();
     for entry in keys() {

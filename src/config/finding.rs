@@ -144,12 +144,12 @@ impl Snippet {
 
 impl Report {
     /// A report about a file as a whole.
-    pub fn of_file(file: &Path, message: impl Into<String>, help: Option<String>) -> Self {
+    pub fn of_file(file: &Path, message: impl Into<String>) -> Self {
         let finding = Finding {
             place: file.display().to_string(),
             path: String::new(),
             message: message.into(),
-            help,
+            help: None,
             snippet: None,
         };
         Self { findings: vec![finding] }

@@ -53,7 +53,7 @@ impl Config {
     /// Reads a configuration file, and checks that the files it names are there and readable.
     pub fn load_file(file: &Path, environment: &Environment, overrides: &Overrides) -> Result<Self, Report> {
         let text = fs::read_to_string(environment.current_folder.join(file))
-            .map_err(|error| Report::of_file(file, format!("cannot be read: {error}"), None))?;
+            .map_err(|error| Report::of_file(file, format!("cannot be read: {error}")))?;
         let mut findings = Findings::default();
         let loaded = read(&text, file, environment, overrides, &mut findings);
         if let Some((config, root)) = &loaded {
