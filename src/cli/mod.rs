@@ -1,9 +1,10 @@
 //! The command line: arguments in, exit code out.
 //!
 //! Finds and reads the configuration, says what is wrong with it, and hands it over. What serving means
-//! is the caller's; what keys mean is `config`'s.
+//! is `server`'s; what keys mean is `config`'s.
 
 mod arguments;
+mod serve;
 
 use crate::config::{Config, Environment, Report};
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
@@ -26,16 +27,16 @@ pub const BAD_CONFIGURATION: u8 = 78;
 /// Looked for, in this order, when no configuration is named.
 const DEFAULT_FILES: [&str; 2] = ["juga.yaml", "config.yaml"];
 
-/// Carries out one command line, the program's name included. `serve` runs the router until it ends.
-pub fn run(arguments: impl Iterator<Item = OsString>, serve: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+/// Carries out one command line, the program's name included.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments.map(arguments::modernise)) {
         Ok(arguments) => arguments,
         Err(error) => return answer(&error),
     };
     let environment = Environment::of_process();
     match arguments.command {
-        None => run_serve(&arguments.serve, &environment, serve),
-        Some(Command::Serve(options)) => run_serve(&options, &environment, serve),
+        None => run_serve(&arguments.serve, &environment),
+        Some(Command::Serve(options)) => run_serve(&options, &environment),
         Some(Command::Config(ConfigCommand::Validate { file })) => validate(file, &environment),
     }
 }
@@ -47,17 +48,13 @@ fn answer(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { USAGE } else { 0 })
 }
 
-fn run_serve(
-    options: &ServeOptions,
-    environment: &Environment,
-    serve: impl FnOnce(Config) -> ExitCode,
-) -> ExitCode {
+fn run_serve(options: &ServeOptions, environment: &Environment) -> ExitCode {
     let Some(file) = find_file(options.config.clone(), environment) else {
         complain(NO_FILE);
         return ExitCode::from(BAD_CONFIGURATION);
     };
     match Config::load_file(&file, environment, &options.overrides()) {
-        Ok(config) => serve(config),
+        Ok(config) => serve::serve(&config),
         Err(report) => {
             complain_about(&report);
             ExitCode::from(BAD_CONFIGURATION)

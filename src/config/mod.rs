@@ -14,6 +14,7 @@ mod expand;
 mod finding;
 mod format;
 mod keys;
+mod options;
 mod quantity;
 mod reader;
 mod settings;
@@ -22,6 +23,7 @@ mod tree;
 
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
+pub use options::UnreadableFile;
 pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
 pub use settings::*;
 
