@@ -23,8 +23,8 @@ mod tree;
 
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
-pub use options::UnreadableFile;
 pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
+pub use options::UnreadableFile;
 pub use settings::*;
 
 use finding::Findings;

@@ -4,6 +4,7 @@
 //! plan; and several of its defects, which concern just those, cannot show.
 
 use super::selection::{Field, Selection};
+use crate::plan::OperationKind;
 use graphql_tools::{
     parser::Pos,
     static_graphql::query::{
@@ -15,7 +16,6 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hasher},
 };
-use crate::plan::OperationKind;
 
 /// A field's name, or its name and a hash of its arguments, whatever their order.
 ///
@@ -74,15 +74,13 @@ pub(super) fn planner_document(
     fields: &[Field],
     variables: &[VariableDefinition],
 ) -> Document {
-    let selection_set = set(
-        fields
-            .iter()
-            .map(|it| match kind {
-                OperationKind::Mutation => field(it, &it.response_key),
-                _ => field(it, &it.key),
-            })
-            .collect(),
-    );
+    let selection_set = set(fields
+        .iter()
+        .map(|it| match kind {
+            OperationKind::Mutation => field(it, &it.response_key),
+            _ => field(it, &it.key),
+        })
+        .collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
     let variable_definitions = variables.to_vec();
     let operation = match kind {

@@ -55,13 +55,16 @@ pub(super) fn compose(
         first.type_defs.definitions.extend(stub.definitions);
         add_link(&mut first.type_defs);
     }
-    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services)))
-        .map_err(|_| vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")])?;
+    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
+        vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
+    })?;
     match composed {
         Ok(CompositionResult::Success(it)) => Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes }),
-        Ok(CompositionResult::Failure(failure)) => {
-            Err(failure.errors().iter().map(|it| composition_error(it.code(), &it.message, subgraphs)).collect())
-        }
+        Ok(CompositionResult::Failure(failure)) => Err(failure
+            .errors()
+            .iter()
+            .map(|it| composition_error(it.code(), &it.message, subgraphs))
+            .collect()),
         Err(error) => Err(vec![composition_error(None, &error.to_string(), subgraphs)]),
     }
 }
@@ -133,9 +136,7 @@ fn is_composed(document: &Document, name: &str) -> bool {
             Definition::SchemaExtension(it) => &it.directives,
             _ => return false,
         };
-        directives.iter().any(|it| {
-            it.name.value.ends_with("composeDirective") && print(it).contains(&quoted)
-        })
+        directives.iter().any(|it| it.name.value.ends_with("composeDirective") && print(it).contains(&quoted))
     })
 }
 

@@ -140,15 +140,36 @@ fn operation(definition: &OperationDefinition) -> Operation {
         OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], set.span.0, 0),
         OperationDefinition::Query(it) => {
             let directives = it.directives.len();
-            (OperationKind::Query, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            (
+                OperationKind::Query,
+                it.name.as_ref(),
+                &it.selection_set,
+                &it.variable_definitions[..],
+                it.position,
+                directives,
+            )
         }
         OperationDefinition::Mutation(it) => {
             let directives = it.directives.len();
-            (OperationKind::Mutation, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            (
+                OperationKind::Mutation,
+                it.name.as_ref(),
+                &it.selection_set,
+                &it.variable_definitions[..],
+                it.position,
+                directives,
+            )
         }
         OperationDefinition::Subscription(it) => {
             let directives = it.directives.len();
-            (OperationKind::Subscription, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            (
+                OperationKind::Subscription,
+                it.name.as_ref(),
+                &it.selection_set,
+                &it.variable_definitions[..],
+                it.position,
+                directives,
+            )
         }
     };
     Operation {

@@ -62,8 +62,8 @@ impl Planner {
     /// Plans a document that holds one operation. The text is why it cannot be planned.
     pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
         let planned = catch_unwind(AssertUnwindSafe(|| {
-            let normalized = normalize_operation(&self.inner.supergraph, document, None)
-                .map_err(|it| it.to_string())?;
+            let normalized =
+                normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
             let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
             let plan = self
                 .inner

@@ -205,10 +205,11 @@ impl Schema {
         let fields = root_fields(selections);
         let root_type = self.root_type(kind);
         let budget = document.selections_max.saturating_mul(4);
-        let projection = project(&self.consumer_types, kind, root_type, &fields, budget).map_err(|TooLarge| {
-            Error::new("The operation is too large once its fragments are applied to every type.")
-                .with_code(LIMIT_EXCEEDED)
-        })?;
+        let projection =
+            project(&self.consumer_types, kind, root_type, &fields, budget).map_err(|TooLarge| {
+                Error::new("The operation is too large once its fragments are applied to every type.")
+                    .with_code(LIMIT_EXCEEDED)
+            })?;
         let data: Vec<Field> = fields.into_iter().filter(|it| !it.name.starts_with("__")).collect();
         let planned = self.steps(document, kind, &data)?;
         Ok(Operation {

@@ -7,8 +7,8 @@
 use super::stats::EngineStats;
 use crate::{
     federation::{Document, Limits, Schema},
-    graphql::{self, Error, Request, Variables, coerce_variables},
-    plan::{BoundOperation, GroupSpec, Operation, OperationKind},
+    graphql::{Error, Request, Variables, coerce_variables},
+    plan::{BoundOperation, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -123,10 +123,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
     /// What the caches know of a request; `None` means that it takes [`Engine::prepare`].
     pub(super) fn prepared(&self, request: &Request, now: Instant) -> Option<Result<Prepared, Errors>> {
         if request.variables.len() > VARIABLES_INLINE_MAX {
@@ -162,11 +158,6 @@ impl Engine {
         let variables = self.coerce(&document, request)?;
         let operation = self.plan(request, &document, &variables, now)?;
         bind(operation, variables)
-    }
-
-    /// Whether a request asks for a mutation, as far as the caches know it; for methods that must not.
-    pub(super) fn kind(&self, request: &Request) -> Option<OperationKind> {
-        self.documents.get(&DocumentRef::of(request)).map(|it| it.kind())
     }
 
     fn known_failure(&self, key: &DocumentRef<'_>, now: Instant) -> Option<Errors> {
@@ -235,5 +226,5 @@ fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Err
     }
     GroupSpec::render(bound)
         .map(|spec| Prepared::Subscription(Arc::new(spec)))
-        .map_err(|error| Errors::from([graphql::Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
+        .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
 }

@@ -238,11 +238,14 @@ impl HubThread {
         let mut mail_for_reactor = false;
         while let Some(output) = self.hub.poll_output() {
             match output {
-                Output::StartTrigger { trigger, feed } => self.neighbours.sources.start(ticket(trigger), &feed),
+                Output::StartTrigger { trigger, feed } => {
+                    self.neighbours.sources.start(ticket(trigger), &feed)
+                }
                 Output::StopTrigger { trigger } => self.neighbours.sources.stop(ticket(trigger)),
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {
-                    mail_for_reactor |= self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
+                    mail_for_reactor |=
+                        self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
                 }
                 Output::Deliver { sink, group, response } => {
                     mail_for_reactor |= self.mail(sink, ReactorMail::Deliver { group, response });

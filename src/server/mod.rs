@@ -133,7 +133,13 @@ impl Server {
         let reactor_thread = {
             let (engine, pool, executor) = (engine.clone(), pool.clone(), executor.clone());
             let neighbours = reactor::Neighbours { engine, pool, executor, hub: hub.clone() };
-            reactor::start(options.websocket.clone(), seat, reactor.clone(), neighbours, stats.reactor.clone())?
+            reactor::start(
+                options.websocket.clone(),
+                seat,
+                reactor.clone(),
+                neighbours,
+                stats.reactor.clone(),
+            )?
         };
 
         let ready = Arc::new(AtomicBool::new(false));

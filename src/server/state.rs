@@ -5,7 +5,9 @@ use super::{
     stats::{EngineStats, HubStats, ReactorStats},
 };
 use crate::{
-    admin::{self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Unavailable},
+    admin::{
+        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Unavailable,
+    },
     hub::{GroupView, Hub, TriggerView},
     resolve::{Executor, Pool},
     sources::{self, Sources},
@@ -79,7 +81,9 @@ impl State {
         snapshot.connections = reactor.connections.get();
         snapshot.subscriptions = reactor.subscriptions.get();
         snapshot.messages_sent = reactor.messages_sent.get();
-        snapshot.connections_refused.push(Labelled { label: "full", value: reactor.connections_refused.get() });
+        snapshot
+            .connections_refused
+            .push(Labelled { label: "full", value: reactor.connections_refused.get() });
         snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
         snapshot.queues.push(queue("outbox", reactor.outbox_entries.get(), 0, reactor.slow_consumers.get()));

@@ -65,9 +65,8 @@ impl Findings<'_> {
     fn add(&mut self, rule: &str, coordinate: impl Into<String>, message: impl Into<String>) {
         let coordinate = coordinate.into();
         let place = self.places.find(&coordinate);
-        let mut error = LoadError::new(rule, message)
-            .at(coordinate)
-            .in_graph(&self.graph.name, self.graph.file.as_ref());
+        let mut error =
+            LoadError::new(rule, message).at(coordinate).in_graph(&self.graph.name, self.graph.file.as_ref());
         (error.line, error.column) = place.unzip();
         self.errors.push(error);
     }

@@ -315,14 +315,17 @@ impl Reactor {
         // A walk that is under way comes first: the hub's mail is carried out in order.
         while budget > 0 && self.walk.is_none() {
             let Some(mail) = self.mailbox.take() else { break };
-            budget = budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
+            budget =
+                budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
             self.open(mail);
         }
     }
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, speaks_our_protocol } => self.adopt(socket, read, speaks_our_protocol),
+            ReactorMail::Adopt { socket, read, speaks_our_protocol } => {
+                self.adopt(socket, read, speaks_our_protocol)
+            }
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
             ReactorMail::Joined { token, group } => self.joined(token, group),
@@ -366,7 +369,8 @@ impl Reactor {
     fn drain_some(&mut self) {
         let Some(mut drain) = self.drain.take() else { return };
         let passed = self.now.saturating_duration_since(drain.began);
-        let share = if drain.spread.is_zero() { 1.0 } else { passed.as_secs_f64() / drain.spread.as_secs_f64() };
+        let share =
+            if drain.spread.is_zero() { 1.0 } else { passed.as_secs_f64() / drain.spread.as_secs_f64() };
         let due = ((drain.connections.len() as f64 * share).ceil() as usize).min(drain.connections.len());
         for timer in &drain.connections[drain.closed..due.max(drain.closed)] {
             if let Some(key) = self.connections.resolve(*timer) {

@@ -25,7 +25,8 @@ impl Reactor {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, id: &str, operation: Operation<'_>) {
         let connection = &mut self.connections[key];
         if connection.subscriptions as usize >= self.options.subscriptions_per_connection_max {
-            let error = Error::new("Too many operations on this connection.").with_code("SUBSCRIPTION_LIMIT_EXCEEDED");
+            let error = Error::new("Too many operations on this connection.")
+                .with_code("SUBSCRIPTION_LIMIT_EXCEEDED");
             return self.refuse(key, id, &[error]);
         }
         let subscription = self.subscriptions.insert(key, id.into(), connection.first);
@@ -189,7 +190,8 @@ impl Reactor {
 }
 
 fn request_of(operation: Operation<'_>) -> Request {
-    let object = |it: Option<&str>| it.map_or(Bytes::from_static(b"{}"), |it| Bytes::copy_from_slice(it.as_bytes()));
+    let object =
+        |it: Option<&str>| it.map_or(Bytes::from_static(b"{}"), |it| Bytes::copy_from_slice(it.as_bytes()));
     Request {
         query: operation.query.unwrap_or_default().into_owned(),
         operation_name: operation.operation_name.map(Into::into),

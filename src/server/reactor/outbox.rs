@@ -84,11 +84,6 @@ impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.head.is_none() && self.cut.is_none()
     }
-
-    /// Bytes that count against the connection's bound.
-    pub(super) fn counted_bytes(&self) -> usize {
-        self.counted_bytes
-    }
 }
 
 /// What became of a flush.
@@ -184,7 +179,8 @@ impl Outbox {
         if queue.refused {
             self.count(queue, index);
         }
-        queue.counted_bytes <= self.limits.queue_bytes_max && self.refused_bytes <= self.limits.total_bytes_max
+        queue.counted_bytes <= self.limits.queue_bytes_max
+            && self.refused_bytes <= self.limits.total_bytes_max
     }
 
     /// Writes as much of a queue as `send` takes.

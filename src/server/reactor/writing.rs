@@ -97,8 +97,9 @@ impl Reactor {
         let had_refused = connection.queue.refused;
         let mut written = Written { messages: 0, ended: &mut self.ended, bytes: 0, sends: 0 };
         let socket = &mut connection.socket;
-        let flushed =
-            self.outbox.flush(&mut connection.queue, &self.subscriptions, &mut written, |bytes| socket.write(bytes));
+        let flushed = self
+            .outbox
+            .flush(&mut connection.queue, &self.subscriptions, &mut written, |bytes| socket.write(bytes));
         self.stats.messages_sent.add(written.messages);
         self.stats.bytes_sent.add(written.bytes);
         self.stats.sends.add(written.sends);
