@@ -583,7 +583,11 @@ impl Life {
         assert_eq!(*company.id.get_or_insert(group), group, "{at} is two groups");
         let due = &self.listeners[&member.token].due;
         for other in company.members.iter().map(|it| &self.listeners[it]).filter(|it| it.joined) {
-            let same = *due == other.due || due.iter().eq(other.due.iter().skip(other.optional()));
+            let news = |due: &VecDeque<Due>| {
+                let told = if other.told { Due::Unavailable } else { Due::Lost(0) };
+                due.iter().skip_while(|it| **it == told).cloned().collect::<Vec<_>>()
+            };
+            let same = news(due) == news(&other.due);
             assert!(same, "{member:?} starts elsewhere: {due:?}, {other:?}");
         }
     }
