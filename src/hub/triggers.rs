@@ -120,7 +120,7 @@ impl Hub {
             self.counters.outages_silent += 1;
         } else if std::mem::take(&mut trigger.outage_told) {
             // Those who came late missed events as well.
-            self.tell_each(now, id, Notice::Unavailable, |group| group.owed_outage);
+            self.tell_each(now, id, Notice::Unavailable, |it| std::mem::take(&mut it.owed_outage));
         }
     }
 
@@ -163,7 +163,10 @@ impl Hub {
         match self.options.outage_then {
             OutagePolicy::Notify => {
                 trigger.outage_told = true;
-                self.tell_each(now, id, Notice::Unavailable, |_| true);
+                self.tell_each(now, id, Notice::Unavailable, |it| {
+                    it.owed_outage = false;
+                    true
+                });
             }
             OutagePolicy::End => {
                 let groups = std::mem::take(&mut trigger.groups);
@@ -182,7 +185,7 @@ impl Hub {
     }
 
     /// Puts a notice into the queues of a trigger's groups.
-    fn tell_each(&mut self, now: Instant, id: TriggerId, notice: Notice, which: impl Fn(&Group) -> bool) {
+    fn tell_each(&mut self, now: Instant, id: TriggerId, notice: Notice, which: impl Fn(&mut Group) -> bool) {
         for id in self.groups_of(id) {
             let group = self.groups.get_mut(id).expect("listed groups are there");
             if which(group) {
