@@ -26,7 +26,7 @@ pub(super) enum ProfileError {
     Failed(String),
 }
 
-const HEAP_NEVER: &str = "Heap sampling is not compiled into this process's start: set the environment \
+const HEAP_NEVER: &str = "This process cannot sample its heap: start it with the environment \
                           variable _RJEM_MALLOC_CONF=prof:true,prof_active:false,lg_prof_sample:19 and start again.";
 const HEAP_OFF: &str = "Heap sampling is off: POST /debug/pprof/heap/activate, let it run, and ask again.";
 

@@ -155,6 +155,7 @@ impl Crowd {
     const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
     fn admit(&mut self, socket: TcpStream, peer: SocketAddr, stopping: &watch::Receiver<()>) {
+        while self.served.try_join_next().is_some() {}
         if self.served.len() < self.state.options.http_connections_max {
             let serve = serve(Arc::clone(&self.state), socket, peer, stopping.clone());
             self.served.spawn(serve);

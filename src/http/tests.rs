@@ -357,6 +357,9 @@ fn heads_are_bounded_in_size_and_time() {
     };
     let front = Running::start(options);
     assert_eq!(front.get("/health", &format!("X: {}\r\n", "x".repeat(20_000))).status, 431);
+    // Not a word, and not another word: closed.
+    assert_eq!(front.exchange("").status, 0);
+    assert_eq!(front.exchange("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
     // Half a head: closed, with a 408 or without a word.
     assert!(matches!(front.exchange("GET /health HTTP/1.1\r\nHost:").status, 0 | 408));
     let half_a_body = format!("POST /graphql HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 9\r\n\r\n{{");
