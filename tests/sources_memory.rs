@@ -1,5 +1,7 @@
 //! The memory provider, and what all providers have in common.
 
+#[path = "support/io.rs"]
+mod io;
 #[path = "support/sources.rs"]
 mod sources;
 
@@ -65,7 +67,7 @@ fn a_publisher_waits_while_the_hub_is_full_and_nothing_is_lost() {
     let (done, published) = std::sync::mpsc::channel();
     for n in 0..20u64 {
         let (work, done) = (rig.sources().publish_memory("default", "a", n.to_string().into()), done.clone());
-        rig.handle.spawn(async move {
+        rig.io.handle.spawn(async move {
             let position = work.await.expect("published");
             let _ = done.send((n, position.offset(0).expect("one part")));
         });
@@ -90,7 +92,7 @@ fn two_listeners_see_one_order_whoever_publishes() {
     rig.listen(2, &feed("default", &[">"]));
     let publishers: Vec<_> = (0..4)
         .map(|p| {
-            let (sources, handle) = (rig.sources().clone(), rig.handle.clone());
+            let (sources, handle) = (rig.sources().clone(), rig.io.handle.clone());
             std::thread::spawn(move || {
                 for n in 0..250 {
                     handle

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
+#[path = "support/io.rs"]
+mod io;
 #[path = "support/nats.rs"]
 mod nats;
 #[path = "support/sources.rs"]
