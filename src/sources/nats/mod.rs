@@ -306,3 +306,6 @@ impl Shared {
         if session.is_connected() { Ok(session) } else { Err("not connected".to_owned()) }
     }
 }
+
+#[cfg(test)]
+mod tests;
