@@ -67,6 +67,21 @@ async fn another_client_takes_over_when_the_library_gives_up() {
 }
 
 #[tokio::test]
+async fn what_the_library_drops_is_told() {
+    let server = NatsServer::start();
+    let (provider, reports) = provider(&server).await;
+    let subjects = SubjectSet::new(&["a".into()]).expect("valid");
+    let task = provider.start(&Handle::current(), Ticket(1), subjects, || {});
+    assert_eq!(next(&reports).await, Report::Live);
+    let session = provider.shared.session();
+    session.drop_a_message("default");
+    session.drop_a_message("default");
+    assert_eq!(next(&reports).await, Report::Lost(2));
+    assert_eq!(provider.status(1).dropped, 2);
+    task.abort();
+}
+
+#[tokio::test]
 async fn one_round_trip_confirms_for_all_who_wait() {
     let server = NatsServer::start();
     let (provider, _reports) = provider(&server).await;
