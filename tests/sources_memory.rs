@@ -1,5 +1,7 @@
 //! The memory provider, and what all providers have in common.
 
+#[path = "support/io.rs"]
+mod io;
 #[path = "support/sources.rs"]
 mod sources;
 
@@ -65,22 +67,22 @@ fn a_publisher_waits_while_the_hub_is_full_and_nothing_is_lost() {
     let (done, published) = std::sync::mpsc::channel();
     for n in 0..20u64 {
         let (work, done) = (rig.sources().publish_memory("default", "a", n.to_string().into()), done.clone());
-        rig.handle.spawn(async move {
+        rig.io.handle.spawn(async move {
             let position = work.await.expect("published");
             let _ = done.send((n, position.offset(0).expect("one part")));
         });
     }
-    drop(done);
-    let mut order = Vec::new();
+    let mut confirmed = 0;
     for offset in 1..=20 {
         let Report::Event { position, payload } = rig.next(1) else { panic!("an event") };
         assert_eq!(position, Position::single(offset));
-        order.push((String::from_utf8(payload.to_vec()).expect("UTF-8"), offset));
-        let waiting = 20 - published.try_iter().count();
-        assert!(rig.sink.len() <= 4 && waiting > 0 || offset > 15, "publishers run ahead of the hub");
-        assert_eq!(rig.sources().status().len(), 1, "nobody else is blocked");
+        confirmed += published.try_iter().count() as u64;
+        assert!(confirmed <= offset + 4, "publishers run ahead of the hub");
+        assert!(payload.len() <= 2);
     }
-    assert_eq!(order.len(), 20);
+    let rest: Vec<(u64, u64)> = (confirmed..20).map(|_| published.recv().expect("published")).collect();
+    assert!(rest.iter().all(|(_, offset)| (1..=20).contains(offset)));
+    assert_eq!((rig.status("default").received, rig.sink.len()), (20, 0));
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn two_listeners_see_one_order_whoever_publishes() {
     rig.listen(2, &feed("default", &[">"]));
     let publishers: Vec<_> = (0..4)
         .map(|p| {
-            let (sources, handle) = (rig.sources().clone(), rig.handle.clone());
+            let (sources, handle) = (rig.sources().clone(), rig.io.handle.clone());
             std::thread::spawn(move || {
                 for n in 0..250 {
                     handle

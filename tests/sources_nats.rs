@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
+#[path = "support/io.rs"]
+mod io;
 #[path = "support/nats.rs"]
 mod nats;
 #[path = "support/sources.rs"]
@@ -191,8 +193,10 @@ fn requests_are_answered_or_fail_in_bounded_time() {
 fn a_lenient_start_needs_no_server_and_notices_when_it_comes() {
     let mut server = NatsServer::start();
     server.kill();
+    let began = Instant::now();
     let rig = Rig::start(lenient(options(&server)));
     assert!(!rig.status("default").up);
+    assert!(began.elapsed() < Duration::from_millis(2500), "a refused connection is no reason to wait");
     rig.sources().start(Ticket(1), &feed("default", &["a"]));
     assert_eq!(rig.next(1), Report::Interrupted, "not there yet");
     server.restart();
@@ -262,6 +266,31 @@ fn a_malformed_subject_never_reaches_the_server() {
     }
     assert_eq!(server.subjects(), ["good"]);
     assert_eq!(rig.status("default").reconnects, 0, "nobody was hung up on");
+}
+
+#[test]
+fn a_feed_without_subjects_is_live_and_silent() {
+    let server = NatsServer::start();
+    let rig = Rig::start(strict(options(&server)));
+    rig.listen(1, &feed("default", &[]));
+    rig.listen(2, &feed("default", &["a"]));
+    server.client().publish("a", b"{}");
+    assert_eq!(rig.next(2), event(1, "{}"));
+    assert_eq!((rig.sink.len(), rig.status("default").restarts), (0, 0));
+}
+
+#[test]
+fn a_request_under_way_fails_when_the_server_dies() {
+    let mut server = NatsServer::start();
+    let rig = Rig::start(strict(NatsOptions { request_timeout: nats::PATIENCE, ..options(&server) }));
+    let mut client = server.client();
+    client.subscribe("svc");
+    let waiting = rig.sources().request(nats_message("default", "svc", "{}"));
+    client.next_message();
+    let start = Instant::now();
+    server.kill();
+    assert_eq!(rig.wait(waiting).expect_err("dead").0, "the connection was lost");
+    assert!(start.elapsed() < nats::PATIENCE / 2);
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
+#[path = "support/io.rs"]
+mod io;
+
 use bytes::Bytes;
+use io::{IoThread, PATIENCE};
 use juga::{
     plan::{OperationKind, SubgraphId},
     resolve::{FetchError, FetchRequest, Subgraphs},
@@ -14,8 +18,6 @@ use std::{
     sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One request as the server read it, and its connection.
 struct Exchange {
@@ -97,7 +99,7 @@ fn read_request(reader: &mut BufReader<TcpStream>, connection: usize) -> Option<
 
 /// A client on an io thread of its own.
 struct Rig {
-    runtime: tokio::runtime::Runtime,
+    io: IoThread,
     client: SubgraphClient,
     subgraph: Subgraph,
 }
@@ -107,16 +109,11 @@ type Answer = Result<Bytes, FetchError>;
 impl Rig {
     fn start(options: SubgraphOptions) -> Self {
         let subgraph = Subgraph::start();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(1)
-            .enable_all()
-            .build()
-            .expect("runtime");
+        let io = IoThread::start();
         let url = format!("http://{}/graphql", subgraph.address);
         let endpoints = [SubgraphEndpoint { name: "products".into(), url }];
-        let client = SubgraphClient::new(runtime.handle(), options, &endpoints).expect("client");
-        Self { runtime, client, subgraph }
+        let client = SubgraphClient::new(&io.handle, options, &endpoints).expect("client");
+        Self { io, client, subgraph }
     }
 
     /// A fetch under way; the receiver gets its answer.
@@ -124,7 +121,7 @@ impl Rig {
         let body = Bytes::from_static(b"{\"query\":\"{a}\"}");
         let fetching = self.client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body });
         let (tell, told) = channel();
-        let task = self.runtime.spawn(async move {
+        let task = self.io.handle.spawn(async move {
             let _ = tell.send(fetching.await);
         });
         (task.abort_handle(), told)
@@ -252,7 +249,7 @@ fn a_lost_connection_is_an_error() {
     let fetch = |subgraph| {
         let body = Bytes::from_static(b"{}");
         let request = FetchRequest { subgraph: SubgraphId(subgraph), kind: OperationKind::Query, body };
-        rig.runtime.block_on(client.fetch(request))
+        rig.io.wait(client.fetch(request))
     };
     let Err(FetchError::Unreachable(reason)) = fetch(0) else { panic!("nobody listens there") };
     assert!(reason.to_lowercase().contains("refused"), "{reason}");

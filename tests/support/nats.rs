@@ -35,25 +35,28 @@ impl NatsServer {
 
     /// A server with more arguments: `["--user", "u", …]`.
     pub(crate) fn start_with(args: &[&str]) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("nats-test-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("temporary folder");
-        let args = args.iter().map(|it| (*it).to_owned()).collect();
-        let mut server = Self { child: None, dir, args, ports: Ports::default() };
+        let mut server = Self::prepare();
+        server.args = args.iter().map(|it| (*it).to_owned()).collect();
         server.run();
         server
     }
 
     /// A server with a configuration file.
     pub(crate) fn start_with_config(config: &str) -> Self {
+        let mut server = Self::prepare();
+        let path = server.dir.join("nats.conf");
+        std::fs::write(&path, config).expect("configuration file");
+        server.args = vec!["-c".to_owned(), path.to_str().expect("UTF-8 path").to_owned()];
+        server.run();
+        server
+    }
+
+    fn prepare() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("nats-test-{}-{count}.conf", std::process::id()));
-        std::fs::write(&path, config).expect("configuration file");
-        let server = Self::start_with(&["-c", path.to_str().expect("UTF-8 path")]);
-        let _ = std::fs::remove_file(path);
-        server
+        let dir = std::env::temp_dir().join(format!("nats-test-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temporary folder");
+        Self { child: None, dir, args: Vec::new(), ports: Ports::default() }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use super::io::{IoThread, PATIENCE};
 use juga::{
     plan::{Feed, Position, ProviderKind},
     resolve::BrokerMessage,
@@ -12,21 +13,14 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Condvar, Mutex},
-    thread::JoinHandle,
-    time::Duration,
 };
-use tokio::sync::{Notify, oneshot};
-
-/// How long anything on this machine may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
+use tokio::sync::Notify;
 
 /// The io thread, the sources on it, and everything they reported.
 pub(crate) struct Rig {
-    pub(crate) handle: tokio::runtime::Handle,
-    sources: Option<Sources>,
+    pub(crate) io: IoThread,
+    sources: Sources,
     pub(crate) sink: Arc<Queue>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Rig {
@@ -40,42 +34,25 @@ impl Rig {
     }
 
     pub(crate) fn try_start(options: Options, room: usize) -> Result<Self, StartError> {
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(1)
-                .build()
-                .expect("runtime");
-            tell.send(runtime.handle().clone()).expect("test");
-            let _ = runtime.block_on(stopped);
-        });
-        let handle = told.recv().expect("io thread");
+        let io = IoThread::start();
         let sink = Arc::new(Queue { room, ..Queue::default() });
-        let (for_sources, to_sink) = (handle.clone(), sink.clone());
-        let mut rig = Self { handle, sources: None, sink, stop: Some(stop), thread: Some(thread) };
-        let sources = rig.wait(async move { Sources::connect(&for_sources, options, to_sink).await })?;
-        rig.sources = Some(sources);
-        Ok(rig)
+        let (handle, to_sink) = (io.handle.clone(), sink.clone());
+        let sources = io.wait(async move { Sources::connect(&handle, options, to_sink).await })?;
+        Ok(Self { io, sources, sink })
     }
 
     pub(crate) fn sources(&self) -> &Sources {
-        self.sources.as_ref().expect("started")
+        &self.sources
     }
 
-    /// Waits for a future as a thread of the pool does.
+    /// Waits for an answer as a thread of the pool does.
     pub(crate) fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
-        let (tell, told) = std::sync::mpsc::channel();
-        self.handle.spawn(async move {
-            let _ = tell.send(future.await);
-        });
-        told.recv_timeout(PATIENCE).expect("an answer in time")
+        self.io.wait(future)
     }
 
     /// Starts a feed and waits until it is live.
     pub(crate) fn listen(&self, ticket: u64, feed: &Feed) {
-        self.sources().start(Ticket(ticket), feed);
+        self.sources.start(Ticket(ticket), feed);
         assert_eq!(self.next(ticket), Report::Live);
     }
 
@@ -85,19 +62,7 @@ impl Rig {
     }
 
     pub(crate) fn status(&self, id: &str) -> ProviderStatus {
-        self.sources().status().into_iter().find(|it| it.id == id).expect("a provider")
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        if let Some(sources) = self.sources.take() {
-            sources.shutdown();
-        }
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.sources.status().into_iter().find(|it| it.id == id).expect("a provider")
     }
 }
 

@@ -43,7 +43,16 @@ pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, S
 
 /// The servers of a comma-separated list.
 pub(super) fn servers(url: &str) -> Result<Vec<ServerAddr>, String> {
-    url.split(',').map(|it| it.trim().parse().map_err(|error| format!("url: {error}"))).collect()
+    url.split(',').map(|it| server(it.trim())).collect()
+}
+
+/// Messages leave out the address itself, which may hold a password.
+fn server(url: &str) -> Result<ServerAddr, String> {
+    let server: ServerAddr = url.parse().map_err(|error| format!("url: {error}"))?;
+    match server.scheme() {
+        "nats" | "tls" if !url.is_empty() && !server.host().is_empty() => Ok(server),
+        _ => Err("url: expected nats://HOST:PORT or tls://HOST:PORT".to_owned()),
+    }
 }
 
 /// Never zero after the first failure: a server that takes connections and hangs up must not be hammered.
@@ -178,6 +187,9 @@ mod tests {
     #[test]
     fn urls_may_be_a_list() {
         assert_eq!(servers("nats://a:1, nats://b:2").map(|it| it.len()), Ok(2));
-        assert!(servers("nats://a:1,").is_err());
+        assert_eq!(servers("a:1").map(|it| it[0].scheme().to_owned()), Ok("nats".to_owned()));
+        for bad in ["", "nats://a:1,", "http://a:1", "nats://", "nats://a:notaport"] {
+            assert!(servers(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -102,7 +102,8 @@ impl Feed {
                     self.follow(now);
                 }
                 () = self.outbox.unblocked(), if self.outbox.is_blocked() => {}
-                message = messages.next() => match message {
+                // A feed without subjects (an empty list as argument) listens to nothing.
+                message = messages.next(), if !messages.is_empty() => match message {
                     Some((index, Some(message))) => self.receive(index, message),
                     Some((_, None)) | None => {
                         session.close();
@@ -141,6 +142,7 @@ impl Feed {
                 Err(_) => {
                     self.interrupt();
                     self.drain().await;
+                    tokio::time::sleep(RESTART_DELAY).await;
                     self.wait_until_up(link).await?;
                 }
             }

@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) confirmed: u64,
     /// Messages that the library dropped, of whichever subscription.
     pub(super) lost: u64,
+    /// An attempt to connect has failed since the connection was last there.
+    pub(super) failing: bool,
     /// The client library gave up; another session takes over.
     pub(super) closed: bool,
 }
@@ -55,7 +57,7 @@ pub(super) enum Unconfirmed {
 struct Signals {
     changed: Notify,
     lost: AtomicU64,
-    /// Attempts to connect that failed.
+    /// Attempts to connect that failed since the last that succeeded.
     failed_attempts: AtomicU64,
     refusals: Arc<Refusals>,
 }
@@ -123,9 +125,10 @@ impl Session {
         self.client.statistics().connects.load(Relaxed)
     }
 
-    /// Whether an attempt to connect has failed since the start.
-    pub(super) fn has_failed(&self) -> bool {
-        self.signals.failed_attempts.load(Relaxed) > 0
+    /// As if the library had dropped a message.
+    #[cfg(test)]
+    pub(super) fn drop_a_message(&self, id: &str) {
+        self.signals.note(&Event::SlowConsumer(1), id);
     }
 
     /// Something may have happened to the connection.
@@ -139,6 +142,7 @@ impl Session {
             connected: self.client.connection_state() == State::Connected,
             connects: self.connects(),
             lost: self.signals.lost.load(Relaxed),
+            failing: self.signals.failed_attempts.load(Relaxed) > 0,
             ..*self.link.borrow()
         };
         self.link.send_if_modified(|link| std::mem::replace(link, now) != now);
@@ -213,9 +217,12 @@ impl Signals {
                 }
             }
             Event::ClientError(error) => {
-                self.failed_attempts.fetch_add(1, Relaxed);
-                tracing::debug!(provider = id, %error, "no connection to NATS");
+                // Once per outage; the next ones come every two seconds.
+                if self.failed_attempts.fetch_add(1, Relaxed) == 0 {
+                    tracing::warn!(provider = id, %error, "could not connect to NATS, trying on");
+                }
             }
+            Event::Connected => self.failed_attempts.store(0, Relaxed),
             _ => tracing::debug!(provider = id, %event, "NATS connection"),
         }
         self.changed.notify_one();
