@@ -253,6 +253,19 @@ fn bodies_without_a_length_are_bounded_too() {
 }
 
 #[test]
+fn all_bodies_together_are_bounded() {
+    let front = Running::start(Options { request_bodies_bytes_max: 40, ..Options::default() });
+    let small = r#"{"query":"{a}"}"#;
+    let refused = front.post(JSON, &format!("{small}{}", " ".repeat(40)));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    assert_eq!(front.counters.bodies_refused.load(Ordering::Relaxed), 1);
+    // Its room is free again.
+    for _ in 0..10 {
+        assert_eq!(front.post(JSON, small).status, 200);
+    }
+}
+
+#[test]
 fn a_get_may_only_ask() {
     let front = Running::start(Options::default());
     let reply = front.get("/graphql?query=%7Ba%7D&variables=%7B%22x%22%3A2%7D", "");
