@@ -13,7 +13,7 @@ use super::{
 };
 use crate::graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response};
 use hyper::{
-    Method, Request, StatusCode,
+    HeaderMap, Method, Request, StatusCode,
     body::Incoming,
     header::{CONNECTION, HeaderValue, RETRY_AFTER, VARY},
 };
@@ -35,16 +35,10 @@ pub(super) async fn answer(state: &State, peer: SocketAddr, request: Request<Inc
     let (head, body) = request.into_parts();
     let parsed = match method {
         GraphqlMethod::Get => parse_query(head.uri.query()),
-        GraphqlMethod::Post if !negotiation::has_json_body(&head.headers) => {
-            return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, UNSUPPORTED, "UNSUPPORTED_MEDIA_TYPE");
-        }
-        GraphqlMethod::Post => {
-            let (bytes_max, timeout) = (state.options.max_request_body_size, state.options.body_read_timeout);
-            match body::read(body, bytes_max, &state.bodies, timeout).await {
-                Ok(body) => GraphqlRequest::parse(body.bytes.clone(), &mut Document::new()),
-                Err(error) => return body_refusal(state, error, media),
-            }
-        }
+        GraphqlMethod::Post => match parse_body(state, media, &head.headers, body).await {
+            Ok(parsed) => parsed,
+            Err(refusal) => return *refusal,
+        },
     };
     match parsed {
         Ok(parsed) => {
@@ -66,6 +60,24 @@ const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open
 
 fn parse_query(query: Option<&str>) -> Result<GraphqlRequest, Error> {
     GraphqlRequest::from_query(query.unwrap_or_default(), &mut Document::new())
+}
+
+/// The request in a body; `Err` when there is no body to look at.
+async fn parse_body(
+    state: &State,
+    media: Media,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Result<GraphqlRequest, Error>, Box<Reply>> {
+    if !negotiation::has_json_body(headers) {
+        let code = "UNSUPPORTED_MEDIA_TYPE";
+        return Err(Box::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, UNSUPPORTED, code)));
+    }
+    let (bytes_max, timeout) = (state.options.max_request_body_size, state.options.body_read_timeout);
+    match body::read(body, bytes_max, &state.bodies, timeout).await {
+        Ok(body) => Ok(GraphqlRequest::parse(body.bytes.clone(), &mut Document::new())),
+        Err(error) => Err(Box::new(body_refusal(state, error, media))),
+    }
 }
 
 fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
