@@ -1,6 +1,6 @@
 //! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
 
-use super::{body::Budget, gateway::Gateway, listen, page, routes};
+use super::{body::Budget, cors::Cors, gateway::Gateway, listen, page, routes};
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -36,6 +36,8 @@ pub struct Options {
     /// Serves the page at `/`.
     pub dev_mode: bool,
     pub websocket_enabled: bool,
+    /// Rules for pages of other origins; without them browsers let such pages do next to nothing.
+    pub cors: Option<Cors>,
     /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
     pub http_connections_max: usize,
     /// Bytes of a request's head; beyond, `431`. At least 8192.
@@ -57,6 +59,7 @@ impl Default for Options {
             request_bodies_bytes_max: 256 * 1024 * 1024,
             dev_mode: false,
             websocket_enabled: true,
+            cors: Some(Cors::default()),
             http_connections_max: 10_000,
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),

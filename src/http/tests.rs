@@ -347,6 +347,29 @@ fn a_websocket_leaves_with_its_socket_and_the_bytes_that_came_early() {
 }
 
 #[test]
+fn pages_of_other_origins_need_leave() {
+    let cors = Cors { allow_origins: vec!["https://app".into()], ..Cors::default() };
+    let front = Running::start(Options { cors: Some(cors), ..Options::default() });
+    let preflight = |origin: &str| {
+        let ask = "Access-Control-Request-Method: POST\r\nConnection: close\r\n";
+        front.exchange(&format!("OPTIONS /graphql HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\n{ask}\r\n"))
+    };
+    let granted = preflight("https://app");
+    assert_eq!((granted.status, granted.header("access-control-allow-origin")), (204, "https://app"));
+    assert_eq!(granted.header("access-control-allow-methods"), "head, get, post");
+    assert_eq!(preflight("https://evil").status, 403);
+    let post = |origin: &str| front.post(&format!("{JSON}Origin: {origin}\r\n"), r#"{"query":"{a}"}"#);
+    let answer = post("https://app");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://app"));
+    assert!(answer.head.contains("vary: accept") && answer.head.contains("vary: origin"), "{answer:?}");
+    assert_eq!(post("https://evil").status, 403);
+    assert_eq!(post("http://x").status, 200, "a page of our own");
+    let socket = "Sec-WebSocket-Key: k\r\nOrigin: https://evil\r\nConnection: close\r\n";
+    assert_eq!(front.exchange(&upgrade(socket)).status, 403);
+    assert_eq!(front.get("/health", "Origin: https://evil\r\n").status, 200);
+}
+
+#[test]
 fn handshakes_can_be_refused() {
     let front = Running::start(Options::default());
     let close = "Sec-WebSocket-Key: k\r\nConnection: close\r\n";
