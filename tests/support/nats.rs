@@ -109,6 +109,13 @@ impl NatsServer {
         self.monitor("/connz")["connections"].as_array().map_or(0, Vec::len)
     }
 
+    /// Bytes of payload that the server took from the clients of that name.
+    pub(crate) fn bytes_from(&self, name: &str) -> u64 {
+        let connections = self.monitor("/connz");
+        let clients = connections["connections"].as_array().into_iter().flatten();
+        clients.filter(|it| it["name"] == name).filter_map(|it| it["in_bytes"].as_u64()).sum()
+    }
+
     /// A plain client of the test's own, over a socket: no library under test in the way.
     pub(crate) fn client(&self) -> NatsClient {
         NatsClient::connect(self.ports.client)
