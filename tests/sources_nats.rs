@@ -150,7 +150,8 @@ fn publishing_is_confirmed_or_refused_at_once() {
     client.subscribe("orders");
     until("it is up", || rig.status("default").up.then_some(()));
     rig.wait(rig.sources().publish(nats_message("default", "orders", "after"))).expect("published");
-    assert_eq!(client.next_message().2, b"after", "what was refused was not kept back either");
+    assert_eq!(client.next_message().2, b"after");
+    assert_eq!(server.bytes_from("juga"), 5, "what was refused was not kept back and sent later");
     assert_eq!((rig.status("default").published, rig.status("default").failed), (2, 6));
 }
 
@@ -160,10 +161,13 @@ fn a_server_that_hangs_confirms_nothing_in_bounded_time() {
     let nats = NatsOptions { request_timeout: Duration::from_millis(300), ..options(&server) };
     let rig = Rig::start(strict(nats));
     server.pause();
+    rig.sources().start(Ticket(1), &feed("default", &["a"]));
+    assert_eq!(rig.next(1), Report::Interrupted, "not live before the server says so");
     let error = rig.wait(rig.sources().publish(nats_message("default", "a", "{}"))).expect_err("paused");
     assert!(error.0.contains("no answer"), "{error}");
     server.resume();
-    until("it answers again", || rig.wait(rig.sources().publish(nats_message("default", "a", "{}"))).ok());
+    until("it answers again", || rig.wait(rig.sources().publish(nats_message("default", "b", "{}"))).ok());
+    assert_eq!([rig.next(1), rig.next(1)], [Report::Live, Report::Restored]);
 }
 
 #[test]
