@@ -46,7 +46,7 @@ fn a_feed_is_live_when_the_server_has_the_subscription_and_gone_when_stopped() {
     assert_eq!(rig.next(1), event(2, "{\"n\":2}"));
 
     rig.sources().stop(Ticket(1));
-    until("the subscriptions are gone", || server.subjects().is_empty().then_some(()));
+    until("the subscriptions are gone", || server.subjects_and_inboxes().is_empty().then_some(()));
     assert_eq!(rig.status("default").feeds, 0);
     assert_eq!(server.connections(), 2, "ours stays, and the test's");
 }
@@ -190,7 +190,7 @@ fn requests_are_answered_or_fail_in_bounded_time() {
 
     let error = ask("svc").expect_err("nobody replies");
     assert!(error.0.contains("no answer within 400ms"), "{error}");
-    until("no inbox is left behind", || (server.subjects() == ["svc"]).then_some(()));
+    until("no inbox is left behind", || (server.subjects_and_inboxes() == ["svc"]).then_some(()));
 }
 
 #[test]

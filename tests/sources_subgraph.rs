@@ -277,7 +277,7 @@ fn a_dropped_query_is_aborted_and_a_dropped_mutation_runs_on() {
         let (one, two) = (rig.fetch(OperationKind::Query), rig.fetch(OperationKind::Query));
         let exchanges = [rig.subgraph.next(), rig.subgraph.next()];
         let is_reused = exchanges.iter().any(|it| it.connection == connection);
-        exchanges.map(|it| it.answer("200 OK", "application/json", "{}"));
+        exchanges.into_iter().for_each(|it| it.answer("200 OK", "application/json", "{}"));
         for (_, told) in [one, two] {
             assert!(told.recv_timeout(PATIENCE).expect("an outcome").is_ok());
         }

@@ -94,8 +94,12 @@ impl NatsServer {
         signal("CONT", self.child.as_ref().expect("running"));
     }
 
-    /// Subjects that clients listen to, as the server sees them.
+    /// Subjects that clients listen to, as the server sees them; without the inboxes of round trips.
     pub(crate) fn subjects(&self) -> Vec<String> {
+        self.subjects_and_inboxes().into_iter().filter(|it| !it.starts_with("_INBOX.")).collect()
+    }
+
+    pub(crate) fn subjects_and_inboxes(&self) -> Vec<String> {
         let connections = self.monitor("/connz?subs=1");
         let lists = connections["connections"].as_array().into_iter().flatten();
         let subjects = lists.flat_map(|it| it["subscriptions_list"].as_array().into_iter().flatten());
