@@ -164,8 +164,10 @@ fn a_batch_sends_lists_once_and_serves_every_alias() {
         "a",
         r#"{"data":{"me":{"__typename":"User","id":"1"},"users":[{"__typename":"User","id":"2"},{"__typename":"User","id":"1"}],"pets":[]}}"#,
     );
-    world
-        .reply("b", r#"{"data":{"e0":[{"name":"one"},{"name":"two"}],"e1":[{"age":1},{"_age":2}],"e2":[]}}"#);
+    world.reply(
+        "b",
+        r#"{"data":{"e0":[{"name":"one"},{"name":"two"}],"e1":[{"age":1},{"_age":2}],"e2":null}}"#,
+    );
     let key = || vec![need_on(&["User"], vec![need("id")])];
     let mut second = batch_alias("e1", "r0", &["me", "users.@"], key());
     second.output_rewrites = vec![rename(&["_age"], "age")];
@@ -254,4 +256,40 @@ fn entities_found_by_different_fetches_in_parallel_complete_one_object() {
     let whole = object("Box", vec![field("h", string()), field("w", string())]);
     let plan = operation(Some(steps), vec![field("users", list(user(vec![field("box", whole)])))]);
     check(&world, plan, r#"{"data":{"users":[{"box":{"h":"h","w":"w"}}]}}"#);
+}
+
+#[test]
+fn a_type_in_a_path_leaves_other_objects_alone() {
+    let world = World::new();
+    world.reply(
+        "a",
+        r#"{"data":{"users":[{"__typename":"Admin","id":"1"},{"__typename":"User","id":"2"},{"__typename":"Admin","id":"3"}]}}"#,
+    );
+    world.reply("b", r#"{"data":{"_entities":[{"name":"two"}]}}"#);
+    let names = entities("b", "users.@.|User", vec![need("id")]);
+    let shown = one_of("Person", &["Admin", "User"], vec![field("name", string())]);
+    check(
+        &world,
+        users_then(names, shown),
+        r#"{"data":{"users":[{"name":null},{"name":"two"},{"name":null}]}}"#,
+    );
+    assert_eq!(representations(&world), r#"[{"__typename":"User","id":"2"}]"#);
+}
+
+#[test]
+fn places_that_share_an_entity_stay_independent() {
+    let world = World::new();
+    world
+        .reply("a", r#"{"data":{"me":{"__typename":"User","id":"1"},"you":{"__typename":"User","id":"1"}}}"#);
+    world.reply("b", r#"{"data":{"e0":[{"box":{"__typename":"Box","k":"1"}}]}}"#);
+    world.reply("c", r#"{"data":{"_entities":[{"h":"h"}]}}"#);
+    let both = batch_alias("e0", "r0", &["me", "you"], vec![need("id")]);
+    let mine = Step::Entities(entities("c", "me.box", vec![need("k")]));
+    let steps = Step::Sequence(vec![fetch("a", "U"), batch("b", vec![both]), mine]);
+    let shown = || user(vec![field("box", object("Box", vec![field("k", string()), field("h", string())]))]);
+    check(
+        &world,
+        operation(Some(steps), vec![field("me", shown()), field("you", shown())]),
+        r#"{"data":{"me":{"box":{"k":"1","h":"h"}},"you":{"box":{"k":"1","h":null}}}}"#,
+    );
 }

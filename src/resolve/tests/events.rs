@@ -87,6 +87,7 @@ fn a_type_that_the_field_cannot_have_is_refused() {
         (named(), r#"{"__typename":null}"#, ""),
         (named(), r#"{"__typename":"Rock"}"#, "Rock"),
         (named(), r#"{"__typename":7}"#, "7"),
+        (one_of("Named", &["Pet"], vec![]), r#"{"age":1}"#, ""),
         (employee(), r#"{"__typename":"Pet","id":1}"#, "Pet"),
     ] {
         check_event(&world, &group(None, ty), json, &refused(shown));
