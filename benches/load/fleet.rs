@@ -21,7 +21,7 @@ const READ_BUFFER: usize = 256 * 1024;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// What a fleet's connections are.
-pub struct Plan {
+pub(super) struct Plan {
     /// Goes into the ids, so that a message of another fleet is noticed.
     pub fleet: u16,
     pub connections: usize,
@@ -33,7 +33,7 @@ pub struct Plan {
     pub receive_buffer: Option<usize>,
 }
 
-pub enum Speaks {
+pub(super) enum Speaks {
     /// Upgrades on this path and subscribes to a root field.
     Graphql { path: String, field: &'static str, selection: &'static str },
     /// Only reads; all messages carry one id.
@@ -42,19 +42,19 @@ pub enum Speaks {
 
 /// When events were due, for latencies that a late sender cannot hide.
 #[derive(Clone, Copy)]
-pub struct Schedule {
+pub(super) struct Schedule {
     pub start: Instant,
     pub first: u64,
     pub interval: Duration,
 }
 
 impl Schedule {
-    pub fn due(&self, sequence: u64) -> Instant {
+    pub(super) fn due(&self, sequence: u64) -> Instant {
         self.start + self.interval * u32::try_from(sequence - self.first).expect("rounds are short")
     }
 }
 
-pub struct Fleet {
+pub(super) struct Fleet {
     plan: Plan,
     poll: Poll,
     events: Events,
@@ -91,7 +91,7 @@ enum Phase {
 
 impl Fleet {
     /// Connects and subscribes everyone; each has had an answer to a ping sent after its `subscribe`.
-    pub fn launch(plan: Plan, timeout: Duration) -> io::Result<Self> {
+    pub(super) fn launch(plan: Plan, timeout: Duration) -> io::Result<Self> {
         let mut fleet = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
@@ -124,29 +124,29 @@ impl Fleet {
         Ok(fleet)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.connections.len()
     }
 
-    pub fn id(&self, connection: usize) -> Id {
+    pub(super) fn id(&self, connection: usize) -> Id {
         self.connections[connection].id
     }
 
     /// Latencies are recorded from now on, against this schedule.
-    pub fn measure(&mut self, schedule: Schedule) {
+    pub(super) fn measure(&mut self, schedule: Schedule) {
         self.schedule = Some(schedule);
         self.latency.reset();
     }
 
     /// Reads until everyone has everything up to `last`, or the time is up. Whether they have.
-    pub fn collect(&mut self, last: u64, timeout: Duration) -> io::Result<bool> {
+    pub(super) fn collect(&mut self, last: u64, timeout: Duration) -> io::Result<bool> {
         let expected = (last + 1 - self.plan.first) * self.plan.connections as u64;
         let delivered = self.read_until(timeout, |ledger| ledger.delivered >= expected)?;
         Ok(delivered && self.ledger.faults(last) == 0)
     }
 
     /// Reads until everyone has had a probe, or the time is up. Whether they have.
-    pub fn collect_probes(&mut self, timeout: Duration) -> io::Result<bool> {
+    pub(super) fn collect_probes(&mut self, timeout: Duration) -> io::Result<bool> {
         let all = self.plan.connections;
         self.read_until(timeout, |ledger| ledger.probes == all)
     }

@@ -5,11 +5,11 @@
 //! memory of another process, `scenarios` tells the stories, `report` prints them.
 
 mod fleet;
-pub mod floor;
+pub(crate) mod floor;
 mod frame;
 mod ledger;
 mod process;
-pub mod report;
-pub mod scenarios;
+pub(crate) mod report;
+pub(crate) mod scenarios;
 
-pub use process::Pinning;
+pub(crate) use process::Pinning;
