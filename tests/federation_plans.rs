@@ -77,7 +77,12 @@ fn the_demo_loads() {
         "{ employees { id notes } team { ... on Employee { id notes } } }",
     ] {
         let operation = plan(&schema, text);
-        println!("-- {text}\n{}\n{:?}\n{}\n", operation.steps.as_ref().map(|it| brief(&schema, it)).unwrap_or_default(), operation.projection.shape, operation.canonical);
+        println!(
+            "-- {text}\n{}\n{:?}\n{}\n",
+            operation.steps.as_ref().map(|it| brief(&schema, it)).unwrap_or_default(),
+            operation.projection.shape,
+            operation.canonical
+        );
         println!("{:?}", operation.feed);
     }
 }

@@ -3,7 +3,11 @@
 //! The planner never meets a client's alias or condition. Operations that differ in those alone share a
 //! plan; and several of its defects, which concern just those, cannot show.
 
-use super::selection::{Field, Selection};
+use super::{
+    selection::{Field, Selection},
+    types::{Types, named},
+};
+use crate::plan::OperationKind;
 use graphql_tools::{
     parser::Pos,
     static_graphql::query::{
@@ -12,10 +16,9 @@ use graphql_tools::{
     },
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     hash::{DefaultHasher, Hasher},
 };
-use crate::plan::OperationKind;
 
 /// A field's name, or its name and a hash of its arguments, whatever their order.
 ///
@@ -67,22 +70,30 @@ fn hash_text(kind: char, text: &str, hasher: &mut DefaultHasher) {
     hasher.write(text.as_bytes());
 }
 
+/// What the planner's operation needs to know of the schema.
+pub(super) struct Context<'a> {
+    pub(super) types: &'a Types,
+    /// Interfaces that some subgraph serves as an object: asking for their `__typename` costs a fetch.
+    pub(super) interface_objects: &'a HashSet<String>,
+    pub(super) root_type: &'a str,
+}
+
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
 /// mutation keep the client's keys, because two equal ones must both run.
+///
+/// Wherever a value can be of several types, `__typename` is asked for.
 pub(super) fn planner_document(
+    context: &Context<'_>,
     kind: OperationKind,
     fields: &[Field],
     variables: &[VariableDefinition],
 ) -> Document {
-    let selection_set = set(
-        fields
-            .iter()
-            .map(|it| match kind {
-                OperationKind::Mutation => field(it, &it.response_key),
-                _ => field(it, &it.key),
-            })
-            .collect(),
-    );
+    let key = |it: &Field| match kind {
+        OperationKind::Mutation => it.response_key.clone(),
+        _ => it.key.clone(),
+    };
+    let fields = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
+    let selection_set = set(fields.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
     let variable_definitions = variables.to_vec();
     let operation = match kind {
@@ -115,17 +126,36 @@ fn set(items: Vec<query::Selection>) -> SelectionSet {
     SelectionSet { span: (Pos::default(), Pos::default()), items }
 }
 
-fn field(source: &Field, key: &str) -> query::Selection {
-    let mut items: Vec<_> = source.selections.iter().map(selection).collect();
-    if items.is_empty() && source.is_composite {
-        items.push(query::Selection::Field(plain_field("__typename")));
+impl Context<'_> {
+    fn field(&self, owner: &str, source: &Field, key: &str) -> query::Selection {
+        let returns = self.types.field(owner, &source.name).map_or("", |it| named(&it.ty));
+        let mut items: Vec<_> = source.selections.iter().map(|it| self.selection(returns, it)).collect();
+        if source.is_composite && (items.is_empty() || self.needs_type_name(returns)) {
+            items.insert(0, query::Selection::Field(plain_field("__typename")));
+        }
+        query::Selection::Field(query::Field {
+            alias: (key != source.name).then(|| key.to_owned()),
+            arguments: source.arguments.clone(),
+            selection_set: set(items),
+            ..plain_field(&source.name)
+        })
     }
-    query::Selection::Field(query::Field {
-        alias: (key != source.name).then(|| key.to_owned()),
-        arguments: source.arguments.clone(),
-        selection_set: set(items),
-        ..plain_field(&source.name)
-    })
+
+    fn needs_type_name(&self, name: &str) -> bool {
+        self.types.composite(name).is_some_and(|it| it.is_abstract) && !self.interface_objects.contains(name)
+    }
+
+    fn selection(&self, owner: &str, source: &Selection) -> query::Selection {
+        match source {
+            Selection::Field(it) => self.field(owner, it, &it.key),
+            Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
+                position: Pos::default(),
+                type_condition: Some(TypeCondition::On(condition.clone())),
+                directives: Vec::new(),
+                selection_set: set(selections.iter().map(|it| self.selection(condition, it)).collect()),
+            }),
+        }
+    }
 }
 
 fn plain_field(name: &str) -> query::Field {
@@ -136,17 +166,5 @@ fn plain_field(name: &str) -> query::Field {
         arguments: Vec::new(),
         directives: Vec::new(),
         selection_set: set(Vec::new()),
-    }
-}
-
-fn selection(source: &Selection) -> query::Selection {
-    match source {
-        Selection::Field(it) => field(it, &it.key),
-        Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
-            position: Pos::default(),
-            type_condition: Some(TypeCondition::On(condition.clone())),
-            directives: Vec::new(),
-            selection_set: set(selections.iter().map(selection).collect()),
-        }),
     }
 }

@@ -201,9 +201,10 @@ impl<'a> Compiler<'a> {
             FetchRewrite::KeyRenamer(it) => {
                 Rewrite::RenameKey { path: self.rewrite_path(&it.path), to: it.rename_key_to.as_str().into() }
             }
-            FetchRewrite::ValueSetter(it) => {
-                Rewrite::SetString { path: self.rewrite_path(&it.path), value: it.set_value_to.as_str().into() }
-            }
+            FetchRewrite::ValueSetter(it) => Rewrite::SetString {
+                path: self.rewrite_path(&it.path),
+                value: it.set_value_to.as_str().into(),
+            },
         };
         rewrites.unwrap_or_default().iter().map(rewrite).collect()
     }
@@ -223,7 +224,10 @@ impl<'a> Compiler<'a> {
         path: &[FlattenNodePathSegment],
     ) -> Result<Option<Step>, String> {
         if !path.is_empty() || node.requires.is_some() {
-            return Err(format!("fields of event graph \"{}\" can be asked for at the root only", node.service_name));
+            return Err(format!(
+                "fields of event graph \"{}\" can be asked for at the root only",
+                node.service_name
+            ));
         }
         let mut calls = Vec::new();
         for field in root_selections(node) {
@@ -296,7 +300,8 @@ impl<'a> Compiler<'a> {
     /// A root field's arguments as the client wrote them: the planner has sorted its own.
     fn arguments(&self, field: &FieldSelection, defaults: Defaults) -> Result<Arguments, String> {
         let key = field.selection_identifier();
-        let source = self.roots.get(key).ok_or_else(|| format!("root field \"{key}\" is not the client's"))?;
+        let source =
+            self.roots.get(key).ok_or_else(|| format!("root field \"{key}\" is not the client's"))?;
         let root = self.schema.root_type(self.kind);
         let Some(FieldType { arguments: declared, .. }) =
             self.schema.supergraph_types().field(root, &source.name)

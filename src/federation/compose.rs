@@ -3,7 +3,8 @@
 use super::{
     errors::LoadError,
     events::{EventGraph, add_link, lower_link},
-    schema::{SubgraphSource, SupergraphSource},
+    graft::Services,
+    schema::SubgraphSource,
 };
 use federation_composition::{
     CompositionResult, ServiceDefinition, compose_services,
@@ -24,6 +25,8 @@ const QUERY_STUB: &str = "type Query {\n  \"Stands in for queries, which these g
 pub(super) struct Composed {
     pub(super) sdl: String,
     pub(super) notes: Vec<String>,
+    /// Event fields that are not found under their own graph's name.
+    pub(super) services: Services,
 }
 
 /// Composes all graphs into one.
@@ -55,13 +58,18 @@ pub(super) fn compose(
         first.type_defs.definitions.extend(stub.definitions);
         add_link(&mut first.type_defs);
     }
-    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services)))
-        .map_err(|_| vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")])?;
+    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
+        vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
+    })?;
     match composed {
-        Ok(CompositionResult::Success(it)) => Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes }),
-        Ok(CompositionResult::Failure(failure)) => {
-            Err(failure.errors().iter().map(|it| composition_error(it.code(), &it.message, subgraphs)).collect())
+        Ok(CompositionResult::Success(it)) => {
+            Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes, services: Services::new() })
         }
+        Ok(CompositionResult::Failure(failure)) => Err(failure
+            .errors()
+            .iter()
+            .map(|it| composition_error(it.code(), &it.message, subgraphs))
+            .collect()),
         Err(error) => Err(vec![composition_error(None, &error.to_string(), subgraphs)]),
     }
 }
@@ -133,13 +141,6 @@ fn is_composed(document: &Document, name: &str) -> bool {
             Definition::SchemaExtension(it) => &it.directives,
             _ => return false,
         };
-        directives.iter().any(|it| {
-            it.name.value.ends_with("composeDirective") && print(it).contains(&quoted)
-        })
+        directives.iter().any(|it| it.name.value.ends_with("composeDirective") && print(it).contains(&quoted))
     })
-}
-
-/// Adds event graphs to a supergraph that was composed elsewhere.
-pub(super) fn graft(source: &SupergraphSource, _events: &[EventGraph]) -> Result<Composed, Vec<LoadError>> {
-    Ok(Composed { sdl: source.sdl.clone(), notes: Vec::new() })
 }

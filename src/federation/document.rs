@@ -11,7 +11,7 @@ use crate::{
     plan::OperationKind,
 };
 use graphql_tools::{
-    parser::{Pos, parse_query_with_token_limit},
+    parser::parse_query_with_token_limit,
     static_graphql::{
         query::{self, Definition, OperationDefinition, Selection, SelectionSet},
         schema,
@@ -41,7 +41,6 @@ pub(super) struct Operation {
     pub(super) name: Option<Arc<str>>,
     pub(super) selection_set: SelectionSet,
     pub(super) variables: Vec<query::VariableDefinition>,
-    pub(super) position: Pos,
     /// Directives on the operation itself.
     pub(super) directives: usize,
 }
@@ -136,19 +135,19 @@ fn take_apart(document: &query::Document) -> (Vec<Operation>, Fragments) {
 }
 
 fn operation(definition: &OperationDefinition) -> Operation {
-    let (kind, name, set, variables, position, directives) = match definition {
-        OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], set.span.0, 0),
+    let (kind, name, set, variables, directives) = match definition {
+        OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], &[][..]),
         OperationDefinition::Query(it) => {
-            let directives = it.directives.len();
-            (OperationKind::Query, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Query, it.name.as_ref(), &it.selection_set, variables, directives)
         }
         OperationDefinition::Mutation(it) => {
-            let directives = it.directives.len();
-            (OperationKind::Mutation, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Mutation, it.name.as_ref(), &it.selection_set, variables, directives)
         }
         OperationDefinition::Subscription(it) => {
-            let directives = it.directives.len();
-            (OperationKind::Subscription, it.name.as_ref(), &it.selection_set, &it.variable_definitions[..], it.position, directives)
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Subscription, it.name.as_ref(), &it.selection_set, variables, directives)
         }
     };
     Operation {
@@ -156,8 +155,7 @@ fn operation(definition: &OperationDefinition) -> Operation {
         name: name.map(|it| it.as_str().into()),
         selection_set: set.clone(),
         variables: variables.to_vec(),
-        position,
-        directives,
+        directives: directives.len(),
     }
 }
 

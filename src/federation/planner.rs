@@ -9,6 +9,7 @@ use hive_router_query_planner::{
     utils::{cancellation::CancellationToken, parsing::safe_parse_schema},
 };
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -53,6 +54,12 @@ impl Planner {
         }
     }
 
+    /// Interfaces that a subgraph serves as an object (`@interfaceObject`).
+    pub(super) fn interface_objects(&self) -> HashSet<String> {
+        let by_interface = &self.inner.supergraph.interface_object_types_in_subgraphs;
+        by_interface.iter().filter(|(_, graphs)| !graphs.is_empty()).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Names of all graphs with their URLs.
     pub(super) fn graphs(&self) -> impl Iterator<Item = (&str, &str)> {
         let urls = &self.inner.supergraph.subgraph_endpoint_map;
@@ -62,8 +69,8 @@ impl Planner {
     /// Plans a document that holds one operation. The text is why it cannot be planned.
     pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
         let planned = catch_unwind(AssertUnwindSafe(|| {
-            let normalized = normalize_operation(&self.inner.supergraph, document, None)
-                .map_err(|it| it.to_string())?;
+            let normalized =
+                normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
             let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
             let plan = self
                 .inner

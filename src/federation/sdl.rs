@@ -94,10 +94,22 @@ impl<'a> Sdl<'a> {
     fn add(&mut self, definition: &'a Definition) {
         match definition {
             Definition::ObjectTypeDefinition(it) => {
-                add_composite(&mut self.objects, &it.name.value, &it.directives, &it.fields, names(&it.interfaces));
+                add_composite(
+                    &mut self.objects,
+                    &it.name.value,
+                    &it.directives,
+                    &it.fields,
+                    names(&it.interfaces),
+                );
             }
             Definition::ObjectTypeExtension(it) => {
-                add_composite(&mut self.objects, &it.name.value, &it.directives, &it.fields, names(&it.interfaces));
+                add_composite(
+                    &mut self.objects,
+                    &it.name.value,
+                    &it.directives,
+                    &it.fields,
+                    names(&it.interfaces),
+                );
             }
             Definition::InterfaceTypeDefinition(it) => {
                 let interfaces = names(&it.interfaces);

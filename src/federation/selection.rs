@@ -32,7 +32,11 @@ pub(super) struct Field {
 pub(super) type Fragments = HashMap<String, query::FragmentDefinition>;
 
 /// Inlines a selection set. The document's guards have bounded what this can grow to.
-pub(super) fn inline(set: &query::SelectionSet, fragments: &Fragments, variables: &Variables) -> Vec<Selection> {
+pub(super) fn inline(
+    set: &query::SelectionSet,
+    fragments: &Fragments,
+    variables: &Variables,
+) -> Vec<Selection> {
     Inliner { fragments, variables }.set(set)
 }
 

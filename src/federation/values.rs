@@ -146,9 +146,9 @@ fn untyped(value: &query::Value) -> InputValue {
     match (json_of(value), value) {
         (Some(json), _) => InputValue::Json(json),
         (None, query::Value::List(items)) => InputValue::List(items.iter().map(untyped).collect()),
-        (None, query::Value::Object(members)) => InputValue::Object(
-            members.iter().map(|(name, it)| (name.as_str().into(), untyped(it))).collect(),
-        ),
+        (None, query::Value::Object(members)) => {
+            InputValue::Object(members.iter().map(|(name, it)| (name.as_str().into(), untyped(it))).collect())
+        }
         (None, query::Value::Variable(name)) => InputValue::Variable(name.as_str().into()),
         (None, _) => InputValue::Json(Bytes::from_static(b"null")),
     }

@@ -211,11 +211,18 @@ impl Reader<'_, '_, '_> {
             let name = field.name.value.as_str();
             let text = || string(&field.value).filter(|it| !it.is_empty()).map(Arc::<str>::from);
             let (taken, ok) = match name {
-                "streamName" => (stream.is_some(), { stream = text(); stream.is_some() }),
-                "consumerName" => (consumer.is_some(), { consumer = text(); consumer.is_some() }),
-                "consumerInactiveThreshold" => {
-                    (threshold.is_some(), { threshold = seconds(&field.value); threshold.is_some() })
-                }
+                "streamName" => (stream.is_some(), {
+                    stream = text();
+                    stream.is_some()
+                }),
+                "consumerName" => (consumer.is_some(), {
+                    consumer = text();
+                    consumer.is_some()
+                }),
+                "consumerInactiveThreshold" => (threshold.is_some(), {
+                    threshold = seconds(&field.value);
+                    threshold.is_some()
+                }),
                 _ => {
                     self.complain("EDFS_STREAM", format!("\"streamConfiguration\" has no field \"{name}\""));
                     continue;
@@ -224,7 +231,10 @@ impl Reader<'_, '_, '_> {
             if taken {
                 self.complain("EDFS_STREAM", format!("\"{name}\" is given more than once"));
             } else if !ok {
-                self.complain("EDFS_STREAM", format!("the value of \"{name}\" is of the wrong type or empty"));
+                self.complain(
+                    "EDFS_STREAM",
+                    format!("the value of \"{name}\" is of the wrong type or empty"),
+                );
             }
         }
         if stream.is_none() || consumer.is_none() {

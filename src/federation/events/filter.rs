@@ -69,7 +69,9 @@ impl Reader<'_, '_> {
             "OR" => self.conditions("OR", &only.value, depth).map(RuleTemplate::Or),
             "NOT" => Ok(RuleTemplate::Not(Box::new(self.condition(&only.value, depth + 1)?))),
             "IN" => self.field_condition(&only.value),
-            other => Err(Problem("EDFS_FILTER_CONDITION", format!("\"{other}\" is none of AND, IN, NOT, OR"))),
+            other => {
+                Err(Problem("EDFS_FILTER_CONDITION", format!("\"{other}\" is none of AND, IN, NOT, OR")))
+            }
         }
     }
 
@@ -86,9 +88,8 @@ impl Reader<'_, '_> {
 
     /// `{ fieldPath: "a.b", values: [1, "x"] }`.
     fn field_condition(&self, value: &Value) -> Result<RuleTemplate, Problem> {
-        let wrong = || {
-            Problem("EDFS_FILTER_IN", format!("{} must be {{ fieldPath: …, values: … }}", print(value)))
-        };
+        let wrong =
+            || Problem("EDFS_FILTER_IN", format!("{} must be {{ fieldPath: …, values: … }}", print(value)));
         let Value::Object(object) = value else { return Err(wrong()) };
         let member = |name: &str| -> Result<&ObjectField, Problem> {
             let mut found = object.fields.iter().filter(|it| it.name.value == name);
@@ -100,7 +101,10 @@ impl Reader<'_, '_> {
         }
         let path = string(&path.value).ok_or_else(wrong)?;
         self.check_path(path)?;
-        Ok(RuleTemplate::In { path: path.split('.').map(Arc::from).collect(), values: self.values(&values.value)? })
+        Ok(RuleTemplate::In {
+            path: path.split('.').map(Arc::from).collect(),
+            values: self.values(&values.value)?,
+        })
     }
 
     /// A scalar stands for a list of one; equal values count once.
@@ -186,7 +190,9 @@ impl Reader<'_, '_> {
     }
 
     fn is_composite(&self, name: &str) -> bool {
-        self.sdl.object(name).is_some() || self.sdl.interface(name).is_some() || self.sdl.union(name).is_some()
+        self.sdl.object(name).is_some()
+            || self.sdl.interface(name).is_some()
+            || self.sdl.union(name).is_some()
     }
 }
 

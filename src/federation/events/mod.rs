@@ -8,6 +8,7 @@ mod filter;
 mod rules;
 mod strip;
 
+pub(super) use rules::selection_of;
 pub(super) use strip::{add_link, lower_link};
 
 use super::{errors::LoadError, places::Places, schema::EventGraphSource, sdl::Sdl};
@@ -65,9 +66,8 @@ impl Findings<'_> {
     fn add(&mut self, rule: &str, coordinate: impl Into<String>, message: impl Into<String>) {
         let coordinate = coordinate.into();
         let place = self.places.find(&coordinate);
-        let mut error = LoadError::new(rule, message)
-            .at(coordinate)
-            .in_graph(&self.graph.name, self.graph.file.as_ref());
+        let mut error =
+            LoadError::new(rule, message).at(coordinate).in_graph(&self.graph.name, self.graph.file.as_ref());
         (error.line, error.column) = place.unzip();
         self.errors.push(error);
     }

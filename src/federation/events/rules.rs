@@ -47,7 +47,9 @@ fn check_directives(root: OperationType, field: &FieldDefinition, at: &str, find
     let found: Vec<_> = field.directives.iter().filter_map(event_directive).collect();
     let fitting = match root {
         OperationType::Query => "@edfs__natsRequest",
-        OperationType::Mutation => "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish or @edfs__natsRequest",
+        OperationType::Mutation => {
+            "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish or @edfs__natsRequest"
+        }
         OperationType::Subscription => "@edfs__natsSubscribe, @edfs__kafkaSubscribe or @edfs__redisSubscribe",
     };
     match found[..] {
