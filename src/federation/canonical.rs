@@ -122,8 +122,21 @@ pub(super) fn planner_document(
     Document { definitions: vec![Definition::Operation(operation)] }
 }
 
-fn set(items: Vec<query::Selection>) -> SelectionSet {
+/// A selection set in an order of its own: the client's shows in the projection alone.
+fn set(mut items: Vec<query::Selection>) -> SelectionSet {
+    items.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     SelectionSet { span: (Pos::default(), Pos::default()), items }
+}
+
+fn sort_key(selection: &query::Selection) -> (bool, &str) {
+    match selection {
+        query::Selection::Field(it) => (false, it.alias.as_ref().unwrap_or(&it.name)),
+        query::Selection::InlineFragment(it) => match &it.type_condition {
+            Some(TypeCondition::On(condition)) => (true, condition),
+            None => (true, ""),
+        },
+        query::Selection::FragmentSpread(it) => (true, &it.fragment_name),
+    }
 }
 
 impl Context<'_> {

@@ -2,15 +2,16 @@
 
 use super::{
     errors::LoadError,
-    events::{EventGraph, add_link, lower_link},
+    events::{EventGraph, lower_link},
     graft::Services,
     schema::SubgraphSource,
+    sdl::Sdl,
 };
 use federation_composition::{
     CompositionResult, ServiceDefinition, compose_services,
     graphql_core::{
-        Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef, Value,
-        VisitInfo, parse, print, visit_edit,
+        Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef,
+        OperationType, Value, VisitInfo, parse, print, visit_edit,
     },
 };
 use std::{
@@ -19,7 +20,8 @@ use std::{
 };
 
 /// A root field for graphs without a query of their own, since every schema needs one.
-const QUERY_STUB: &str = "type Query {\n  \"Stands in for queries, which these graphs have none of. Always null.\"\n  noQueries: Boolean @federation__shareable\n}";
+const QUERY_STUB: &str =
+    r#"type Query { "Stands in for queries, of which there are none. Always null." noQueries: Boolean }"#;
 
 /// A supergraph and what was changed on the way to it.
 pub(super) struct Composed {
@@ -53,10 +55,10 @@ pub(super) fn compose(
     if !errors.is_empty() {
         return Err(errors);
     }
-    if let Some(first) = services.first_mut().filter(|_| !services_query(subgraphs, events)) {
+    if !events.is_empty() && !has_query(&services) {
         let stub = parse(QUERY_STUB).expect("our own SDL parses");
-        first.type_defs.definitions.extend(stub.definitions);
-        add_link(&mut first.type_defs);
+        let event_graph = services.last_mut().expect("there is an event graph");
+        event_graph.type_defs.definitions.extend(stub.definitions);
     }
     let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
         vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
@@ -87,14 +89,11 @@ fn composition_error(code: Option<&str>, message: &str, subgraphs: &[SubgraphSou
     }
 }
 
-fn services_query(subgraphs: &[SubgraphSource], events: &[EventGraph]) -> bool {
-    let has_query = |document: &Document| {
-        let sdl = super::sdl::Sdl::of(document);
-        sdl.root(federation_composition::graphql_core::OperationType::Query)
-            .is_some_and(|it| !it.fields.is_empty())
-    };
-    events.iter().any(|it| has_query(&it.document))
-        || subgraphs.iter().any(|it| parse(&it.sdl).is_ok_and(|it| has_query(&it)))
+fn has_query(services: &[ServiceDefinition]) -> bool {
+    services.iter().any(|it| {
+        let sdl = Sdl::of(&it.type_defs);
+        sdl.root(OperationType::Query).is_some_and(|it| !it.fields.is_empty())
+    })
 }
 
 /// Takes off uses of a graph's own directives that have a null argument: the composer takes null for an

@@ -9,7 +9,7 @@ mod rules;
 mod strip;
 
 pub(super) use rules::selection_of;
-pub(super) use strip::{add_link, lower_link};
+pub(super) use strip::lower_link;
 
 use super::{errors::LoadError, places::Places, schema::EventGraphSource, sdl::Sdl};
 use crate::plan::{
