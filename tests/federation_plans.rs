@@ -163,14 +163,14 @@ fn plans_of_all_kinds() {
         ),
         (
             "{ employee(id: 1) { a: seniority(unit: MONTHS) b: seniority } }",
-            "(employees{employee_#: employee(id: 1){__typename id startYear}} > products{...on Employee{seniority seniority_#: seniority(unit: MONTHS)}})",
+            "(employees{employee_#: employee(id: 1){__typename id startYear}} > products{...on Employee{seniority_#: seniority(unit: MONTHS) seniority}})",
         ),
         (
             "{ team { ... on Employee { id notes } ... on Robot { serial firmware } } }",
             "(employees{team{__typename ...on Employee{__typename id} ...on Robot{__typename serial}}} > products{...on Employee{notes} ...on Robot{firmware}})",
         ),
         ("{ offers { id } }", "products{offers{__typename id}}"),
-        ("{ lead { nickname } }", "employees{lead{__typename nickname}}"),
+        ("{ lead { nickname } }", "employees{lead{__typename ...on Employee{nickname}}}"),
         ("{ employee(id: 1) @skip(if: true) { id } }", ""),
         ("{ employee(id: 1) { id @skip(if: true) } }", "employees{employee_#: employee(id: 1){__typename}}"),
         ("{ __typename }", ""),
