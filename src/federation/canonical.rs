@@ -6,6 +6,7 @@
 use super::{
     selection::{Field, Selection},
     types::{Types, named},
+    values::variables_in,
 };
 use crate::plan::OperationKind;
 use graphql_tools::{
@@ -16,8 +17,9 @@ use graphql_tools::{
     },
 };
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     hash::{DefaultHasher, Hasher},
+    sync::Arc,
 };
 
 /// A field's name, or its name and a hash of its arguments, whatever their order.
@@ -95,7 +97,7 @@ pub(super) fn planner_document(
     let fields = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
     let selection_set = set(fields.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
-    let variable_definitions = variables.to_vec();
+    let variable_definitions = used_variables(fields, variables);
     let operation = match kind {
         OperationKind::Query => OperationDefinition::Query(query::Query {
             position,
@@ -120,6 +122,25 @@ pub(super) fn planner_document(
         }),
     };
     Document { definitions: vec![Definition::Operation(operation)] }
+}
+
+/// Definitions of the variables that are left when conditions are decided, by name.
+fn used_variables(fields: &[Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
+    fn add(field: &Field, names: &mut BTreeSet<Arc<str>>) {
+        field.arguments.iter().for_each(|(_, value)| variables_in(value, names));
+        field.selections.iter().for_each(|it| add_selection(it, names));
+    }
+    fn add_selection(selection: &Selection, names: &mut BTreeSet<Arc<str>>) {
+        match selection {
+            Selection::Field(it) => add(it, names),
+            Selection::On { selections, .. } => selections.iter().for_each(|it| add_selection(it, names)),
+        }
+    }
+    let mut names = BTreeSet::new();
+    fields.iter().for_each(|it| add(it, &mut names));
+    let mut used: Vec<_> = variables.iter().filter(|it| names.contains(it.name.as_str())).cloned().collect();
+    used.sort_by(|a, b| a.name.cmp(&b.name));
+    used
 }
 
 /// A selection set in an order of its own: the client's shows in the projection alone.
@@ -179,5 +200,47 @@ fn plain_field(name: &str) -> query::Field {
         arguments: Vec::new(),
         directives: Vec::new(),
         selection_set: set(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(arguments: &str) -> String {
+        let text = format!("{{ f{arguments} }}");
+        let document = graphql_tools::parser::parse_query::<String>(&text).expect(arguments).into_static();
+        let Some(Definition::Operation(OperationDefinition::SelectionSet(set))) =
+            document.definitions.first()
+        else {
+            panic!("{arguments}")
+        };
+        let query::Selection::Field(field) = &set.items[0] else { panic!("{arguments}") };
+        canonical_key(&field.name, &field.arguments)
+    }
+
+    #[test]
+    fn keys_know_values_and_not_their_order() {
+        assert_eq!(key(""), "f");
+        assert_eq!(key("(a: 1, b: {x: 1, y: [2]})"), key("(b: {y: [2], x: 1}, a: 1)"));
+        let different = [
+            "(a: 1)",
+            "(a: \"1\")",
+            "(a: 1.0)",
+            "(a: $x)",
+            "(a: x)",
+            "(a: \"x\")",
+            "(a: [1])",
+            "(a: [[1]])",
+            "(a: {b: 1})",
+            "(a: null)",
+            "(a: true)",
+            "(b: 1)",
+            "(a: [1, 2])",
+            "(a: [12])",
+            "(a: [\"1\", \"2\"])",
+        ];
+        let keys: BTreeSet<String> = different.iter().map(|it| key(it)).collect();
+        assert_eq!(keys.len(), different.len());
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     plan::OperationKind,
 };
 use graphql_tools::{
-    parser::parse_query_with_token_limit,
+    parser::{Pos, parse_query_with_token_limit},
     static_graphql::{
         query::{self, Definition, OperationDefinition, Selection, SelectionSet},
         schema,
@@ -66,6 +66,9 @@ impl Document {
     }
 }
 
+/// A document of nothing but mistakes is not worth a longer answer.
+const ERRORS_MAX: usize = 100;
+
 /// Reads a document and chooses the operation.
 pub(super) fn read(
     schema: &schema::Document,
@@ -80,11 +83,11 @@ pub(super) fn read(
     limits::check(&operations, &fragments, limits).map_err(|it| vec![it])?;
     let errors = validate(schema, &document, rules);
     if !errors.is_empty() {
-        return Err(errors.into_iter().map(validation_error).collect());
+        return Err(errors.into_iter().take(ERRORS_MAX).map(validation_error).collect());
     }
     let operation = choose(operations, operation_name).map_err(|it| vec![it])?;
     if operation.kind == OperationKind::Subscription {
-        refuse_conditions(&operation, &fragments).map_err(|it| vec![it])?;
+        check_subscription_root(&operation, &fragments).map_err(|it| vec![it])?;
     }
     Ok(Document {
         variable_definitions: operation.variables.iter().map(variable_definition).collect(),
@@ -179,13 +182,17 @@ fn choose(mut operations: Vec<Operation>, name: Option<&str>) -> Result<Operatio
     }
 }
 
-/// A condition on the root field of a subscription could leave it without a source. (GraphQL
-/// specification, section 5.2.3.1; validation looks at the names only.)
-fn refuse_conditions(operation: &Operation, fragments: &Fragments) -> Result<(), Error> {
+/// A subscription has one root field, of the schema and without conditions: anything else could leave it
+/// without a source. (GraphQL specification, section 5.2.3.1; validation looks at less.)
+fn check_subscription_root(operation: &Operation, fragments: &Fragments) -> Result<(), Error> {
     let mut sets = vec![&operation.selection_set];
     while let Some(set) = sets.pop() {
         for item in &set.items {
             let (directives, position) = match item {
+                Selection::Field(it) if it.name.starts_with("__") => {
+                    let message = format!("`{}` is not allowed at the root of a subscription.", it.name);
+                    return Err(root_error(&message, it.position));
+                }
                 Selection::Field(it) => (&it.directives, it.position),
                 Selection::InlineFragment(it) => {
                     sets.push(&it.selection_set);
@@ -198,13 +205,15 @@ fn refuse_conditions(operation: &Operation, fragments: &Fragments) -> Result<(),
             };
             if directives.iter().any(|it| it.name == "skip" || it.name == "include") {
                 let message = "`@skip` and `@include` are not allowed on the root field of a subscription.";
-                return Err(Error::new(message)
-                    .with_code(VALIDATION_FAILED)
-                    .at(position.line, position.column));
+                return Err(root_error(message, position));
             }
         }
     }
     Ok(())
+}
+
+fn root_error(message: &str, position: Pos) -> Error {
+    Error::new(message).with_code(VALIDATION_FAILED).at(position.line, position.column)
 }
 
 fn variable_definition(definition: &query::VariableDefinition) -> VariableDefinition {
