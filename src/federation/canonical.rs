@@ -94,8 +94,8 @@ pub(super) fn planner_document(
         OperationKind::Mutation => it.response_key.clone(),
         _ => it.key.clone(),
     };
-    let fields = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
-    let selection_set = set(fields.collect());
+    let selections = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
+    let selection_set = set(selections.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
     let variable_definitions = used_variables(fields, variables);
     let operation = match kind {

@@ -27,7 +27,7 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
         vec![error]
     };
     let document = parse(&source.sdl).map_err(|it| in_file(LoadError::new("INVALID_GRAPHQL", it.message)))?;
-    join::check_version(&document).map_err(in_file)?;
+    join::check_version(&document).map_err(|it| in_file(*it))?;
     let (mut document, mut services, mut errors) = (document, HashMap::new(), Vec::new());
     for event in events {
         let mut graft = Graft::new(&mut document, event, &mut errors);
@@ -113,7 +113,7 @@ impl<'a, 'e> Graft<'a, 'e> {
         self.add_types(&event);
         for (root, kind) in ROOTS {
             let fields: Vec<&FieldDefinition> =
-                event.root(root).map(|it| it.fields.iter().copied().collect()).unwrap_or_default();
+                event.root(root).map(|it| it.fields.to_vec()).unwrap_or_default();
             let wanted = fields.into_iter().filter(|it| missing.contains(&(kind, it.name.value.clone())));
             self.add_root_fields(root, wanted.collect());
         }

@@ -102,7 +102,7 @@ fn graph_of(directive: &Directive) -> Option<&str> {
 }
 
 /// Refuses supergraphs of the first versions of the join specification, which say too little.
-pub(super) fn check_version(document: &Document) -> Result<(), LoadError> {
+pub(super) fn check_version(document: &Document) -> Result<(), Box<LoadError>> {
     let directives = document.definitions.iter().flat_map(|it| match it {
         Definition::SchemaDefinition(it) => &it.directives[..],
         Definition::SchemaExtension(it) => &it.directives[..],
@@ -112,13 +112,13 @@ pub(super) fn check_version(document: &Document) -> Result<(), LoadError> {
     let version = urls.filter_map(string).find_map(|it| it.strip_prefix(JOIN));
     let advice = "compose again with Federation 2.3 or later";
     match version {
-        None => Err(LoadError::new(
-            "SUPERGRAPH",
-            format!("this is no supergraph SDL (no join specification is linked); {advice}"),
-        )),
-        Some("0.1" | "0.2") => {
-            let message = format!("the supergraph is of join v{}; {advice}", version.unwrap_or_default());
-            Err(LoadError::new("SUPERGRAPH_VERSION", message))
+        None => {
+            let message = format!("this is no supergraph SDL (it links no join specification); {advice}");
+            Err(Box::new(LoadError::new("SUPERGRAPH", message)))
+        }
+        Some(version @ ("0.1" | "0.2")) => {
+            let message = format!("the supergraph is of join v{version}; {advice}");
+            Err(Box::new(LoadError::new("SUPERGRAPH_VERSION", message)))
         }
         Some(_) => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! The planner crate behind a small door: a supergraph in, query plans out, no panic through it.
 
-use super::errors::LoadError;
+use super::errors::{LoadError, LoadErrors};
 use graphql_tools::static_graphql::{query, schema};
 use hive_router_query_planner::{
     ast::{document::NormalizedDocument, normalization::normalize_operation},
@@ -25,8 +25,8 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(sdl: &str) -> Result<Self, LoadError> {
-        let unusable = |message: String| LoadError::new("SUPERGRAPH", message);
+    pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
+        let unusable = |message: String| LoadErrors::from(LoadError::new("SUPERGRAPH", message));
         let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
         let made = catch_unwind(AssertUnwindSafe(|| {
             Inner::new_from_supergraph(&supergraph, QueryPlannerOptions::default())
