@@ -197,6 +197,122 @@ fn plans_of_all_kinds() {
 }
 
 #[test]
+fn entities_of_two_places_are_fetched_in_one_request() {
+    let schema = load(&demo());
+    let operation = plan(&schema, "{ employees { id notes } team { ... on Employee { id notes } } }");
+    let Some(Step::Sequence(steps)) = &operation.steps else { panic!("{:?}", operation.steps) };
+    let Step::Batch(batch) = &steps[1] else { panic!("{steps:?}") };
+    let [alias] = &batch.aliases[..] else { panic!("{batch:?}") };
+    assert!(batch.request.document.contains(&format!("{}: _entities", alias.alias)));
+    let (employees, team) = (PathSegment::Key("employees".into()), PathSegment::Key("team".into()));
+    let [a, b] = &alias.paths[..] else { panic!("{alias:?}") };
+    let (plain, typed) = if a[0] == employees { (a, b) } else { (b, a) };
+    assert_eq!(plain[..], [employees, PathSegment::List]);
+    assert_eq!(typed[..2], [team, PathSegment::List]);
+    assert!(matches!(&typed[2..], [PathSegment::Types(it)] if it.contains("Employee")), "{typed:?}");
+}
+
+#[test]
+fn equal_schemas_plan_equally() {
+    let texts = [
+        "{ employees { id notes seniority } team { ... on Employee { id notes } ... on Robot { firmware } } lead { nickname } }",
+        "subscription { offersChanged { id name ... on Product { weight owner { id role { title } } } } }",
+        "subscription { catalogueChanged { ... on Product { id weight } ... on Service { id hourlyRate } } }",
+        "{ employeeFromEvent(id: 1) { notes } products { owner { details { forename } seniority } } }",
+    ];
+    let canonical = |schema: &Schema| texts.map(|it| plan(schema, it).canonical);
+    let first = canonical(&load(&demo()));
+    for _ in 0..20 {
+        assert_eq!(canonical(&load(&demo())), first);
+    }
+}
+
+#[test]
+fn interface_objects_are_not_asked_for_their_type() {
+    let link = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: [\"@key\", \"@interfaceObject\"])";
+    let source = |name: &str, text: &str| SubgraphSource {
+        name: name.into(),
+        sdl: format!("{link} {text}"),
+        ..SubgraphSource::default()
+    };
+    let schema = load(&Graphs {
+        subgraphs: vec![
+            source(
+                "a",
+                "type Query { m: M } interface M @key(fields: \"id\") { id: ID! } type A implements M @key(fields: \"id\") { id: ID! }",
+            ),
+            source(
+                "b",
+                "type Query { rated: [M!]! } type M @key(fields: \"id\") @interfaceObject { id: ID! rating: Int }",
+            ),
+        ],
+        ..Graphs::default()
+    });
+    assert_eq!(steps(&schema, "{ rated { rating } }"), "b{rated{rating}}");
+}
+
+#[test]
+fn event_graphs_with_links_of_their_own_go_together() {
+    let one = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@key\", \"@external\"]) \
+        type edfs__PublishResult { success: Boolean! } \
+        type Mutation { one: edfs__PublishResult! @edfs__natsPublish(subject: \"one\") } \
+        type Subscription { ones: Employee! @edfs__natsSubscribe(subjects: [\"one\"]) } \
+        type Employee @key(fields: \"id\", resolvable: false) { id: Int! @external }";
+    let two = "type Mutation { two: edfs__PublishResult! @edfs__kafkaPublish(topic: \"two\") }";
+    let graph = |name: &str, sdl: &str| EventGraphSource { name: name.into(), sdl: sdl.into(), file: None };
+    let graphs = Graphs { event_graphs: vec![graph("one", one), graph("two", two)], ..demo() };
+    let text = "mutation { two { success } one { success } }";
+    assert_eq!(steps(&load(&graphs), text), "(Publish two at two > Publish one at one)");
+    let subgraphs = load(&Graphs { event_graphs: Vec::new(), ..demo() });
+    let beside = Graphs { event_graphs: graphs.event_graphs, ..beside(subgraphs.supergraph_sdl()) };
+    assert_eq!(steps(&load(&beside), text), "(Publish two at two > Publish one at one)");
+}
+
+#[test]
+fn what_does_not_fit_onto_a_supergraph_is_named() {
+    let composed = load(&demo());
+    let subgraphs = load(&Graphs { event_graphs: Vec::new(), ..demo() });
+    let events = |field: &str, types: &str| {
+        format!("type Subscription {{ {field} @edfs__natsSubscribe(subjects: [\"a\"]) }} {types}")
+    };
+    let employee = "type Employee @key(fields: \"id\", resolvable: false) { id: Int! @external }";
+    for (supergraph, sdl, rule, at) in [
+        (
+            subgraphs.supergraph_sdl(),
+            events("a: Nobody!", &employee.replace("Employee", "Nobody")),
+            "GRAFT_KEYS",
+            "Nobody",
+        ),
+        (
+            subgraphs.supergraph_sdl(),
+            events("a: Employee!", &employee.replace("Int!", "ID!")),
+            "GRAFT_KEYS",
+            "Employee.id",
+        ),
+        (
+            subgraphs.supergraph_sdl(),
+            events(
+                "a(filter: TeammateFilter): Employee!",
+                &format!("{employee} input TeammateFilter {{ planet: String }}"),
+            ),
+            "GRAFT_TYPE",
+            "TeammateFilter.planet",
+        ),
+        (
+            composed.supergraph_sdl(),
+            events("employeeUpdates: Employee!", employee),
+            "GRAFT_MIXED_GRAPH",
+            "Query.employeeFromEvent",
+        ),
+    ] {
+        let event_graphs =
+            vec![EventGraphSource { name: "more".into(), sdl, file: Some("more.graphql".into()) }];
+        let error = Schema::load(&Graphs { event_graphs, ..beside(supergraph) }).expect_err(at);
+        assert_eq!((error.0[0].rule.as_str(), error.0[0].coordinate.as_deref()), (rule, Some(at)), "{error}");
+    }
+}
+
+#[test]
 fn fields_with_different_arguments_under_different_types_plan() {
     let sdl = |text: &str| {
         format!(

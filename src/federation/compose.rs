@@ -15,8 +15,9 @@ use federation_composition::{
     },
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
 };
 
 /// A root field for graphs without a query of their own, since every schema needs one.
@@ -60,6 +61,8 @@ pub(super) fn compose(
         let event_graph = services.last_mut().expect("there is an event graph");
         event_graph.type_defs.definitions.extend(stub.definitions);
     }
+    let mut files: Files<'_> = subgraphs.iter().map(|it| (it.name.as_str(), it.file.as_ref())).collect();
+    files.extend(events.iter().map(|it| (&*it.name, it.file.as_ref())));
     let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
         vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
     })?;
@@ -67,25 +70,25 @@ pub(super) fn compose(
         Ok(CompositionResult::Success(it)) => {
             Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes, services: Services::new() })
         }
-        Ok(CompositionResult::Failure(failure)) => Err(failure
-            .errors()
-            .iter()
-            .map(|it| composition_error(it.code(), &it.message, subgraphs))
-            .collect()),
-        Err(error) => Err(vec![composition_error(None, &error.to_string(), subgraphs)]),
+        Ok(CompositionResult::Failure(failure)) => {
+            let errors = failure.errors().iter();
+            Err(errors.map(|it| composition_error(it.code(), &it.message, &files)).collect())
+        }
+        Err(error) => Err(vec![composition_error(None, &error.to_string(), &files)]),
     }
 }
 
+/// Which file a graph came from.
+type Files<'a> = HashMap<&'a str, Option<&'a PathBuf>>;
+
 /// The composer names the graph in brackets at the start of its message.
-fn composition_error(code: Option<&str>, message: &str, subgraphs: &[SubgraphSource]) -> LoadError {
-    let graph = message.strip_prefix('[').and_then(|it| it.split_once("] "));
-    let error = LoadError::new(code.unwrap_or("COMPOSITION"), graph.map_or(message, |(_, rest)| rest));
-    match graph {
-        Some((name, _)) => {
-            let file = subgraphs.iter().find(|it| it.name == name).and_then(|it| it.file.as_ref());
-            error.in_graph(name, file)
+fn composition_error(code: Option<&str>, message: &str, files: &Files<'_>) -> LoadError {
+    let code = code.unwrap_or("COMPOSITION");
+    match message.strip_prefix('[').and_then(|it| it.split_once("] ")) {
+        Some((graph, rest)) => {
+            LoadError::new(code, rest).in_graph(graph, files.get(graph).copied().flatten())
         }
-        None => error,
+        None => LoadError::new(code, message),
     }
 }
 

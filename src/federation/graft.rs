@@ -97,7 +97,8 @@ impl<'a, 'e> Graft<'a, 'e> {
     }
 
     fn complain(&mut self, rule: &str, at: &str, message: String) {
-        self.errors.push(LoadError::new(rule, message).at(at).in_graph(&self.event.name, None));
+        self.errors
+            .push(LoadError::new(rule, message).at(at).in_graph(&self.event.name, self.event.file.as_ref()));
     }
 
     fn run(&mut self, services: &mut Services) {

@@ -16,11 +16,12 @@ use crate::plan::{
     BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
 };
 use federation_composition::graphql_core::{Document, parse};
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// An event graph, taken apart.
 pub(super) struct EventGraph {
     pub(super) name: Arc<str>,
+    pub(super) file: Option<PathBuf>,
     /// Plain federation SDL.
     pub(super) document: Document,
     pub(super) bindings: Vec<Binding>,
@@ -87,5 +88,5 @@ pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadErro
         return Err(findings.errors);
     }
     let (document, notes) = strip::strip(&source.name, &document);
-    Ok(EventGraph { name, document, bindings, notes })
+    Ok(EventGraph { name, file: source.file.clone(), document, bindings, notes })
 }
