@@ -4,11 +4,11 @@ use juga::{
     federation::{EventGraphSource, Graphs, Limits, Schema, SubgraphSource, SupergraphSource},
     graphql::Variables,
     plan::{
-        FieldSource, InputValue, Operation, OperationKind, PathSegment, RequiresItem, Step, SubgraphRequest,
-        ValueType,
+        BoundOperation, FieldSource, GroupSpec, InputValue, Operation, OperationKind, PathSegment,
+        RequiresItem, Step, SubgraphRequest, ValueType,
     },
 };
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
 fn fixture(name: &str) -> String {
     let path = PathBuf::from("tests/fixtures/demo").join(name);
@@ -354,6 +354,39 @@ fn arguments_keep_the_clients_order_and_get_defaults_for_feeds_only() {
 }
 
 #[test]
+fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
+    let events = "type Subscription { a(kind: Kind = {name: NEW}, unused: Int): Employee! \
+        @edfs__natsSubscribe(subjects: [\"a.{{ args.kind.name }}.{{ args.kind.part }}\"]) } \
+        enum Name { NEW OLD } input Kind { name: Name = OLD part: Int = 7 } \
+        type Employee @key(fields: \"id\", resolvable: false) { id: Int! @external }";
+    let event_graphs = vec![EventGraphSource { name: "events".into(), sdl: events.into(), file: None }];
+    let schema = load(&Graphs { event_graphs, ..demo() });
+    let subjects = |text: &str, given: &[(&str, &str)]| {
+        let operation = Arc::new(plan(&schema, text));
+        let mut variables = Variables::new();
+        for (name, json) in given {
+            variables.set((*name).into(), json.to_string().into());
+        }
+        let spec = GroupSpec::render(BoundOperation { operation, variables });
+        spec.map(|it| it.feed.feed.destinations.join(" ")).map_err(|it| it.to_string())
+    };
+    let text = "subscription($k: Kind, $u: Int) { a(kind: $k, unused: $u) { id } }";
+    assert_eq!(names(&plan(&schema, text).variables_used), ["k"], "the other is in no template");
+    let given = "{\"name\":\"OLD\",\"part\":1}";
+    assert_eq!(subjects(text, &[("k", given)]).as_deref(), Ok("a.OLD.1"));
+    assert_eq!(subjects("subscription { a(kind: {part: 3}) { id } }", &[]).as_deref(), Ok("a.OLD.3"));
+    assert_eq!(subjects("subscription { a(kind: {name: NEW}) { id } }", &[]).as_deref(), Ok("a.NEW.7"));
+    assert_eq!(subjects(text, &[]).as_deref(), Ok("a.NEW.7"), "defaults have defaults");
+}
+
+#[test]
+fn event_graphs_are_not_taken_for_subgraphs() {
+    let subgraphs = vec![subgraph("employees"), subgraph("events")];
+    let error = Schema::load(&Graphs { subgraphs, ..Graphs::default() }).expect_err("misplaced");
+    assert_eq!(error.0[0].rule, "EVENT_GRAPH_AS_SUBGRAPH", "{error}");
+}
+
+#[test]
 fn conditions_are_decided_by_the_variables_they_name() {
     let schema = load(&demo());
     let text = "query($a: Boolean!, $b: Boolean!, $id: Int!) { employee(id: $id) { id ... on Employee @include(if: $a) { ... on Employee @skip(if: $b) { notes } } } }";
@@ -411,6 +444,11 @@ fn what_cannot_be_run_is_refused_with_a_code_and_a_place() {
         ("{ employee(id: 9223372036854775808) { id } }", "GRAPHQL_PARSE_FAILED", "losing digits"),
         ("{ employee(id: 1.00000000000000000001) { id } }", "GRAPHQL_PARSE_FAILED", "losing digits"),
         ("{ nope }", "GRAPHQL_VALIDATION_FAILED", "nope"),
+        (
+            "query($representations: Int!) { employee(id: $representations) { id } }",
+            "GRAPHQL_VALIDATION_FAILED",
+            "reserved",
+        ),
         (
             "subscription { employeeUpdates @skip(if: true) { id } }",
             "GRAPHQL_VALIDATION_FAILED",
@@ -556,7 +594,7 @@ fn sorted_brief(schema: &Schema, operation: &Operation) -> String {
     chars.into_iter().collect()
 }
 
-fn names(names: &[std::sync::Arc<str>]) -> Vec<&str> {
+fn names(names: &[Arc<str>]) -> Vec<&str> {
     names.iter().map(|it| &**it).collect()
 }
 

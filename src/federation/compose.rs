@@ -41,6 +41,7 @@ pub(super) fn compose(
     for source in subgraphs {
         match parse(&source.sdl) {
             Ok(mut document) => {
+                errors.extend(misplaced_event_fields(source, &document));
                 notes.extend(lower_link(&source.name, &mut document));
                 let document = without_null_arguments(document);
                 services.push(ServiceDefinition::new(&source.name, document).with_url(&source.routing_url));
@@ -90,6 +91,22 @@ fn composition_error(code: Option<&str>, message: &str, files: &Files<'_>) -> Lo
         }
         None => LoadError::new(code, message),
     }
+}
+
+/// Without this an event graph among the subgraphs could compose, and its fields would be asked of a
+/// server that is not there.
+fn misplaced_event_fields(source: &SubgraphSource, document: &Document) -> Option<LoadError> {
+    let sdl = Sdl::of(document);
+    sdl.objects.iter().find_map(|object| {
+        let field = object
+            .fields
+            .iter()
+            .find(|it| it.directives.iter().any(|it| it.name.value.starts_with("edfs__")))?;
+        let message = "the field belongs to a broker: list this graph among the event graphs";
+        let error = LoadError::new("EVENT_GRAPH_AS_SUBGRAPH", message);
+        let at = format!("{}.{}", object.name, field.name.value);
+        Some(error.at(at).in_graph(&source.name, source.file.as_ref()))
+    })
 }
 
 fn has_query(services: &[ServiceDefinition]) -> bool {

@@ -86,6 +86,7 @@ pub(super) fn read(
         return Err(errors.into_iter().take(ERRORS_MAX).map(validation_error).collect());
     }
     let operation = choose(operations, operation_name).map_err(|it| vec![it])?;
+    check_variable_names(&operation).map_err(|it| vec![it])?;
     if operation.kind == OperationKind::Subscription {
         check_subscription_root(&operation, &fragments).map_err(|it| vec![it])?;
     }
@@ -210,6 +211,19 @@ fn check_subscription_root(operation: &Operation, fragments: &Fragments) -> Resu
         }
     }
     Ok(())
+}
+
+/// Requests to subgraphs have variables of their own beside the client's.
+fn check_variable_names(operation: &Operation) -> Result<(), Error> {
+    let reserved =
+        |it: &&query::VariableDefinition| it.name == "representations" || it.name.starts_with("__");
+    match operation.variables.iter().find(reserved) {
+        None => Ok(()),
+        Some(it) => {
+            let message = format!("The variable name \"${}\" is reserved; choose another.", it.name);
+            Err(root_error(&message, it.position))
+        }
+    }
 }
 
 fn root_error(message: &str, position: Pos) -> Error {

@@ -142,9 +142,9 @@ impl Schema {
         }
         let planner = Planner::new(&composed.sdl)?;
         let consumer = public_schema(planner.consumer_schema());
-        let consumer_types = Types::of(&consumer);
-        let supergraph_types = Types::of(&planner.supergraph);
         let input_types = input_types(&consumer);
+        let consumer_types = Types::of(&consumer, &input_types);
+        let supergraph_types = Types::of(&planner.supergraph, &input_types);
         let interface_objects = planner.interface_objects();
         let (bindings, event_fields) = bindings(&events, &composed.services);
         let event_graphs: HashSet<String> = bindings.keys().map(|(service, ..)| service.clone()).collect();
