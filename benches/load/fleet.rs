@@ -124,6 +124,10 @@ impl Fleet {
         Ok(fleet)
     }
 
+    pub fn number(&self) -> u16 {
+        self.plan.fleet
+    }
+
     pub fn len(&self) -> usize {
         self.connections.len()
     }
