@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "server",
         &["graphql", "plan", "federation", "protocol", "hub", "resolve", "sources", "net", "http", "admin"],
     ),
-    ("config", &["federation", "hub", "resolve", "sources", "http", "admin", "server"]),
+    ("config", &["plan", "federation", "hub", "resolve", "sources", "http", "admin", "server"]),
     ("cli", &["config", "federation", "server"]),
 ];
 

@@ -1,1 +1,112 @@
-//! (being built)
+//! One YAML file, environment variables and flags in; one checked [`Config`] out.
+//!
+//! Strict: what is not understood is an error that says where, what and what instead, and all errors
+//! come at once. Precedence: flag, environment, file, default. Each key is declared once, in `settings`;
+//! the reference file and the manual are made from that.
+//!
+//! [`load`] is a pure function of text and [`Environment`]; only [`load_file`] touches the disk. What the
+//! values do is for others to say: this is plain data.
+
+mod address;
+mod check;
+mod environment;
+mod expand;
+mod finding;
+mod format;
+mod keys;
+mod options;
+mod quantity;
+mod reader;
+mod settings;
+mod suggest;
+mod tree;
+
+pub use environment::{Environment, Override, Overrides};
+pub use finding::{Finding, Report, Snippet};
+pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
+pub use options::UnreadableFile;
+pub use settings::*;
+
+use finding::Findings;
+use format::Format;
+use reader::Reader;
+use std::{fs, path::Path};
+use tree::Node;
+
+/// Every key there is, parents first, in the order of the reference file.
+pub fn keys() -> Vec<KeyEntry> {
+    keys::flatten(Config::KEYS)
+}
+
+impl Config {
+    /// Reads a configuration from text. `file` is its name, for messages, and relative paths in it start
+    /// from that file's folder. Looks at nothing outside its arguments.
+    pub fn load(
+        text: &str,
+        file: &Path,
+        environment: &Environment,
+        overrides: &Overrides,
+    ) -> Result<Self, Report> {
+        let mut findings = Findings::default();
+        let loaded = read(text, file, environment, overrides, &mut findings);
+        finish(loaded, findings, file, text)
+    }
+
+    /// Reads a configuration file, and checks that the files it names are there and readable.
+    pub fn load_file(file: &Path, environment: &Environment, overrides: &Overrides) -> Result<Self, Report> {
+        let text = fs::read_to_string(environment.current_folder.join(file))
+            .map_err(|error| Report::of_file(file, format!("cannot be read: {error}")))?;
+        let mut findings = Findings::default();
+        let loaded = read(&text, file, environment, overrides, &mut findings);
+        if let Some((config, root)) = &loaded {
+            check_files(config, root, &mut findings);
+        }
+        finish(loaded, findings, file, &text)
+    }
+}
+
+/// The configuration as far as it can be read, with the tree it came from.
+fn read(
+    text: &str,
+    file: &Path,
+    environment: &Environment,
+    overrides: &Overrides,
+    findings: &mut Findings,
+) -> Option<(Config, Node)> {
+    let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
+    expand::expand(&mut root, environment, findings);
+    environment::overlay(&mut root, &keys(), environment, overrides);
+    let file = environment.current_folder.join(file);
+    let folder = file.parent().unwrap_or(&environment.current_folder);
+    let mut config = Config::read(&root, &mut Reader::new(findings, environment, folder, &root))?;
+    config.file = file;
+    check::settle(&mut config, &root);
+    check::check(&config, &root, findings);
+    Some((config, root))
+}
+
+fn check_files(config: &Config, root: &Node, findings: &mut Findings) {
+    for (path, file) in check::files(config) {
+        let problem = match fs::File::open(file).and_then(|it| it.metadata()) {
+            Ok(it) if it.is_file() => continue,
+            Ok(_) => "is no file".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let origin = root.nearest_origin(&path);
+        findings
+            .add(origin, path, format!("{} {problem}", file.display()))
+            .help("relative names count from the configuration file's folder");
+    }
+}
+
+fn finish(
+    loaded: Option<(Config, Node)>,
+    findings: Findings,
+    file: &Path,
+    text: &str,
+) -> Result<Config, Report> {
+    match loaded {
+        Some((config, _)) if findings.is_empty() => Ok(config),
+        _ => Err(findings.report(&file.display().to_string(), text)),
+    }
+}

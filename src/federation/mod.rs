@@ -1,1 +1,29 @@
-//! (being built)
+//! SDL in, plans out: composes subgraphs and event graphs into one schema, and turns the text of
+//! operations into [`plan::Operation`](crate::plan::Operation).
+//!
+//! The only home of the composer and the planner crates; nothing of theirs shows in the public types.
+//! [`Schema::load`] happens at start and on reload, [`Schema::parse`] and [`Schema::plan`] for every new
+//! operation. All three are plain computations without I/O, and planning cannot be interrupted: callers
+//! run them on a thread of their own. Values of variables are coerced by the caller, plans are cached by
+//! the caller, fetches and brokers belong to `resolve` and `sources`.
+
+mod canonical;
+mod compile;
+mod compose;
+mod document;
+mod errors;
+mod events;
+mod limits;
+mod places;
+mod planner;
+mod projection;
+mod schema;
+mod sdl;
+mod selection;
+mod types;
+mod values;
+
+pub use document::Document;
+pub use errors::{LoadError, LoadErrors};
+pub use limits::Limits;
+pub use schema::{EventField, EventGraphSource, Graphs, Schema, Subgraph, SubgraphSource, SupergraphSource};

@@ -24,7 +24,7 @@ pub struct Location {
 }
 
 /// One step of a response path: response keys and list positions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathSegment {
     Key(Arc<str>),
     Index(usize),

@@ -79,9 +79,30 @@ impl fmt::Debug for Document {
     }
 }
 
+impl Clone for Document {
+    fn clone(&self) -> Self {
+        Self { buffers: self.buffers.clone(), own: self.own.clone(), nodes: self.nodes.clone() }
+    }
+
+    /// Copies the tables into the capacity at hand and shares the buffers: ids of `source` mean the same
+    /// here.
+    fn clone_from(&mut self, source: &Self) {
+        self.buffers.clone_from(&source.buffers);
+        self.own.clone_from(&source.own);
+        self.nodes.clone_from(&source.nodes);
+    }
+}
+
 impl Document {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Bytes that the tables occupy, used or not; what they point into is not counted.
+    pub fn capacity(&self) -> usize {
+        self.own.capacity()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.buffers.capacity() * size_of::<Bytes>()
     }
 
     /// Forgets every value and buffer and keeps the capacity.
@@ -218,6 +239,11 @@ impl Document {
         self.new_text(Kind::Null, b"null")
     }
 
+    /// A new `true` or `false`.
+    pub fn new_bool(&mut self, value: bool) -> NodeId {
+        self.new_text(Kind::Bool, if value { b"true" } else { b"false" })
+    }
+
     /// A new, empty object.
     pub fn new_object(&mut self) -> NodeId {
         self.push(Node { kind: Kind::Object, ..LEAF })
@@ -323,7 +349,9 @@ impl Document {
 
     fn merge_member(&mut self, object: NodeId, member: NodeId) {
         let key = self.node(member).key;
-        let twin = self.children(object).find(|it| self.slice(self.node(*it).key) == self.slice(key));
+        // The last twin, as in `get`: merging into another one would be lost.
+        let twin =
+            self.children(object).filter(|it| self.slice(self.node(*it).key) == self.slice(key)).last();
         match twin {
             Some(twin) => self.merge(twin, member),
             None => {
@@ -782,6 +810,29 @@ mod tests {
         document.merge(copy, more);
         assert_eq!(written(&document, root), r#"{"a":{"b":[1]}}"#);
         assert_eq!(written(&document, copy), r#"{"a":{"b":[1],"c":2}}"#);
+    }
+
+    #[test]
+    fn a_cloned_table_answers_to_the_same_ids_and_is_independent() {
+        let mut event = Document::new();
+        let root = parse(&mut event, r#"{"\u0061":{"b":[1]}}"#);
+        let mut document = Document::new();
+        parse(&mut document, r#"["what was here before"]"#);
+        document.clone_from(&event);
+        let more = parse(&mut document, r#"{"a":{"c":2}}"#);
+        document.merge(root, more);
+        assert_eq!(written(&document, root), r#"{"a":{"b":[1],"c":2}}"#);
+        assert_eq!(written(&event, root), r#"{"a":{"b":[1]}}"#);
+    }
+
+    #[test]
+    fn merging_reaches_the_twin_that_counts() {
+        let mut document = Document::new();
+        let target = parse(&mut document, r#"{"x":{"a":1},"x":{"a":2}}"#);
+        let source = parse(&mut document, r#"{"x":{"b":3}}"#);
+        document.merge(target, source);
+        let found = document.get(target, "x").expect("x");
+        assert_eq!(written(&document, found), r#"{"a":2,"b":3}"#);
     }
 
     #[test]

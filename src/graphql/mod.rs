@@ -2,9 +2,15 @@
 //!
 //! A leaf: it knows no plan, no schema SDL, no socket. What an operation *does* is `plan`'s to say.
 
+mod coercion;
 mod error;
 pub mod json;
+mod request;
+mod response;
 mod variables;
 
+pub use coercion::{BAD_USER_INPUT, coerce_variables};
 pub use error::{Error, Location, PathSegment, write_errors};
+pub use request::{BAD_REQUEST, Request};
+pub use response::{null_data_response, request_error_response};
 pub use variables::{InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables};

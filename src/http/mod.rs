@@ -1,1 +1,21 @@
-//! (being built)
+//! The public HTTP front: GraphQL over HTTP, health, the page of the dev mode, and the door through
+//! which WebSockets leave.
+//!
+//! Runs on the io runtime. It knows requests and responses, never plans or subscriptions: what a request
+//! means is behind [`Gateway`], and an upgraded socket is handed over whole and forgotten.
+
+mod body;
+mod endpoint;
+mod front;
+mod gateway;
+mod listen;
+mod negotiation;
+mod page;
+mod routes;
+mod upgrade;
+
+pub use front::{Counters, Front, Options};
+pub use gateway::{Answer, BoxFuture, Context, Gateway, Method, Upgraded};
+
+#[cfg(test)]
+mod tests;

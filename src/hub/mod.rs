@@ -6,12 +6,32 @@
 //! no connection, no broker and no clock; members of a group are counts, the audience itself lives in
 //! the sink that delivers.
 
+mod counters;
+mod deciding;
+mod groups;
+mod notice;
+mod options;
+mod queue;
+mod release;
+mod rule;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod triggers;
+mod views;
+
 use crate::{
     graphql,
     plan::{Event, Feed, GroupSpec, Position},
 };
 use bytes::Bytes;
 use std::sync::Arc;
+
+pub use counters::Counters;
+pub use deciding::Hub;
+pub use options::{Options, OutagePolicy};
+pub use views::{GroupView, TriggerState, TriggerView};
 
 /// A feed someone listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +64,18 @@ pub enum Sink {
     Io,
 }
 
+impl Sink {
+    /// Every sink, in the order in which outputs name them.
+    pub const ALL: [Self; 2] = [Self::Reactor, Self::Io];
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Reactor => 0,
+            Self::Io => 1,
+        }
+    }
+}
+
 /// A subscription as its sink knows it; opaque to the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Member {
@@ -55,91 +87,48 @@ pub struct Member {
 #[derive(Debug)]
 pub enum Input {
     /// A subscription asks to join its group. Answered by [`Output::Joined`].
-    Join {
-        member: Member,
-        spec: Arc<GroupSpec>,
-    },
-    /// A member that had joined is gone.
-    Leave {
-        group: GroupId,
-        sink: Sink,
-    },
+    Join { member: Member, spec: Arc<GroupSpec> },
+    /// A member that had joined is gone. Sinks send it after they saw the member's
+    /// [`Output::Joined`], never before, and once; whoever goes earlier is let go when the answer comes.
+    Leave { group: GroupId, sink: Sink },
     /// The source confirmed that it listens.
-    TriggerLive {
-        trigger: TriggerId,
-    },
-    /// The source cannot start, or gave up for good.
-    TriggerFailed {
-        trigger: TriggerId,
-        error: graphql::Error,
-    },
-    /// The source says that no more events will come.
-    TriggerEnded {
-        trigger: TriggerId,
-    },
+    TriggerLive { trigger: TriggerId },
+    /// The source cannot start, or gave up for good, and has forgotten the trigger: no
+    /// [`Output::StopTrigger`] follows. Updates that came before still go out first.
+    TriggerFailed { trigger: TriggerId, error: graphql::Error },
+    /// The source says that no more events will come, and has forgotten the trigger: no
+    /// [`Output::StopTrigger`] follows. Updates that came before still go out first.
+    TriggerEnded { trigger: TriggerId },
     /// The source lost its broker and is trying to get it back.
-    TriggerInterrupted {
-        trigger: TriggerId,
-    },
+    TriggerInterrupted { trigger: TriggerId },
     /// The source has its broker back; what happened in between is lost.
-    TriggerRestored {
-        trigger: TriggerId,
-    },
-    Received {
-        trigger: TriggerId,
-        position: Position,
-        payload: Bytes,
-    },
+    TriggerRestored { trigger: TriggerId },
+    /// An event, as the broker sent it.
+    Received { trigger: TriggerId, position: Position, payload: Bytes },
     /// The source had to drop events before they reached the hub.
-    Lost {
-        trigger: TriggerId,
-        events: u64,
-    },
+    Lost { trigger: TriggerId, events: u64 },
     /// A job is done: the response, a whole GraphQL result as JSON.
-    Resolved {
-        job: JobId,
-        response: Bytes,
-    },
-    /// The sink worked off deliveries.
-    Credit {
-        sink: Sink,
-        deliveries: u32,
-    },
+    Resolved { job: JobId, response: Bytes },
+    /// The sink worked off deliveries. Never gives a sink more than [`Options::credits`].
+    Credit { sink: Sink, deliveries: u32 },
 }
 
 /// Everything the hub asks for.
 #[derive(Debug)]
 pub enum Output {
-    StartTrigger {
-        trigger: TriggerId,
-        feed: Arc<Feed>,
-    },
-    StopTrigger {
-        trigger: TriggerId,
-    },
+    /// Listen to a feed. Answered by [`Input::TriggerLive`] or [`Input::TriggerFailed`].
+    StartTrigger { trigger: TriggerId, feed: Arc<Feed> },
+    /// Nobody listens any more; what still arrives for the trigger is ignored.
+    StopTrigger { trigger: TriggerId },
     /// Answered by [`Input::Resolved`], always, exactly once.
-    Resolve {
-        job: JobId,
-        spec: Arc<GroupSpec>,
-        event: Arc<Event>,
-    },
+    Resolve { job: JobId, spec: Arc<GroupSpec>, event: Arc<Event> },
     /// The member gets every delivery to the group from here on.
-    Joined {
-        member: Member,
-        group: GroupId,
-    },
+    Joined { member: Member, group: GroupId },
     /// One response for all of the group's members at this sink. Costs one credit.
-    Deliver {
-        sink: Sink,
-        group: GroupId,
-        response: Bytes,
-    },
-    /// The group is over for all its members at this sink.
-    End {
-        sink: Sink,
-        group: GroupId,
-        reason: EndReason,
-    },
+    Deliver { sink: Sink, group: GroupId, response: Bytes },
+    /// The group is over for all its members at this sink: its id means nothing any more, and no
+    /// [`Input::Leave`] is due.
+    End { sink: Sink, group: GroupId, reason: EndReason },
 }
 
 /// Why a group is over.

@@ -1,1 +1,7 @@
-//! (being built)
+//! Bytes: the WebSocket codec and the timer wheel.
+//!
+//! Nothing here knows GraphQL, owns a socket or reads the clock. The reactor in `server` hands in buffers
+//! and `now`, and carries out what comes back.
+
+pub mod timer;
+pub mod websocket;

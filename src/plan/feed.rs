@@ -92,6 +92,13 @@ impl FeedKey {
     pub fn new(feed: Feed) -> Self {
         Self { hash: hash_of(&feed), feed: Arc::new(feed) }
     }
+
+    /// A key that collides with every other one of its kind, for tests of full comparison.
+    #[cfg(test)]
+    pub(crate) fn with_hash(mut self, hash: u64) -> Self {
+        self.hash = hash;
+        self
+    }
 }
 
 impl PartialEq for FeedKey {

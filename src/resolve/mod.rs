@@ -1,60 +1,34 @@
 //! Carries out plans: fetches, merges, projects; on a bounded pool of threads that never wait.
+//!
+//! In reading order: `pool` has the threads, `executor` takes one operation or one event from plan to
+//! response, `job` walks the steps, `fetch` is the one door to subgraphs, `represent`, `rewrite` and
+//! `paths` move data between them, `answer` reads what came back, `project` writes the response.
+//!
+//! It plans nothing, opens no socket and knows no subscriber: who gets a response is for its callers.
 
-use crate::plan::{OperationKind, SubgraphId};
-use bytes::Bytes;
-use std::{future::Future, pin::Pin, sync::Arc};
+mod answer;
+mod broker;
+mod buffers;
+mod counters;
+mod errors;
+mod event;
+mod executor;
+mod fetch;
+mod job;
+mod leaf;
+mod options;
+mod paths;
+mod pool;
+mod ports;
+mod project;
+mod represent;
+mod rewrite;
 
-/// A future that the pool can own.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+#[cfg(test)]
+mod tests;
 
-/// Sends GraphQL requests to subgraphs. Implemented by `sources::subgraph`.
-pub trait Subgraphs: Send + Sync {
-    /// Answers with the response's body. Must not block; bounded in time by the implementation.
-    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<Bytes, FetchError>>;
-}
-
-/// One request to a subgraph.
-#[derive(Clone, Debug)]
-pub struct FetchRequest {
-    pub subgraph: SubgraphId,
-    pub kind: OperationKind,
-    /// The whole HTTP body: `{"query":…,"variables":…}`.
-    pub body: Bytes,
-}
-
-/// Why a subgraph gave no answer that can be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FetchError {
-    #[error("no connection: {0}")]
-    Unreachable(String),
-    #[error("no answer within {0:?}")]
-    Timeout(std::time::Duration),
-    #[error("HTTP status {0}")]
-    Status(u16),
-    #[error("the answer is not usable: {0}")]
-    Malformed(String),
-    #[error("the router is stopping")]
-    Stopping,
-}
-
-/// Publishes to and asks brokers. Implemented by `sources`.
-pub trait Brokers: Send + Sync {
-    /// Done when the broker confirmed.
-    fn publish(&self, message: BrokerMessage) -> BoxFuture<Result<(), BrokerError>>;
-    /// The reply's payload.
-    fn request(&self, message: BrokerMessage) -> BoxFuture<Result<Bytes, BrokerError>>;
-}
-
-/// A message on its way to a broker.
-#[derive(Clone, Debug)]
-pub struct BrokerMessage {
-    pub kind: crate::plan::ProviderKind,
-    pub provider: Arc<str>,
-    pub destination: Arc<str>,
-    pub payload: Bytes,
-}
-
-/// Why a broker did not take a message or did not answer; for the log, and for `natsRequest` the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BrokerError(pub String);
+pub use counters::{Counters, SubgraphCounters};
+pub use executor::Executor;
+pub use options::Options;
+pub use pool::{Pool, PoolCounters, Work};
+pub use ports::{BoxFuture, BrokerError, BrokerMessage, Brokers, FetchError, FetchRequest, Subgraphs};

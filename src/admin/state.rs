@@ -1,0 +1,138 @@
+//! What the admin listener asks of the rest of the router.
+
+use super::Histogram;
+use bytes::Bytes;
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// A future that any thread may drive.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Tells how the router is doing. Called on the admin thread; must not block for long.
+pub trait State: Send + Sync + 'static {
+    /// Whether the process works at all; a restart is the cure otherwise.
+    fn is_live(&self) -> bool;
+
+    /// Whether load balancers should send clients here.
+    fn is_ready(&self) -> bool;
+
+    /// The numbers of this moment, for one scrape.
+    fn metrics(&self) -> Snapshot;
+
+    /// Triggers, groups, subscribers and so on as a JSON text, for people. The admin listener waits for
+    /// it for a few seconds only.
+    fn debug_state(&self) -> BoxFuture<Result<Bytes, Unavailable>>;
+
+    /// Publishes a JSON text into a memory provider. `subject` has no wildcards.
+    fn publish(
+        &self,
+        provider: &str,
+        subject: &str,
+        payload: Bytes,
+    ) -> BoxFuture<Result<Published, PublishError>>;
+}
+
+/// The router cannot say now: it is starting, stopping or overloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+/// A message that was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its place in the provider's log.
+    pub position: u64,
+}
+
+/// Why a message was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishError {
+    /// No memory provider has this id.
+    UnknownProvider,
+    /// The subject is not one; says why.
+    BadSubject(String),
+    /// The provider takes no messages now.
+    Unavailable,
+}
+
+/// The numbers behind `/metrics`. Names and meanings of the metrics are given where they are encoded;
+/// lists that stay empty are left out of the answer.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    // How much there is now.
+    pub connections: u64,
+    pub subscriptions: u64,
+    pub triggers: u64,
+    pub groups: u64,
+    pub shapes: u64,
+    pub http_requests_in_flight: u64,
+    pub resolvers_in_flight: u64,
+    pub resolvers_max: u64,
+    pub catch_up_subscriptions: u64,
+    /// Bytes waiting for sockets that refused more.
+    pub outbound_bytes: u64,
+    pub supergraph_age_seconds: f64,
+
+    // How much there was since the start.
+    pub messages_sent: u64,
+    pub resolves: u64,
+    pub fetches: u64,
+    /// Representations over all entity fetches; divided by the fetches, the mean batch.
+    pub representations: u64,
+    pub results_unchanged: u64,
+    pub events_unreadable: u64,
+    pub events_lost: u64,
+    pub http_requests: u64,
+    /// By cause: `full`, `accept_error`.
+    pub connections_refused: Vec<Labelled>,
+    /// By policy: `conflate`, `drop_oldest`, `disconnect`, `replay`, `events_lost`.
+    pub overflow: Vec<Labelled>,
+    pub subscriptions_started: u64,
+    /// By reason: `completed`, `client_disconnect`, `error`, `drain`, `slow_consumer` and so on.
+    pub subscriptions_ended: Vec<Labelled>,
+    /// By reason: `limit`, `invalid`, `overload` and so on.
+    pub subscriptions_rejected: Vec<Labelled>,
+    /// By result: `ok`, `failed`.
+    pub supergraph_reloads: Vec<Labelled>,
+
+    pub providers: Vec<Provider>,
+    pub queues: Vec<Queue>,
+    pub loops: Vec<Loop>,
+}
+
+/// A number and the value of the one label its metric has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    pub label: &'static str,
+    pub value: u64,
+}
+
+/// A provider of events.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// `nats`, `kafka`, `redis` or `memory`.
+    pub kind: &'static str,
+    pub id: Arc<str>,
+    pub is_up: bool,
+    pub received: u64,
+    pub published: u64,
+    /// Events that no subscription wanted.
+    pub filtered: u64,
+}
+
+/// A queue between two threads.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    /// For instance `hub_input`.
+    pub name: &'static str,
+    pub depth: u64,
+    pub capacity: u64,
+    /// How often it was full and its policy applied.
+    pub full: u64,
+}
+
+/// A thread that turns: how long its turns took.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    /// `reactor` or `hub`.
+    pub name: &'static str,
+    pub turns: Arc<Histogram>,
+}

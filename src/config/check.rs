@@ -1,0 +1,209 @@
+//! Rules that tie several keys together, and the defaults that depend on other keys.
+
+use super::{
+    finding::Findings,
+    settings::{Config, KafkaProvider, NatsProvider, Supergraph},
+    tree::Node,
+};
+use std::{collections::HashMap, path::Path, time::Duration};
+
+/// Fills in defaults that depend on other keys, and notes what has no effect.
+pub(crate) fn settle(config: &mut Config, root: &Node) {
+    let given = |path: &str| root.at(path).is_some_and(|it| !it.is_nothing());
+    if config.dev_mode && !given("shutdown_delay") {
+        config.shutdown_delay = Duration::ZERO;
+    }
+    if config.dev_mode && !given("json_log") {
+        config.json_log = false;
+    }
+    if config.shutdown_delay > config.grace_period {
+        if given("shutdown_delay") {
+            config.notes.push(format!(
+                "`shutdown_delay` ({:?}) is longer than `grace_period` ({:?}) and was shortened to it",
+                config.shutdown_delay, config.grace_period
+            ));
+        }
+        config.shutdown_delay = config.grace_period;
+    }
+    if let Some(timeout) = config.engine.websocket_server_read_timeout
+        && !given("websocket.connection_init_timeout")
+    {
+        config.websocket.connection_init_timeout = timeout;
+    }
+    note_what_is_without_effect(config);
+}
+
+fn note_what_is_without_effect(config: &mut Config) {
+    if config.engine.enable_net_poll.is_some() {
+        config.notes.push("`engine.enable_net_poll` has no effect: the poller is always on".to_owned());
+    }
+    for (kind, ids) in [
+        ("kafka", config.events.providers.kafka.iter().map(|it| &it.id).collect::<Vec<_>>()),
+        ("redis", config.events.providers.redis.iter().map(|it| &it.id).collect()),
+    ] {
+        for id in ids {
+            config.notes.push(format!(
+                "`events.providers.{kind}`: this version has no {kind} client; provider `{id}` counts as \
+                 unavailable"
+            ));
+        }
+    }
+}
+
+/// Adds a finding for each rule that is broken.
+pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
+    let mut check = Check { root, findings };
+    check.supergraph(&config.supergraph);
+    check.listeners(config);
+    check.provider_ids(config);
+    for (index, it) in config.events.providers.nats.iter().enumerate() {
+        check.nats(it, &format!("events.providers.nats[{index}]"));
+    }
+    for (index, it) in config.events.providers.kafka.iter().enumerate() {
+        check.kafka(it, &format!("events.providers.kafka[{index}]"));
+    }
+    for (index, it) in config.events.providers.redis.iter().enumerate() {
+        check.at_least_one(&it.urls, &format!("events.providers.redis[{index}].urls"));
+    }
+}
+
+/// Every file the configuration names, with its key.
+pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
+    let mut files: Vec<(String, &Path)> = Vec::new();
+    let graph = &config.supergraph;
+    if let Some(file) = &graph.file {
+        files.push(("supergraph.file".to_owned(), file));
+    }
+    for (index, it) in graph.subgraphs.iter().enumerate() {
+        files.push((format!("supergraph.subgraphs[{index}].schema.file"), &it.schema.file));
+    }
+    for (index, it) in graph.event_graphs.iter().enumerate() {
+        files.push((format!("supergraph.event_graphs[{index}]"), it));
+    }
+    for (index, it) in config.events.providers.nats.iter().enumerate() {
+        let Some(tls) = &it.tls else { continue };
+        for (name, file) in
+            [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)]
+        {
+            if let Some(file) = file {
+                files.push((format!("events.providers.nats[{index}].tls.{name}"), file));
+            }
+        }
+    }
+    files
+}
+
+struct Check<'a> {
+    root: &'a Node,
+    findings: &'a mut Findings,
+}
+
+impl Check<'_> {
+    fn broken(&mut self, path: &str, message: impl Into<String>, help: &str) {
+        let origin = self.root.nearest_origin(path);
+        self.findings.add(origin, path, message).help(help);
+    }
+
+    fn listeners(&mut self, config: &Config) {
+        let admin = config.admin.listen_addr;
+        if admin == config.listen_addr && admin.port() != 0 {
+            self.broken(
+                "admin.listen_addr",
+                format!("{admin} is `listen_addr` already"),
+                "operators need an address of their own, which clients cannot reach",
+            );
+        }
+    }
+
+    fn supergraph(&mut self, graph: &Supergraph) {
+        match (&graph.file, graph.subgraphs.is_empty()) {
+            (Some(_), false) => self.broken(
+                "supergraph.subgraphs",
+                "`file` and `subgraphs` exclude each other",
+                "keep `file` for a composed supergraph, or `subgraphs` to compose at the start",
+            ),
+            (None, true) => self.broken(
+                "supergraph",
+                "there is no graph to serve",
+                "give `supergraph.file` (a composed supergraph) or `supergraph.subgraphs`",
+            ),
+            _ => {}
+        }
+        let names = graph.subgraphs.iter().enumerate();
+        let names =
+            names.map(|(index, it)| (format!("supergraph.subgraphs[{index}].name"), it.name.as_str()));
+        self.unique("subgraph name", names.collect());
+    }
+
+    fn provider_ids(&mut self, config: &Config) {
+        let providers = &config.events.providers;
+        let id = |kind: &str, index: usize| format!("events.providers.{kind}[{index}].id");
+        let memory = providers.memory.iter().enumerate().map(|(at, it)| (id("memory", at), it.id.as_str()));
+        let nats = providers.nats.iter().enumerate().map(|(at, it)| (id("nats", at), it.id.as_str()));
+        self.unique("provider id (`memory` and `nats` share one space)", memory.chain(nats).collect());
+        let kafka = providers.kafka.iter().enumerate().map(|(at, it)| (id("kafka", at), it.id.as_str()));
+        self.unique("provider id", kafka.collect());
+        let redis = providers.redis.iter().enumerate().map(|(at, it)| (id("redis", at), it.id.as_str()));
+        self.unique("provider id", redis.collect());
+    }
+
+    fn unique(&mut self, what: &str, names: Vec<(String, &str)>) {
+        let mut seen: HashMap<&str, String> = HashMap::new();
+        for (path, name) in names {
+            match seen.get(name) {
+                Some(first) => {
+                    let help = format!("`{first}` has it already");
+                    self.broken(&path, format!("`{name}` is taken: each {what} must be unique"), &help);
+                }
+                None => {
+                    seen.insert(name, path);
+                }
+            }
+        }
+    }
+
+    fn nats(&mut self, provider: &NatsProvider, path: &str) {
+        if let Some(it) = &provider.authentication {
+            let path = format!("{path}.authentication");
+            self.exactly_one(&path, ("token", it.token.is_some()), ("user_info", it.user_info.is_some()));
+        }
+        let Some(tls) = &provider.tls else { return };
+        let (certificate, key) = (tls.cert_file.is_some(), tls.key_file.is_some());
+        if certificate != key {
+            let (here, missing) =
+                if certificate { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
+            self.broken(
+                &format!("{path}.tls.{here}"),
+                format!("`{here}` needs `{missing}`"),
+                "a client certificate consists of both files",
+            );
+        }
+    }
+
+    fn kafka(&mut self, provider: &KafkaProvider, path: &str) {
+        self.at_least_one(&provider.brokers, &format!("{path}.brokers"));
+        if let Some(it) = &provider.authentication {
+            let path = format!("{path}.authentication");
+            self.exactly_one(
+                &path,
+                ("sasl_plain", it.sasl_plain.is_some()),
+                ("sasl_scram", it.sasl_scram.is_some()),
+            );
+        }
+    }
+
+    fn exactly_one(&mut self, path: &str, (one, has_one): (&str, bool), (other, has_other): (&str, bool)) {
+        let help = format!("give either `{one}` or `{other}`");
+        match (has_one, has_other) {
+            (true, true) => self.broken(path, format!("`{one}` and `{other}` exclude each other"), &help),
+            (false, false) => self.broken(path, "there are no credentials", &help),
+            _ => {}
+        }
+    }
+
+    fn at_least_one(&mut self, items: &[String], path: &str) {
+        if items.is_empty() {
+            self.broken(path, "at least one is needed", "each item starts with `- ` on a line of its own");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! How values are written: each format reads one kind of text into a plain Rust value.
+//!
+//! Quotes do not matter: `10` and `"10"` are the same, as they are in environment variables.
+
+use super::{
+    address,
+    keys::Shape,
+    quantity,
+    reader::Reader,
+    tree::{Node, Value},
+};
+use std::{
+    fmt,
+    marker::PhantomData,
+    net::SocketAddr,
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
+
+/// A way to write values of one type.
+pub(crate) trait Format {
+    type Value;
+    const SHAPE: Shape;
+
+    /// Reads a node; `None` once a finding was added.
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value>;
+
+    /// What holds without the key, for keys whose fallback is [`super::keys::Fallback::Absent`] or a
+    /// section.
+    fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
+        None
+    }
+}
+
+/// A format of single words and numbers.
+trait Scalar {
+    type Value;
+    /// With its article: "a duration".
+    const KIND: &'static str;
+    /// How to write one, as the end of "write it like …".
+    const LIKE: &'static str;
+    /// Whether a message may repeat what was written.
+    const QUOTE: bool = true;
+
+    /// `Err` only says that it is none; the message is made of the constants, or is this text.
+    fn parse(text: &str, reader: &Reader<'_>) -> Result<Self::Value, Option<String>>;
+}
+
+fn read_scalar<S: Scalar>(node: &Node, reader: &mut Reader<'_>) -> Option<S::Value> {
+    let Value::Scalar { text, .. } = &node.value else {
+        reader.mismatch(node, S::KIND).help(format!("write it like {}", S::LIKE));
+        return None;
+    };
+    match S::parse(text, reader) {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            let found = if S::QUOTE { format!(", found `{text}`") } else { String::new() };
+            let message = reason.unwrap_or_else(|| format!("expected {}{found}", S::KIND));
+            reader.problem(node, message).help(format!("write it like {}", S::LIKE));
+            None
+        }
+    }
+}
+
+/// Declares a scalar format: its name in tables, its article and an example, and how to parse it.
+macro_rules! scalar {
+    (
+        $(#[doc = $doc:literal])+
+        $format:ident -> $value:ty, $name:literal, $kind:literal, $like:literal $(, quote $quote:literal)?,
+        |$text:ident, $reader:pat_param| $parse:expr
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug)]
+        pub(crate) struct $format;
+
+        impl Scalar for $format {
+            type Value = $value;
+            const KIND: &'static str = $kind;
+            const LIKE: &'static str = $like;
+            $(const QUOTE: bool = $quote;)?
+
+            fn parse($text: &str, $reader: &Reader<'_>) -> Result<$value, Option<String>> {
+                $parse
+            }
+        }
+
+        impl Format for $format {
+            type Value = $value;
+            const SHAPE: Shape = Shape::Scalar($name);
+
+            fn read(node: &Node, reader: &mut Reader<'_>) -> Option<$value> {
+                read_scalar::<Self>(node, reader)
+            }
+        }
+    };
+}
+
+scalar! {
+    /// Any text but the empty one.
+    Text -> String, "string", "some text", "`name`",
+    |text, _| if text.is_empty() { Err(Some("must not be empty".to_owned())) } else { Ok(text.to_owned()) }
+}
+
+scalar! {
+    /// Text that messages never repeat.
+    Password -> Secret, "secret", "a secret", "`${VARIABLE}`", quote false,
+    |text, _| if text.is_empty() { Err(Some("must not be empty".to_owned())) } else { Ok(Secret(text.to_owned())) }
+}
+
+scalar! {
+    /// `true` or `false`.
+    Toggle -> bool, "boolean", "`true` or `false`", "`true`",
+    |text, _| match text {
+        "true" | "True" | "TRUE" => Ok(true),
+        "false" | "False" | "FALSE" => Ok(false),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// A number of things, at least one.
+    Count -> usize, "count", "a whole number of at least 1", "`16`",
+    |text, _| quantity::count(text).filter(|it| *it > 0).ok_or(None)
+}
+
+scalar! {
+    /// A number of things that clients may ask for; 0 stands for no limit, which is `usize::MAX`.
+    Limit -> usize, "limit", "a whole number, or 0 for no limit", "`100`",
+    |text, _| quantity::count(text).map(unlimited).ok_or(None)
+}
+
+scalar! {
+    /// A number of bytes, at least one.
+    Size -> usize, "size", "a size in bytes", "`256KB`, `1MiB` or `4096`",
+    |text, _| quantity::size(text).filter(|it| *it > 0).ok_or(None)
+}
+
+scalar! {
+    /// A number of bytes that clients may send; 0 stands for no limit, which is `usize::MAX`.
+    SizeLimit -> usize, "size", "a size in bytes, or 0 for no limit", "`256KB`, `1MiB` or `4096`",
+    |text, _| quantity::size(text).map(unlimited).ok_or(None)
+}
+
+scalar! {
+    /// A time span, perhaps none.
+    Time -> Duration, "duration", "a duration", "`10s`, `250ms` or `1m30s`",
+    |text, _| quantity::duration(text).ok_or(None)
+}
+
+scalar! {
+    /// A time span that is not 0.
+    Wait -> Duration, "duration", "a duration of more than 0", "`10s`, `250ms` or `1m30s`",
+    |text, _| quantity::duration(text).filter(|it| !it.is_zero()).ok_or(None)
+}
+
+scalar! {
+    /// An address to listen on.
+    Listen -> SocketAddr, "address", "an address with a port", "`localhost:3002`, `0.0.0.0:3002`, `[::1]:3002` or `:3002`",
+    |text, _| address::listen(text).ok_or(None)
+}
+
+scalar! {
+    /// The address of another machine: host and port.
+    ServerAddress -> String, "address", "host and port", "`localhost:9092`",
+    |text, _| if address::is_host_and_port(text) { Ok(text.to_owned()) } else { Err(None) }
+}
+
+scalar! {
+    /// Where a subgraph is reached.
+    RoutingUrl -> String, "URL", "an `http` or `https` URL", "`http://localhost:4001/graphql`", quote false,
+    |text, _| address::url(text, &["http", "https"]).map(|()| text.to_owned()).map_err(Some)
+}
+
+scalar! {
+    /// NATS servers, separated by commas.
+    NatsUrl -> String, "URL", "a `nats` or `tls` URL", "`nats://localhost:4222`", quote false,
+    |text, _| {
+        for one in text.split(',') {
+            address::url(one.trim(), &["nats", "tls"]).map_err(Some)?;
+        }
+        Ok(text.to_owned())
+    }
+}
+
+scalar! {
+    /// A Redis server.
+    RedisUrl -> String, "URL", "a `redis` or `rediss` URL", "`redis://localhost:6379`", quote false,
+    |text, _| address::url(text, &["redis", "rediss"]).map(|()| text.to_owned()).map_err(Some)
+}
+
+scalar! {
+    /// A path of an HTTP URL.
+    UrlPath -> String, "path", "a path that starts with `/`", "`/graphql`",
+    |text, _| {
+        let plain = |it: char| it.is_ascii_graphic() && !matches!(it, '?' | '#' | '*' | '{' | '}' | '\\');
+        if text.starts_with('/') && text.chars().all(plain) { Ok(text.to_owned()) } else { Err(None) }
+    }
+}
+
+scalar! {
+    /// A file; made absolute from the configuration file's folder.
+    FilePath -> PathBuf, "file", "a file name", "`./file.pem`",
+    |text, reader| if text.is_empty() { Err(None) } else { Ok(absolute(reader.folder, text)) }
+}
+
+scalar! {
+    /// How much is logged.
+    Level -> LogLevel, "log level", "`error`, `warn`, `info`, `debug` or `trace`", "`info`",
+    |text, _| match text.to_lowercase().as_str() {
+        "error" => Ok(LogLevel::Error),
+        // Both spellings are in use.
+        "warn" | "warning" => Ok(LogLevel::Warn),
+        "info" => Ok(LogLevel::Info),
+        "debug" => Ok(LogLevel::Debug),
+        "trace" => Ok(LogLevel::Trace),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// What follows the grace time of an outage.
+    After -> AfterGrace, "word", "`notify` or `end`", "`notify`",
+    |text, _| match text {
+        "notify" => Ok(AfterGrace::Notify),
+        "end" => Ok(AfterGrace::End),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// A SCRAM mechanism.
+    Mechanism -> ScramMechanism, "word", "`SCRAM-SHA-256` or `SCRAM-SHA-512`", "`SCRAM-SHA-256`",
+    |text, _| match text {
+        "SCRAM-SHA-256" => Ok(ScramMechanism::Sha256),
+        "SCRAM-SHA-512" => Ok(ScramMechanism::Sha512),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// The only version there is.
+    VersionOne -> String, "word", "version `1`", "`1`",
+    |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
+}
+
+/// Something that may be left out.
+#[derive(Debug)]
+pub(crate) struct Maybe<F>(PhantomData<F>);
+
+impl<F: Format> Format for Maybe<F> {
+    type Value = Option<F::Value>;
+    const SHAPE: Shape = F::SHAPE;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        F::read(node, reader).map(Some)
+    }
+
+    fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
+        Some(None)
+    }
+}
+
+/// A list, empty when it is left out.
+#[derive(Debug)]
+pub(crate) struct List<F>(PhantomData<F>);
+
+impl<F: Format> Format for List<F> {
+    type Value = Vec<F::Value>;
+    const SHAPE: Shape = Shape::List(&F::SHAPE);
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        let Value::List(items) = &node.value else {
+            reader.mismatch(node, "a list").help("each item starts with `- ` on a line of its own");
+            return None;
+        };
+        reader.items::<F>(items)
+    }
+
+    fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
+        Some(Vec::new())
+    }
+}
+
+/// Text that must not be shown: its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(…)")
+    }
+}
+
+/// How much is logged; each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// The level in lower case, as log filters have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// What subscribers are told when a broker stays away for longer than the grace time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterGrace {
+    /// One result with an error; the subscription lives.
+    Notify,
+    /// The subscription ends with the error.
+    End,
+}
+
+/// Hash of a SASL/SCRAM exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramMechanism {
+    Sha256,
+    Sha512,
+}
+
+fn unlimited(value: usize) -> usize {
+    if value == 0 { usize::MAX } else { value }
+}
+
+/// Joins and tidies: no `.` in the middle, so that messages show paths as people write them.
+fn absolute(folder: &Path, text: &str) -> PathBuf {
+    folder.join(text).components().filter(|it| !matches!(it, Component::CurDir)).collect()
+}

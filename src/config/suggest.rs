@@ -1,0 +1,41 @@
+//! Guesses what was meant by a key that does not exist.
+
+use super::{
+    keys::{self, Key},
+    settings::Config,
+};
+
+/// Help for a key that is none of `keys`: the nearest of them, else the section it belongs to, else all.
+pub(crate) fn for_unknown(name: &str, keys: &'static [Key]) -> String {
+    if let Some(near) = nearest(name, keys.iter().map(|it| it.name)) {
+        return format!("did you mean `{near}`?");
+    }
+    match elsewhere(name) {
+        Some(path) => format!("did you mean `{path}`? It belongs there"),
+        None => format!("the keys here are {}", names(keys)),
+    }
+}
+
+/// The keys of a section as a list in words.
+pub(crate) fn names(keys: &[Key]) -> String {
+    keys.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The candidate that differs least, if it differs little: one slip in three characters.
+pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    let lower = name.to_lowercase();
+    candidates
+        .map(|it| (strsim::damerau_levenshtein(&lower, it), it))
+        .filter(|(distance, it)| distance * 3 <= it.chars().count().max(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, it)| it)
+}
+
+/// The same name in another section, if it is there once.
+fn elsewhere(name: &str) -> Option<String> {
+    let mut found = keys::flatten(Config::KEYS).into_iter().filter(|it| it.key.name == name);
+    match (found.next(), found.next()) {
+        (Some(only), None) => Some(only.path),
+        _ => None,
+    }
+}

@@ -1,0 +1,365 @@
+//! The planner's query plans turned into our own steps.
+
+use super::{
+    events::{Action, Binding},
+    schema::Schema,
+    selection::Field,
+    types::FieldType,
+    values::{Defaults, add_defaults, input_value, variables_of},
+};
+use crate::plan::{
+    BatchAlias, BatchFetch, BrokerCall, EntityFetch, FeedField, InputValue, OperationKind, PathSegment,
+    RequiresItem, Rewrite, RewriteSegment, RootFetch, RuleTemplate, RuleValueTemplate, Step, SubgraphId,
+    SubgraphRequest, Template, TypeNames,
+};
+use hive_router_query_planner::{
+    ast::{
+        selection_item::SelectionItem,
+        selection_set::{FieldSelection, SelectionSet},
+    },
+    planner::plan_nodes::{
+        BatchFetchNode, FetchNode, FetchNodePathSegment, FetchRewrite, FlattenNodePathSegment, PlanNode,
+    },
+};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+type Arguments = Vec<(Arc<str>, InputValue)>;
+
+/// Compiles the plans of one operation and gathers what they use.
+pub(super) struct Compiler<'a> {
+    schema: &'a Schema,
+    kind: OperationKind,
+    /// The client's root fields by the key under which they are planned.
+    roots: HashMap<&'a str, &'a Field>,
+    pub(super) variables: BTreeSet<Arc<str>>,
+    pub(super) subgraphs: BTreeSet<SubgraphId>,
+    pub(super) feed: Option<FeedField>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn new(schema: &'a Schema, kind: OperationKind, fields: &'a [Field]) -> Self {
+        let key = |it: &'a Field| match kind {
+            OperationKind::Mutation => &*it.response_key,
+            _ => &*it.key,
+        };
+        Self {
+            schema,
+            kind,
+            roots: fields.iter().map(|it| (key(it), it)).collect(),
+            variables: BTreeSet::new(),
+            subgraphs: BTreeSet::new(),
+            feed: None,
+        }
+    }
+
+    /// A plan's steps; `None` when nothing has to be fetched. The text is why it cannot be carried out.
+    pub(super) fn compile(&mut self, node: &PlanNode) -> Result<Option<Step>, String> {
+        match node {
+            PlanNode::Subscription(it) => {
+                self.feed = Some(self.feed(&it.primary)?);
+                Ok(None)
+            }
+            PlanNode::Fetch(it) => self.fetch(it, &[]),
+            PlanNode::Flatten(it) => match &*it.node {
+                PlanNode::Fetch(fetch) => self.fetch(fetch, it.path.as_slice()),
+                _ => Err("a path leads to something that is no fetch".into()),
+            },
+            PlanNode::BatchFetch(it) => self.batch(it).map(Some),
+            PlanNode::Sequence(it) => Ok(several(self.all(&it.nodes)?, Step::Sequence)),
+            PlanNode::Parallel(it) => Ok(several(self.all(&it.nodes)?, Step::Parallel)),
+            PlanNode::Condition(it) => {
+                let mut clause = |node: &Option<Box<PlanNode>>| match node {
+                    Some(node) => self.compile(node).map(|it| it.map(Box::new)),
+                    None => Ok(None),
+                };
+                let (then, otherwise) = (clause(&it.if_clause)?, clause(&it.else_clause)?);
+                let variable: Arc<str> = it.condition.as_str().into();
+                self.variables.insert(variable.clone());
+                Ok(Some(Step::Condition { variable, then, otherwise }))
+            }
+            PlanNode::Defer(_) => Err("@defer is not supported".into()),
+        }
+    }
+
+    fn all(&mut self, nodes: &[PlanNode]) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            steps.extend(self.compile(node)?);
+        }
+        Ok(steps)
+    }
+
+    fn fetch(&mut self, node: &FetchNode, path: &[FlattenNodePathSegment]) -> Result<Option<Step>, String> {
+        if self.schema.is_event_graph(&node.service_name) {
+            return self.broker_calls(node, path);
+        }
+        let request = self.request(
+            &node.service_name,
+            node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
+            &node.operation.document_str,
+            node.variable_usages.as_ref(),
+        )?;
+        let path = self.path(path);
+        let output_rewrites = self.rewrites(node.output_rewrites.as_deref());
+        Ok(Some(match &node.requires {
+            None => Step::Fetch(RootFetch { request, path, output_rewrites }),
+            Some(requires) => Step::Entities(EntityFetch {
+                request,
+                path,
+                requires: self.requires(requires),
+                input_rewrites: self.rewrites(node.input_rewrites.as_deref()),
+                output_rewrites,
+            }),
+        }))
+    }
+
+    fn batch(&mut self, node: &BatchFetchNode) -> Result<Step, String> {
+        let request = self.request(
+            &node.service_name,
+            node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
+            &node.operation.document_str,
+            node.variable_usages.as_ref(),
+        )?;
+        let aliases = node.entity_batch.aliases.iter().map(|it| BatchAlias {
+            alias: it.alias.as_str().into(),
+            representations_variable: it.representations_variable_name.as_str().into(),
+            paths: it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect(),
+            requires: self.requires(&it.requires),
+            input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
+            output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
+        });
+        let aliases = aliases.collect();
+        Ok(Step::Batch(BatchFetch { request, aliases }))
+    }
+
+    fn request(
+        &mut self,
+        service: &str,
+        kind: OperationKind,
+        document: &str,
+        variables: Option<&BTreeSet<String>>,
+    ) -> Result<SubgraphRequest, String> {
+        let subgraph =
+            self.schema.subgraph_id(service).ok_or_else(|| format!("there is no subgraph \"{service}\""))?;
+        self.subgraphs.insert(subgraph);
+        let variables: Vec<Arc<str>> = variables.into_iter().flatten().map(|it| it.as_str().into()).collect();
+        self.variables.extend(variables.iter().cloned());
+        let mut hasher = DefaultHasher::new();
+        (subgraph, document).hash(&mut hasher);
+        Ok(SubgraphRequest { subgraph, kind, document: document.into(), variables, shape: hasher.finish() })
+    }
+
+    fn path(&self, path: &[FlattenNodePathSegment]) -> Vec<PathSegment> {
+        let segment = |it: &FlattenNodePathSegment| match it {
+            FlattenNodePathSegment::Field(key) => PathSegment::Key(key.as_str().into()),
+            FlattenNodePathSegment::List => PathSegment::List,
+            FlattenNodePathSegment::TypeCondition(names) => PathSegment::Types(self.types(names)),
+        };
+        path.iter().map(segment).collect()
+    }
+
+    /// Object types that any of the conditions matches, and the conditions themselves: an interface
+    /// object answers with the interface's name.
+    fn types<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> TypeNames {
+        let mut all: Vec<Arc<str>> = Vec::new();
+        for name in names {
+            all.push(name.as_str().into());
+            all.extend(self.schema.supergraph_types().possible(name).iter().cloned());
+        }
+        TypeNames::new(all)
+    }
+
+    fn requires(&self, set: &SelectionSet) -> Vec<RequiresItem> {
+        let only = set.items.len() == 1;
+        let mut items = Vec::with_capacity(set.items.len());
+        for item in &set.items {
+            match item {
+                // Every representation gets it anyway.
+                SelectionItem::Field(it) if it.name == "__typename" && !only => {}
+                SelectionItem::Field(it) => items.push(RequiresItem::Field {
+                    name: it.name.as_str().into(),
+                    key: it.selection_identifier().into(),
+                    selection: self.requires(&it.selections),
+                }),
+                SelectionItem::InlineFragment(it) => items.push(RequiresItem::On {
+                    types: self.types([&it.type_condition]),
+                    selection: self.requires(&it.selections),
+                }),
+                // The planner inlines fragments before it plans.
+                SelectionItem::FragmentSpread(_) => {}
+            }
+        }
+        items
+    }
+
+    fn rewrites(&self, rewrites: Option<&[FetchRewrite]>) -> Vec<Rewrite> {
+        let rewrite = |it: &FetchRewrite| match it {
+            FetchRewrite::KeyRenamer(it) => {
+                Rewrite::RenameKey { path: self.rewrite_path(&it.path), to: it.rename_key_to.as_str().into() }
+            }
+            FetchRewrite::ValueSetter(it) => Rewrite::SetString {
+                path: self.rewrite_path(&it.path),
+                value: it.set_value_to.as_str().into(),
+            },
+        };
+        rewrites.unwrap_or_default().iter().map(rewrite).collect()
+    }
+
+    fn rewrite_path(&self, path: &[FetchNodePathSegment]) -> Vec<RewriteSegment> {
+        let segment = |it: &FetchNodePathSegment| match it {
+            FetchNodePathSegment::Key(key) => RewriteSegment::Key(key.as_str().into()),
+            FetchNodePathSegment::TypenameEquals(names) => RewriteSegment::Types(self.types(names)),
+        };
+        path.iter().map(segment).collect()
+    }
+
+    /// Root fields of an event graph: a call to a broker for each.
+    fn broker_calls(
+        &mut self,
+        node: &FetchNode,
+        path: &[FlattenNodePathSegment],
+    ) -> Result<Option<Step>, String> {
+        if !path.is_empty() || node.requires.is_some() {
+            return Err(format!(
+                "fields of event graph \"{}\" can be asked for at the root only",
+                node.service_name
+            ));
+        }
+        let mut calls = Vec::new();
+        for field in root_selections(node) {
+            let Some(binding) = self.schema.binding(&node.service_name, self.kind, &field.name) else {
+                // The stand-in for graphs without queries: its value is null.
+                continue;
+            };
+            calls.push(Step::Broker(self.broker_call(binding, field)?));
+        }
+        Ok(several(calls, Step::Parallel))
+    }
+
+    fn broker_call(&mut self, binding: &Binding, field: &FieldSelection) -> Result<BrokerCall, String> {
+        let Action::Call { operation, destination } = &binding.action else {
+            return Err(format!("field \"{}\" is bound to a feed", field.name));
+        };
+        let arguments = self.arguments(field, Defaults::LeaveOut)?;
+        for (_, value) in &arguments {
+            variables_of(value, &mut self.variables);
+        }
+        Ok(BrokerCall {
+            operation: *operation,
+            field: binding.field.clone(),
+            key: field.selection_identifier().into(),
+            graph: binding.graph.clone(),
+            kind: binding.kind,
+            provider: binding.provider.clone(),
+            destination: destination.clone(),
+            arguments,
+            possible: TypeNames::new(binding.possible.iter().cloned()),
+        })
+    }
+
+    /// The broker side of a subscription. Rewrites of the primary fetch undo aliases that the planner
+    /// puts into requests; no request goes out for an event, so there is nothing to undo.
+    fn feed(&mut self, primary: &FetchNode) -> Result<FeedField, String> {
+        let field = root_selections(primary).next().ok_or("the subscription has no root field")?;
+        let service = &primary.service_name;
+        let Some(binding) = self.schema.binding(service, self.kind, &field.name) else {
+            return Err(format!(
+                "subscription field \"{}\" is served by subgraph \"{service}\", not by an event graph",
+                field.name
+            ));
+        };
+        let Action::Subscribe { destinations, stream, rule } = &binding.action else {
+            return Err(format!("field \"{}\" is bound to no feed", field.name));
+        };
+        let arguments = self.arguments(field, Defaults::PutIn)?;
+        let needed = arguments_needed(destinations, rule.as_ref());
+        for (name, value) in &arguments {
+            if needed.contains(name) {
+                variables_of(value, &mut self.variables);
+            }
+        }
+        Ok(FeedField {
+            field: binding.field.clone(),
+            key: field.selection_identifier().into(),
+            graph: binding.graph.clone(),
+            kind: binding.kind,
+            provider: binding.provider.clone(),
+            destinations: destinations.clone(),
+            stream: stream.clone(),
+            arguments,
+            rule: rule.clone(),
+            possible: TypeNames::new(binding.possible.iter().cloned()),
+            is_abstract: binding.is_abstract,
+        })
+    }
+
+    /// A root field's arguments as the client wrote them: the planner has sorted its own.
+    fn arguments(&self, field: &FieldSelection, defaults: Defaults) -> Result<Arguments, String> {
+        let key = field.selection_identifier();
+        let source =
+            self.roots.get(key).ok_or_else(|| format!("root field \"{key}\" is not the client's"))?;
+        let root = self.schema.root_type(self.kind);
+        let Some(FieldType { arguments: declared, .. }) =
+            self.schema.supergraph_types().field(root, &source.name)
+        else {
+            return Err(format!("{root} has no field \"{}\"", source.name));
+        };
+        let mut arguments = Arguments::with_capacity(source.arguments.len());
+        for (name, value) in &source.arguments {
+            let Some(argument) = declared.iter().find(|it| *it.name == **name) else { continue };
+            let value = input_value(value, &argument.ty, self.schema.input_types(), defaults);
+            arguments.push((argument.name.clone(), value));
+        }
+        if defaults == Defaults::PutIn {
+            add_defaults(declared, &mut arguments);
+        }
+        Ok(arguments)
+    }
+}
+
+fn root_selections(node: &FetchNode) -> impl Iterator<Item = &FieldSelection> {
+    node.operation.document.operation.selection_set.items.iter().filter_map(|it| match it {
+        SelectionItem::Field(field) if field.name != "__typename" => Some(field),
+        _ => None,
+    })
+}
+
+/// Names of the arguments that templates read: the others change nothing about what is delivered.
+fn arguments_needed(destinations: &[Template], rule: Option<&RuleTemplate>) -> BTreeSet<Arc<str>> {
+    let mut templates: Vec<&Template> = destinations.iter().collect();
+    if let Some(rule) = rule {
+        rule_templates(rule, &mut templates);
+    }
+    templates.iter().flat_map(|it| it.arguments()).filter_map(|path| path.first().cloned()).collect()
+}
+
+fn rule_templates<'r>(rule: &'r RuleTemplate, out: &mut Vec<&'r Template>) {
+    match rule {
+        RuleTemplate::And(rules) | RuleTemplate::Or(rules) => {
+            rules.iter().for_each(|it| rule_templates(it, out));
+        }
+        RuleTemplate::Not(rule) => rule_templates(rule, out),
+        RuleTemplate::In { values, .. } => out.extend(values.iter().filter_map(|it| match it {
+            RuleValueTemplate::Template(template) => Some(template),
+            RuleValueTemplate::Constant(_) => None,
+        })),
+    }
+}
+
+/// No step, the step, or several of them.
+pub(super) fn several(mut steps: Vec<Step>, together: fn(Vec<Step>) -> Step) -> Option<Step> {
+    if steps.len() > 1 { Some(together(steps)) } else { steps.pop() }
+}
+
+fn kind_of(kind: &hive_router_query_planner::state::supergraph_state::OperationKind) -> OperationKind {
+    use hive_router_query_planner::state::supergraph_state::OperationKind as Theirs;
+    match kind {
+        Theirs::Query => OperationKind::Query,
+        Theirs::Mutation => OperationKind::Mutation,
+        Theirs::Subscription => OperationKind::Subscription,
+    }
+}

@@ -1,0 +1,297 @@
+//! The event directives of root fields: which broker, which destinations, which filter.
+
+use super::{
+    super::sdl::{Composite, Sdl, argument, is_list, named, string},
+    Action, Binding, Findings, filter,
+};
+use crate::plan::{BrokerOperation, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart};
+use federation_composition::graphql_core::{Directive, FieldDefinition, OperationType, Value};
+use std::sync::Arc;
+
+/// One of the event directives.
+pub(super) struct EventDirective {
+    pub(super) name: &'static str,
+    pub(super) kind: ProviderKind,
+    pub(super) action: EventAction,
+    /// The argument that holds the destination or destinations.
+    destination: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventAction {
+    Subscribe,
+    Publish,
+    Request,
+}
+
+impl EventDirective {
+    /// Whether fields of this root type may carry it.
+    pub(super) fn fits(&self, root: OperationType) -> bool {
+        match self.action {
+            EventAction::Subscribe => root == OperationType::Subscription,
+            EventAction::Publish => root == OperationType::Mutation,
+            EventAction::Request => root != OperationType::Subscription,
+        }
+    }
+}
+
+pub(super) const DIRECTIVES: &[EventDirective] = &[
+    event("edfs__natsRequest", ProviderKind::Nats, EventAction::Request, "subject"),
+    event("edfs__natsPublish", ProviderKind::Nats, EventAction::Publish, "subject"),
+    event("edfs__natsSubscribe", ProviderKind::Nats, EventAction::Subscribe, "subjects"),
+    event("edfs__kafkaPublish", ProviderKind::Kafka, EventAction::Publish, "topic"),
+    event("edfs__kafkaSubscribe", ProviderKind::Kafka, EventAction::Subscribe, "topics"),
+    event("edfs__redisPublish", ProviderKind::Redis, EventAction::Publish, "channel"),
+    event("edfs__redisSubscribe", ProviderKind::Redis, EventAction::Subscribe, "channels"),
+];
+
+const fn event(
+    name: &'static str,
+    kind: ProviderKind,
+    action: EventAction,
+    destination: &'static str,
+) -> EventDirective {
+    EventDirective { name, kind, action, destination }
+}
+
+pub(super) fn event_directive(directive: &Directive) -> Option<&'static EventDirective> {
+    DIRECTIVES.iter().find(|it| it.name == directive.name.value)
+}
+
+pub(super) const ROOTS: [(OperationType, OperationKind); 3] = [
+    (OperationType::Query, OperationKind::Query),
+    (OperationType::Mutation, OperationKind::Mutation),
+    (OperationType::Subscription, OperationKind::Subscription),
+];
+
+/// Every root field's binding. Fields whose directives do not fit are `rules`' to report.
+pub(super) fn bindings(graph: &Arc<str>, sdl: &Sdl<'_>, findings: &mut Findings<'_>) -> Vec<Binding> {
+    let mut bindings = Vec::new();
+    for (root, kind) in ROOTS {
+        let Some(object) = sdl.root(root) else { continue };
+        for field in &object.fields {
+            let Some((directive, event)) = the_directive(root, field) else { continue };
+            let at = format!("{}.{}", object.name, field.name.value);
+            let mut reader = Reader { sdl, field, at, directive, findings };
+            bindings.extend(reader.binding(graph, kind, event, object));
+        }
+    }
+    bindings
+}
+
+/// The field's only event directive, if it has exactly one that fits.
+fn the_directive(
+    root: OperationType,
+    field: &FieldDefinition,
+) -> Option<(&Directive, &'static EventDirective)> {
+    let mut found = field.directives.iter().filter_map(|it| Some((it, event_directive(it)?)));
+    match (found.next(), found.next()) {
+        (Some((directive, event)), None) if event.fits(root) => Some((directive, event)),
+        _ => None,
+    }
+}
+
+/// Reads the arguments of one directive on one root field.
+struct Reader<'r, 'a, 'f> {
+    sdl: &'r Sdl<'a>,
+    field: &'r FieldDefinition,
+    at: String,
+    directive: &'r Directive,
+    findings: &'r mut Findings<'f>,
+}
+
+impl Reader<'_, '_, '_> {
+    fn binding(
+        &mut self,
+        graph: &Arc<str>,
+        root: OperationKind,
+        event: &'static EventDirective,
+        owner: &Composite<'_>,
+    ) -> Option<Binding> {
+        self.only_known_arguments(event);
+        let provider = self.provider();
+        let action = match event.action {
+            EventAction::Subscribe => {
+                let destinations = self.destinations(event.destination);
+                let stream = self.stream();
+                let rule = filter::read(self.sdl, self.field, owner, self.findings);
+                destinations.map(|destinations| Action::Subscribe { destinations, stream, rule })
+            }
+            EventAction::Publish => self.call(event, BrokerOperation::Publish),
+            EventAction::Request => self.call(event, BrokerOperation::Request),
+        };
+        let returns = named(&self.field.ty);
+        Some(Binding {
+            graph: graph.clone(),
+            root,
+            field: self.field.name.value.as_str().into(),
+            directive: event.name,
+            kind: event.kind,
+            provider: provider?,
+            action: action?,
+            possible: self.sdl.possible(returns).into_iter().map(Arc::from).collect(),
+            is_abstract: self.sdl.object(returns).is_none(),
+        })
+    }
+
+    fn complain(&mut self, rule: &str, message: String) {
+        let at = format!("{}@{}", self.at, self.directive.name.value);
+        self.findings.add(rule, at, message);
+    }
+
+    fn only_known_arguments(&mut self, event: &EventDirective) {
+        for argument in &self.directive.arguments {
+            let name = argument.name.value.as_str();
+            let stream = name == "streamConfiguration" && event.name == "edfs__natsSubscribe";
+            if name != event.destination && name != "providerId" && !stream {
+                self.complain("EDFS_UNKNOWN_ARGUMENT", format!("the directive has no argument \"{name}\""));
+            }
+        }
+    }
+
+    fn provider(&mut self) -> Option<Arc<str>> {
+        match argument(self.directive, "providerId") {
+            None => Some("default".into()),
+            Some(Value::String(id)) if !id.value.is_empty() => Some(id.value.as_str().into()),
+            Some(_) => {
+                self.complain("EDFS_PROVIDER_ID", "\"providerId\" must be a string that is not empty".into());
+                None
+            }
+        }
+    }
+
+    fn call(&mut self, event: &EventDirective, operation: BrokerOperation) -> Option<Action> {
+        let name = event.destination;
+        match argument(self.directive, name).and_then(string).filter(|it| !it.is_empty()) {
+            Some(text) => self.template(text).map(|destination| Action::Call { operation, destination }),
+            None => {
+                self.complain("EDFS_DESTINATION", format!("\"{name}\" must be a string that is not empty"));
+                None
+            }
+        }
+    }
+
+    fn destinations(&mut self, name: &str) -> Option<Vec<Template>> {
+        let Some(Value::List(list)) = argument(self.directive, name).filter(|it| !is_empty_list(it)) else {
+            self.complain("EDFS_DESTINATION", format!("\"{name}\" must be a list of at least one string"));
+            return None;
+        };
+        let mut templates = Vec::with_capacity(list.values.len());
+        for value in &list.values {
+            match string(value).filter(|it| !it.is_empty()) {
+                Some(text) => templates.extend(self.template(text)),
+                None => self.complain(
+                    "EDFS_DESTINATION",
+                    format!("every item of \"{name}\" must be a string that is not empty"),
+                ),
+            }
+        }
+        (templates.len() == list.values.len()).then_some(templates)
+    }
+
+    fn template(&mut self, text: &str) -> Option<Template> {
+        match template(self.sdl, self.field, text) {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                self.complain("EDFS_TEMPLATE", problem);
+                None
+            }
+        }
+    }
+
+    /// `streamConfiguration: { consumerName, streamName, consumerInactiveThreshold }`.
+    fn stream(&mut self) -> Option<StreamOptions> {
+        let value = argument(self.directive, "streamConfiguration")?;
+        let Value::Object(object) = value else {
+            self.complain("EDFS_STREAM", "\"streamConfiguration\" must be an input object".into());
+            return None;
+        };
+        let (mut stream, mut consumer, mut threshold) = (None, None, None);
+        for field in &object.fields {
+            let name = field.name.value.as_str();
+            let text = || string(&field.value).filter(|it| !it.is_empty()).map(Arc::<str>::from);
+            let (taken, ok) = match name {
+                "streamName" => (stream.is_some(), {
+                    stream = text();
+                    stream.is_some()
+                }),
+                "consumerName" => (consumer.is_some(), {
+                    consumer = text();
+                    consumer.is_some()
+                }),
+                "consumerInactiveThreshold" => (threshold.is_some(), {
+                    threshold = seconds(&field.value);
+                    threshold.is_some()
+                }),
+                _ => {
+                    self.complain("EDFS_STREAM", format!("\"streamConfiguration\" has no field \"{name}\""));
+                    continue;
+                }
+            };
+            if taken {
+                self.complain("EDFS_STREAM", format!("\"{name}\" is given more than once"));
+            } else if !ok {
+                self.complain(
+                    "EDFS_STREAM",
+                    format!("the value of \"{name}\" is of the wrong type or empty"),
+                );
+            }
+        }
+        if stream.is_none() || consumer.is_none() {
+            let message = "\"streamConfiguration\" needs \"consumerName\" and \"streamName\"";
+            self.complain("EDFS_STREAM", message.into());
+        }
+        let consumer_inactive_threshold = threshold.unwrap_or(THRESHOLD_DEFAULT);
+        Some(StreamOptions { stream: stream?, consumer: consumer?, consumer_inactive_threshold })
+    }
+}
+
+const THRESHOLD_DEFAULT: i64 = 30;
+
+/// Seconds as existing event graphs mean them: below zero is the default, beyond 32 bits is "never".
+fn seconds(value: &Value) -> Option<i64> {
+    let Value::Int(int) = value else { return None };
+    match int.value.parse::<i64>() {
+        Ok(it) if it < 0 => Some(THRESHOLD_DEFAULT),
+        Ok(it) if it <= i64::from(i32::MAX) => Some(it),
+        _ => Some(0),
+    }
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    matches!(value, Value::List(list) if list.values.is_empty())
+}
+
+/// Reads a template and checks that its arguments exist and end on a scalar.
+pub(super) fn template(sdl: &Sdl<'_>, field: &FieldDefinition, text: &str) -> Result<Template, String> {
+    let template = Template::parse(text);
+    for part in &template.parts {
+        match part {
+            TemplatePart::Text(plain) if plain.contains("{{") => {
+                return Err(format!("\"{text}\": arguments are written as {{{{ args.name }}}}"));
+            }
+            TemplatePart::Text(_) => {}
+            TemplatePart::Argument(path) => {
+                argument_path(sdl, field, path).map_err(|problem| format!("\"{text}\": {problem}"))?;
+            }
+        }
+    }
+    Ok(template)
+}
+
+fn argument_path(sdl: &Sdl<'_>, field: &FieldDefinition, path: &[Arc<str>]) -> Result<(), String> {
+    let (first, rest) = path.split_first().expect("templates have paths of at least one name");
+    let argument = field.arguments.iter().find(|it| *it.name.value == **first);
+    let mut ty = &argument.ok_or_else(|| format!("the field has no argument \"{first}\""))?.ty;
+    for (depth, name) in rest.iter().enumerate() {
+        let parent = path[..=depth].join(".");
+        let fields = (!is_list(ty)).then(|| sdl.inputs.get(named(ty))).flatten();
+        let fields = fields.ok_or_else(|| format!("\"{parent}\" is no input object"))?;
+        let found = fields.iter().find(|it| *it.name.value == **name);
+        ty = &found.ok_or_else(|| format!("\"{parent}\" has no field \"{name}\""))?.ty;
+    }
+    match sdl.inputs.contains_key(named(ty)) {
+        true => Err(format!("\"{}\" is an input object, not a scalar", path.join("."))),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,90 @@
+//! Event graphs: SDL whose root fields no server answers, but a broker.
+//!
+//! [`read`] checks such a graph against its rules, takes out what it says about brokers as
+//! [`Binding`]s, and leaves plain federation SDL for the composer.
+
+mod bind;
+mod filter;
+mod rules;
+mod strip;
+
+pub(super) use strip::{add_link, lower_link};
+
+use super::{errors::LoadError, places::Places, schema::EventGraphSource, sdl::Sdl};
+use crate::plan::{
+    BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
+};
+use federation_composition::graphql_core::{Document, parse};
+use std::sync::Arc;
+
+/// An event graph, taken apart.
+pub(super) struct EventGraph {
+    pub(super) name: Arc<str>,
+    /// Plain federation SDL.
+    pub(super) document: Document,
+    pub(super) bindings: Vec<Binding>,
+    /// What was changed on the way, for the log.
+    pub(super) notes: Vec<String>,
+}
+
+/// What an event graph says about one root field.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) graph: Arc<str>,
+    pub(super) root: OperationKind,
+    pub(super) field: Arc<str>,
+    /// The directive's name, for messages.
+    pub(super) directive: &'static str,
+    pub(super) kind: ProviderKind,
+    pub(super) provider: ProviderId,
+    pub(super) action: Action,
+    /// Object types of this graph that an event or answer may have.
+    pub(super) possible: Vec<Arc<str>>,
+    pub(super) is_abstract: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    Subscribe { destinations: Vec<Template>, stream: Option<StreamOptions>, rule: Option<RuleTemplate> },
+    Call { operation: BrokerOperation, destination: Template },
+}
+
+/// Whether a directive or type belongs to the event directives.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("edfs__") || name.starts_with("openfed__")
+}
+
+/// Errors of one graph, with places filled in.
+struct Findings<'a> {
+    graph: &'a EventGraphSource,
+    places: Places,
+    errors: Vec<LoadError>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, rule: &str, coordinate: impl Into<String>, message: impl Into<String>) {
+        let coordinate = coordinate.into();
+        let place = self.places.find(&coordinate);
+        let mut error =
+            LoadError::new(rule, message).at(coordinate).in_graph(&self.graph.name, self.graph.file.as_ref());
+        (error.line, error.column) = place.unzip();
+        self.errors.push(error);
+    }
+}
+
+/// Reads and checks one event graph.
+pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadError>> {
+    let document = parse(&source.sdl).map_err(|error| {
+        vec![LoadError::new("INVALID_GRAPHQL", error.message).in_graph(&source.name, source.file.as_ref())]
+    })?;
+    let mut findings = Findings { graph: source, places: Places::of(&source.sdl), errors: Vec::new() };
+    let sdl = Sdl::of(&document);
+    rules::check(&sdl, &mut findings);
+    let name: Arc<str> = source.name.as_str().into();
+    let bindings = bind::bindings(&name, &sdl, &mut findings);
+    if !findings.errors.is_empty() {
+        return Err(findings.errors);
+    }
+    let (document, notes) = strip::strip(&source.name, &document);
+    Ok(EventGraph { name, document, bindings, notes })
+}

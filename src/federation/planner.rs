@@ -1,0 +1,80 @@
+//! The planner crate behind a small door: a supergraph in, query plans out, no panic through it.
+
+use super::errors::LoadError;
+use graphql_tools::static_graphql::{query, schema};
+use hive_router_query_planner::{
+    ast::{document::NormalizedDocument, normalization::normalize_operation},
+    graph::PlannerOverrideContext,
+    planner::{Planner as Inner, QueryPlannerOptions, plan_nodes::QueryPlan},
+    utils::{cancellation::CancellationToken, parsing::safe_parse_schema},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+/// How long one plan may take. The crate looks at it now and then only, so it can be overrun; the limits
+/// on operations are what keeps planning short.
+const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct Planner {
+    inner: Inner,
+    /// The supergraph, whole.
+    pub(super) supergraph: schema::Document,
+}
+
+impl Planner {
+    pub(super) fn new(sdl: &str) -> Result<Self, LoadError> {
+        let unusable = |message: String| LoadError::new("SUPERGRAPH", message);
+        let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            Inner::new_from_supergraph(&supergraph, QueryPlannerOptions::default())
+        }));
+        match made {
+            Ok(Ok(inner)) => Ok(Self { inner, supergraph }),
+            Ok(Err(error)) => Err(unusable(error.to_string())),
+            Err(_) => Err(unusable("the planner could not cope with this supergraph".into())),
+        }
+    }
+
+    /// The schema that clients see, with introspection types.
+    pub(super) fn consumer_schema(&self) -> &schema::Document {
+        &self.inner.consumer_schema.document
+    }
+
+    /// The name of a graph's root type.
+    pub(super) fn root_type(&self, kind: crate::plan::OperationKind) -> &str {
+        use crate::plan::OperationKind;
+        let state = &self.inner.supergraph;
+        match kind {
+            OperationKind::Query => &state.query_type,
+            OperationKind::Mutation => state.mutation_type.as_deref().unwrap_or("Mutation"),
+            OperationKind::Subscription => state.subscription_type.as_deref().unwrap_or("Subscription"),
+        }
+    }
+
+    /// Names of all graphs with their URLs.
+    pub(super) fn graphs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let urls = &self.inner.supergraph.subgraph_endpoint_map;
+        urls.iter().map(|(name, url)| (name.as_str(), url.as_str()))
+    }
+
+    /// Plans a document that holds one operation. The text is why it cannot be planned.
+    pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            let normalized =
+                normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
+            let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
+            let plan = self
+                .inner
+                .plan_from_normalized_operation(
+                    &normalized.operation,
+                    PlannerOverrideContext::default(),
+                    &timeout,
+                )
+                .map_err(|it| it.to_string())?;
+            Ok((normalized, plan))
+        }));
+        planned.unwrap_or_else(|_| Err("the planner gave up on it".into()))
+    }
+}

@@ -1,0 +1,353 @@
+//! A set of graphs, ready to answer what operations mean.
+
+use super::{
+    canonical::planner_document,
+    compile::{Compiler, several},
+    compose::{Composed, compose, graft},
+    document::{self, Document},
+    errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
+    events::{self, Action, Binding, EventGraph},
+    limits::Limits,
+    planner::Planner,
+    projection::{TooLarge, project},
+    selection::{Field, inline, root_fields},
+    types::{Types, input_types},
+};
+use crate::{
+    graphql::{Error, InputTypes, Variables},
+    plan::{FeedField, Operation, OperationKind, ProviderId, ProviderKind, Step, SubgraphId},
+};
+use graphql_tools::validation::{rules::default_rules_validation_plan, validate::ValidationPlan};
+use std::{
+    collections::{HashMap, HashSet, hash_map::DefaultHasher},
+    fmt,
+    hash::{Hash, Hasher},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// The graphs to serve, as their owners wrote them. Exactly one of `subgraphs` and `supergraph` is there
+/// (or neither, where event graphs are served alone).
+#[derive(Clone, Debug, Default)]
+pub struct Graphs {
+    pub subgraphs: Vec<SubgraphSource>,
+    pub supergraph: Option<SupergraphSource>,
+    pub event_graphs: Vec<EventGraphSource>,
+}
+
+/// A subgraph's SDL and where its server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubgraphSource {
+    pub name: String,
+    pub routing_url: String,
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}
+
+/// A supergraph SDL that was composed elsewhere (join specification v0.3 or later).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SupergraphSource {
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}
+
+/// An event graph's SDL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventGraphSource {
+    pub name: String,
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}
+
+/// A subgraph that plans refer to by its index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subgraph {
+    pub name: Arc<str>,
+    pub url: Arc<str>,
+}
+
+/// A root field that a broker serves, for checks at start and for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventField {
+    /// The event graph's name.
+    pub graph: Arc<str>,
+    pub root: OperationKind,
+    pub field: Arc<str>,
+    /// The directive's name without `@`.
+    pub directive: &'static str,
+    pub kind: ProviderKind,
+    pub provider: ProviderId,
+    /// Whether it reads a JetStream stream (`streamConfiguration`).
+    pub has_stream: bool,
+}
+
+/// A composed, checked schema. Immutable; shared by every thread that prepares operations.
+pub struct Schema {
+    sdl: String,
+    planner: Planner,
+    rules: ValidationPlan,
+    subgraphs: Vec<Subgraph>,
+    subgraph_ids: HashMap<Arc<str>, SubgraphId>,
+    /// Graphs whose root fields are bound to brokers, by the name the planner knows them under.
+    event_graphs: HashSet<String>,
+    bindings: HashMap<(String, OperationKind, String), Binding>,
+    event_fields: Vec<EventField>,
+    /// What clients see.
+    consumer_types: Types,
+    /// Hidden types too, for data on its way.
+    supergraph_types: Types,
+    input_types: InputTypes,
+    notes: Vec<String>,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("subgraphs", &self.subgraphs)
+            .field("event_fields", &self.event_fields.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Schema {
+    /// Reads, checks and composes the graphs. Reports everything that is wrong, as far as one fault does
+    /// not hide another.
+    pub fn load(graphs: &Graphs) -> Result<Self, LoadErrors> {
+        check_sources(graphs)?;
+        let events = read_event_graphs(&graphs.event_graphs)?;
+        let composed = match &graphs.supergraph {
+            None => compose(&graphs.subgraphs, &events),
+            Some(supergraph) => graft(supergraph, &events),
+        };
+        let composed = composed.map_err(LoadErrors)?;
+        Self::from_supergraph(composed, graphs, events)
+    }
+
+    fn from_supergraph(
+        composed: Composed,
+        graphs: &Graphs,
+        events: Vec<EventGraph>,
+    ) -> Result<Self, LoadErrors> {
+        let planner = Planner::new(&composed.sdl)?;
+        let consumer_types = Types::of(planner.consumer_schema());
+        let supergraph_types = Types::of(&planner.supergraph);
+        let input_types = input_types(planner.consumer_schema());
+        let event_graphs: HashSet<String> = events.iter().map(|it| it.name.to_string()).collect();
+        let subgraphs = subgraphs(graphs, &planner, &event_graphs);
+        let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
+        let mut notes = composed.notes;
+        let (mut bindings, mut event_fields) = (HashMap::new(), Vec::new());
+        for event in events {
+            notes.extend(event.notes);
+            for binding in event.bindings {
+                event_fields.push(event_field(&binding));
+                let key = (event.name.to_string(), binding.root, binding.field.to_string());
+                bindings.insert(key, binding);
+            }
+        }
+        Ok(Self {
+            sdl: composed.sdl,
+            planner,
+            rules: default_rules_validation_plan(),
+            subgraphs,
+            subgraph_ids: ids,
+            event_graphs,
+            bindings,
+            event_fields,
+            consumer_types,
+            supergraph_types,
+            input_types,
+            notes,
+        })
+    }
+
+    /// The subgraphs, by [`SubgraphId`]. Event graphs are not among them.
+    pub fn subgraphs(&self) -> &[Subgraph] {
+        &self.subgraphs
+    }
+
+    pub fn event_fields(&self) -> &[EventField] {
+        &self.event_fields
+    }
+
+    pub fn supergraph_sdl(&self) -> &str {
+        &self.sdl
+    }
+
+    pub fn input_types(&self) -> &InputTypes {
+        &self.input_types
+    }
+
+    /// What was changed or passed over while loading, a sentence each, for the log.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Reads a document and chooses its operation: limits, syntax, validation, in this order.
+    pub fn parse(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Document, Vec<Error>> {
+        document::read(self.planner.consumer_schema(), &self.rules, text, operation_name, limits)
+    }
+
+    /// Plans an operation for the values of its [specializing](Document::specializing) variables; other
+    /// variables are not looked at.
+    pub fn plan(&self, document: &Document, variables: &Variables) -> Result<Operation, Vec<Error>> {
+        self.plan_operation(document, variables).map_err(|it| vec![it])
+    }
+
+    fn plan_operation(&self, document: &Document, variables: &Variables) -> Result<Operation, Error> {
+        let kind = document.operation.kind;
+        let selections = inline(&document.operation.selection_set, &document.fragments, variables);
+        let fields = root_fields(selections);
+        let root_type = self.root_type(kind);
+        let budget = document.selections_max.saturating_mul(4);
+        let projection =
+            project(&self.consumer_types, kind, root_type, &fields, budget).map_err(|TooLarge| {
+                Error::new("The operation is too large once its fragments are applied to every type.")
+                    .with_code(LIMIT_EXCEEDED)
+            })?;
+        let data: Vec<Field> = fields.into_iter().filter(|it| !it.name.starts_with("__")).collect();
+        let planned = self.steps(document, kind, &data)?;
+        Ok(Operation {
+            kind,
+            name: document.operation.name.clone(),
+            canonical: planned.canonical.into(),
+            constants: None,
+            steps: planned.steps,
+            projection,
+            feed: planned.feed,
+            variables_used: planned.variables_used,
+            subgraphs: planned.subgraphs,
+        })
+    }
+
+    fn steps(&self, document: &Document, kind: OperationKind, fields: &[Field]) -> Result<Planned, Error> {
+        let mut compiler = Compiler::new(self, kind, fields);
+        let (mut steps, mut canonical, mut fetches) = (Vec::new(), String::new(), DefaultHasher::new());
+        // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
+        let plans: Vec<&[Field]> = match kind {
+            OperationKind::Mutation => fields.chunks(1).collect(),
+            _ if fields.is_empty() => Vec::new(),
+            _ => vec![fields],
+        };
+        for fields in plans {
+            let operation = planner_document(kind, fields, &document.operation.variables);
+            let (mut normalized, plan) = self.planner.plan(&operation).map_err(|it| planning_error(&it))?;
+            normalized.operation.name = None;
+            canonical.push_str(&normalized.operation.to_string());
+            if let Some(node) = &plan.node {
+                steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+            }
+            plan.to_string().hash(&mut fetches);
+        }
+        format!("{:?}", compiler.feed).hash(&mut fetches);
+        for id in &compiler.subgraphs {
+            self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
+        }
+        // Under another schema the same operation may be fetched in another way.
+        canonical.push_str(&format!("\n# {:016x}", fetches.finish()));
+        Ok(Planned {
+            canonical,
+            steps: several(steps, Step::Sequence),
+            feed: compiler.feed,
+            variables_used: compiler.variables.into_iter().collect(),
+            subgraphs: compiler.subgraphs.into_iter().collect(),
+        })
+    }
+
+    pub(super) fn root_type(&self, kind: OperationKind) -> &str {
+        self.planner.root_type(kind)
+    }
+
+    pub(super) fn supergraph_types(&self) -> &Types {
+        &self.supergraph_types
+    }
+
+    pub(super) fn is_event_graph(&self, name: &str) -> bool {
+        self.event_graphs.contains(name)
+    }
+
+    pub(super) fn subgraph_id(&self, name: &str) -> Option<SubgraphId> {
+        self.subgraph_ids.get(name).copied()
+    }
+
+    pub(super) fn binding(&self, graph: &str, root: OperationKind, field: &str) -> Option<&Binding> {
+        self.bindings.get(&(graph.to_owned(), root, field.to_owned()))
+    }
+}
+
+/// The fetching side of a planned operation.
+struct Planned {
+    canonical: String,
+    steps: Option<Step>,
+    feed: Option<FeedField>,
+    variables_used: Vec<Arc<str>>,
+    subgraphs: Vec<SubgraphId>,
+}
+
+fn planning_error(reason: &str) -> Error {
+    Error::new(format!("No plan was found for this operation: {reason}.")).with_code(PLANNING_FAILED)
+}
+
+fn check_sources(graphs: &Graphs) -> Result<(), LoadErrors> {
+    let error = |message: &str| Err(LoadErrors::from(LoadError::new("GRAPHS", message)));
+    if graphs.supergraph.is_some() && !graphs.subgraphs.is_empty() {
+        return error("give either subgraphs or a supergraph, not both");
+    }
+    if graphs.supergraph.is_none() && graphs.subgraphs.is_empty() && graphs.event_graphs.is_empty() {
+        return error("there is no graph to serve: give subgraphs, a supergraph or an event graph");
+    }
+    if graphs.subgraphs.len() > usize::from(u16::MAX) {
+        return error("there are too many subgraphs");
+    }
+    let mut seen = HashSet::new();
+    let names = graphs.subgraphs.iter().map(|it| (&it.name, &it.file));
+    let names = names.chain(graphs.event_graphs.iter().map(|it| (&it.name, &it.file)));
+    let mut errors = Vec::new();
+    for (name, file) in names {
+        if !seen.insert(name) {
+            let error = LoadError::new("GRAPH_NAME", "another graph has the same name");
+            errors.push(error.in_graph(name, file.as_ref()));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(LoadErrors(errors)) }
+}
+
+fn read_event_graphs(sources: &[EventGraphSource]) -> Result<Vec<EventGraph>, LoadErrors> {
+    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
+    for source in sources {
+        match events::read(source) {
+            Ok(graph) => graphs.push(graph),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty() { Ok(graphs) } else { Err(LoadErrors(errors)) }
+}
+
+/// The subgraphs in the order they were given; of a finished supergraph by name.
+fn subgraphs(graphs: &Graphs, planner: &Planner, events: &HashSet<String>) -> Vec<Subgraph> {
+    let subgraph = |name: &str, url: &str| Subgraph { name: name.into(), url: url.into() };
+    if graphs.supergraph.is_none() {
+        return graphs.subgraphs.iter().map(|it| subgraph(&it.name, &it.routing_url)).collect();
+    }
+    let others = planner.graphs().filter(|(name, _)| !events.contains(*name));
+    let mut found: Vec<Subgraph> = others.map(|(name, url)| subgraph(name, url)).collect();
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+fn event_field(binding: &Binding) -> EventField {
+    EventField {
+        graph: binding.graph.clone(),
+        root: binding.root,
+        field: binding.field.clone(),
+        directive: binding.directive,
+        kind: binding.kind,
+        provider: binding.provider.clone(),
+        has_stream: matches!(&binding.action, Action::Subscribe { stream: Some(_), .. }),
+    }
+}

@@ -1,0 +1,239 @@
+//! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
+
+use super::{gateway::Gateway, listen, page, routes};
+use bytes::Bytes;
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    task::JoinSet,
+};
+
+/// What the front can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `host:port`; names are looked up once, at the start.
+    pub listen_addr: String,
+    pub graphql_path: String,
+    /// Bytes of a POST body; beyond, `413`.
+    pub max_request_body_size: usize,
+    /// Serves the page at `/`.
+    pub dev_mode: bool,
+    pub websocket_enabled: bool,
+    /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
+    pub http_connections_max: usize,
+    /// Bytes of a request's head; beyond, `431`. At least 8192.
+    pub head_bytes_max: usize,
+    /// From the first byte, or from the end of the previous answer, to the end of the head.
+    pub head_read_timeout: Duration,
+    /// From the end of the head to the end of the body; beyond, `408`.
+    pub body_read_timeout: Duration,
+    /// Time for requests in flight to finish once the front is told to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen_addr: "localhost:3002".into(),
+            graphql_path: "/graphql".into(),
+            max_request_body_size: 5_000_000,
+            dev_mode: false,
+            websocket_enabled: true,
+            http_connections_max: 10_000,
+            head_bytes_max: 64 * 1024,
+            head_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the front has seen since the start; `connections` is a gauge.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub connections: AtomicU64,
+    pub requests: AtomicU64,
+    /// Connections beyond `http_connections_max`.
+    pub connections_refused: AtomicU64,
+    /// Failed `accept` calls, most often for want of file descriptors.
+    pub accept_errors: AtomicU64,
+    /// WebSockets handed over.
+    pub upgrades: AtomicU64,
+    /// Handshakes that were wrong or over a limit.
+    pub upgrades_refused: AtomicU64,
+    /// Clients that left during the handshake.
+    pub upgrades_failed: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn count(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The listening front.
+pub struct Front {
+    listener: TcpListener,
+    state: Arc<State>,
+}
+
+/// What every connection shares.
+pub(super) struct State {
+    pub(super) options: Options,
+    pub(super) gateway: Arc<dyn Gateway>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) page: Option<Bytes>,
+}
+
+impl Front {
+    /// Listens; connections wait in the kernel until [`Front::run`]. Blocks while it looks a name up.
+    pub fn bind(options: Options, gateway: Arc<dyn Gateway>) -> io::Result<(Self, SocketAddr)> {
+        let listener = listen::listen(&options.listen_addr)?;
+        let address = listener.local_addr()?;
+        let page = options.dev_mode.then(|| page::render(&options.graphql_path));
+        let state = State { options, gateway, counters: Arc::default(), page };
+        Ok((Self { listener, state: Arc::new(state) }, address))
+    }
+
+    pub fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.state.counters)
+    }
+
+    /// Serves until `stop` is done, then closes the listener and lets requests in flight finish within
+    /// `stop_timeout`. Needs a tokio runtime with I/O and time.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let (stopping, stopping_seen) = watch::channel(());
+        let mut crowd = Crowd { state: self.state, served: JoinSet::new(), refused: JoinSet::new() };
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => crowd.admit(socket, peer, &stopping_seen),
+                    Err(_) => crowd.pause_after_error().await,
+                },
+                Some(_) = crowd.served.join_next() => {}
+                Some(_) = crowd.refused.join_next() => {}
+            }
+        }
+        drop(listener);
+        stopping.send_replace(());
+        crowd.finish().await;
+        Ok(())
+    }
+}
+
+/// All HTTP connections of the moment.
+struct Crowd {
+    state: Arc<State>,
+    served: JoinSet<()>,
+    /// Connections beyond the limit that are being told so.
+    refused: JoinSet<()>,
+}
+
+impl Crowd {
+    /// Connections that are told `503` at a time; beyond, they are closed without a word.
+    const REFUSED_MAX: usize = 256;
+    const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+    /// Accepting fails for want of descriptors: those come back only when something closes.
+    const ERROR_PAUSE: Duration = Duration::from_millis(50);
+
+    fn admit(&mut self, socket: TcpStream, peer: SocketAddr, stopping: &watch::Receiver<()>) {
+        while self.served.try_join_next().is_some() {}
+        if self.served.len() < self.state.options.http_connections_max {
+            let serve = serve(Arc::clone(&self.state), socket, peer, stopping.clone());
+            self.served.spawn(serve);
+            return;
+        }
+        self.state.counters.count(&self.state.counters.connections_refused);
+        if self.refused.len() < Self::REFUSED_MAX {
+            self.refused
+                .spawn(async { _ = tokio::time::timeout(Self::REFUSAL_TIMEOUT, refuse(socket)).await });
+        }
+    }
+
+    async fn pause_after_error(&self) {
+        self.state.counters.count(&self.state.counters.accept_errors);
+        tokio::time::sleep(Self::ERROR_PAUSE).await;
+    }
+
+    async fn finish(mut self) {
+        let all = async { while self.served.join_next().await.is_some() {} };
+        // Whoever is not done by then is cut off as the set is dropped.
+        _ = tokio::time::timeout(self.state.options.stop_timeout, all).await;
+    }
+}
+
+/// Keeps the gauge right however a connection ends.
+struct Counted(Arc<Counters>);
+
+impl Counted {
+    fn new(counters: &Arc<Counters>) -> Self {
+        counters.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(counters))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves one connection: to its end, to its upgrade, or, once `stopping`, to the end of its request.
+async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<()>) {
+    let _counted = Counted::new(&state.counters);
+    _ = socket.set_nodelay(true);
+    let service = service_fn(|request| {
+        let state = Arc::clone(&state);
+        async move {
+            state.counters.count(&state.counters.requests);
+            Ok::<_, Infallible>(routes::answer(&state, peer, request).await)
+        }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(state.options.head_read_timeout)
+            .max_buf_size(state.options.head_bytes_max.max(8192))
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades()
+    );
+    // How a connection breaks off is the client's affair; requests are counted where they are answered.
+    tokio::select! {
+        _ = &mut connection => {}
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            _ = connection.await;
+        }
+    }
+}
+
+/// Tells a client that there are too many. Reads first: closing with bytes unread would reset the
+/// connection before the client has the answer.
+async fn refuse(mut socket: TcpStream) -> io::Result<()> {
+    const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
+                             Content-Length: 0\r\n\r\n";
+    let mut head = [0; 4096];
+    if socket.read(&mut head).await? > 0 {
+        socket.write_all(REFUSAL).await?;
+        socket.shutdown().await?;
+    }
+    Ok(())
+}

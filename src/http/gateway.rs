@@ -1,0 +1,80 @@
+//! What the front asks of the rest of the router.
+
+use crate::graphql::Request;
+use bytes::Bytes;
+use hyper::{HeaderMap, Response, http::request::Parts};
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpStream},
+    pin::Pin,
+    sync::Arc,
+};
+
+/// A future that any thread may drive.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Answers requests and takes over WebSockets. Called on the io thread, so nothing here may block.
+pub trait Gateway: Send + Sync + 'static {
+    /// Carries out a query or mutation. Dropped when the client goes away; must end by itself otherwise.
+    fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer>;
+
+    /// Checks an opening handshake. `Ok` is the `101` to answer with, `Err` the refusal.
+    #[expect(clippy::result_large_err, reason = "both sides are responses, sent once per connection")]
+    fn handshake(&self, head: &Parts) -> Result<Response<()>, Response<String>>;
+
+    /// Takes over a socket whose handshake was answered.
+    fn adopt(&self, connection: Upgraded);
+
+    /// Whether load balancers should send clients here.
+    fn is_ready(&self) -> bool;
+
+    /// Whether the process works at all; a restart is the cure otherwise.
+    fn is_live(&self) -> bool;
+
+    /// Whether the limits allow one more WebSocket.
+    fn accepts_connections(&self) -> bool;
+}
+
+/// How a request came.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub method: Method,
+    pub headers: Arc<HeaderMap>,
+    pub peer: SocketAddr,
+}
+
+/// The HTTP method of a GraphQL request. A GET must not change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was executed: a response with `data`, and with `errors` where parts failed.
+    Executed(Bytes),
+    /// It did not parse, validate or coerce: a response with `errors` and without `data`.
+    RequestError(Bytes),
+    /// A queue was full or the router is stopping; trying again may help.
+    Unavailable,
+    /// A mutation came by GET.
+    NeedsPost,
+    /// A subscription came where only one response can go back.
+    NeedsStreaming,
+}
+
+/// A socket that speaks WebSocket from its next byte on.
+#[derive(Debug)]
+pub struct Upgraded {
+    /// Non-blocking, with `TCP_NODELAY`.
+    pub socket: TcpStream,
+    /// What the client sent behind its handshake without waiting for the answer.
+    pub read: Bytes,
+    /// The subprotocol of the handshake's answer.
+    pub protocol: Option<String>,
+    /// The request that asked for the upgrade.
+    pub head: Parts,
+    pub peer: SocketAddr,
+}

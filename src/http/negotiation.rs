@@ -1,0 +1,188 @@
+//! Content negotiation of GraphQL over HTTP: which media type a response has, which a body may have.
+
+use hyper::{
+    HeaderMap,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+/// The media types a single response can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Media {
+    /// `application/graphql-response+json`: the status code tells whether the request was well-formed.
+    GraphqlResponse,
+    /// `application/json`: what a well-formed GraphQL response says is in its body alone.
+    Json,
+}
+
+impl Media {
+    const ALL: [Self; 2] = [Self::GraphqlResponse, Self::Json];
+
+    /// For `Content-Type`.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::GraphqlResponse => "application/graphql-response+json",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// The media type the client likes best; `None` when it takes none of ours.
+///
+/// Who says nothing, or `*/*`, gets `application/json`: so do clients older than the newer type. Who
+/// names the newer type gets it, unless another one has more weight.
+pub(super) fn response_media(headers: &HeaderMap) -> Option<Media> {
+    let ranges = ranges(headers);
+    if ranges.is_empty() {
+        return Some(Media::Json);
+    }
+    let best = |media: Media| {
+        let name = media.name();
+        ranges.iter().filter_map(|range| Some((range.specificity(name)?, range.weight))).max_by_key(|it| it.0)
+    };
+    let [newer, json] = Media::ALL.map(best);
+    let weight = |it: Option<(u8, u16)>| it.map_or(0, |(_, weight)| weight);
+    let named = newer.is_some_and(|(specificity, _)| specificity == EXACT);
+    match (weight(newer), weight(json)) {
+        (0, 0) => None,
+        (newer, json) if newer > json || (newer == json && named) => Some(Media::GraphqlResponse),
+        _ => Some(Media::Json),
+    }
+}
+
+/// Whether the client named `text/html`: browsers do, programs do not.
+pub(super) fn names_html(headers: &HeaderMap) -> bool {
+    ranges(headers).iter().any(|it| it.specificity("text/html") == Some(EXACT) && it.weight > 0)
+}
+
+/// Whether a body is declared as JSON in UTF-8.
+pub(super) fn has_json_body(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()) else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|it| it.eq_ignore_ascii_case("application/json"));
+    is_json && parts.all(is_utf8_if_charset)
+}
+
+/// Ranges of an `Accept` header that are looked at; real ones have about ten.
+const RANGES_MAX: usize = 64;
+const EXACT: u8 = 2;
+
+struct Range {
+    name: String,
+    /// In thousandths.
+    weight: u16,
+}
+
+impl Range {
+    /// How closely the range fits a media type; `None` when it does not.
+    fn specificity(&self, media: &str) -> Option<u8> {
+        if self.name == media {
+            return Some(EXACT);
+        }
+        let (kind, _) = media.split_once('/')?;
+        match self.name.strip_suffix("/*")? {
+            "*" => Some(0),
+            it => (it == kind).then_some(1),
+        }
+    }
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<Range> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
+    values.flat_map(|it| it.split(',')).filter_map(range).take(RANGES_MAX).collect()
+}
+
+fn range(text: &str) -> Option<Range> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next().filter(|it| !it.is_empty())?.to_ascii_lowercase();
+    let mut weight = 1000;
+    for parameter in parts {
+        match parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")) {
+            Some(q) => weight = q.parse::<f32>().map_or(0, |it| (it.clamp(0.0, 1.0) * 1000.0).round() as u16),
+            // A client that wants another character set cannot be served by this range.
+            None if !is_utf8_if_charset(parameter) => weight = 0,
+            None => {}
+        }
+    }
+    Some(Range { name, weight })
+}
+
+fn is_utf8_if_charset(parameter: &str) -> bool {
+    match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: hyper::header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().expect("header value"))])
+    }
+
+    #[test]
+    fn accept_headers_choose_the_media_type() {
+        use Media::{GraphqlResponse, Json};
+        for (accept, wanted) in [
+            ("", Some(Json)),
+            ("*/*", Some(Json)),
+            ("application/*", Some(Json)),
+            ("application/json", Some(Json)),
+            ("application/json; charset=utf-8", Some(Json)),
+            ("application/json; charset=latin1", None),
+            ("application/graphql-response+json", Some(GraphqlResponse)),
+            ("Application/GraphQL-Response+JSON;charset=UTF-8", Some(GraphqlResponse)),
+            ("application/json, application/graphql-response+json", Some(GraphqlResponse)),
+            ("application/graphql-response+json;q=0.9, application/json;q=0.8", Some(GraphqlResponse)),
+            ("application/graphql-response+json;q=0.5, application/json", Some(Json)),
+            ("application/graphql-response+json, */*;q=0.1", Some(GraphqlResponse)),
+            ("application/json;q=0, */*", Some(GraphqlResponse)),
+            ("application/json;q=0", None),
+            ("*/*;q=0", None),
+            ("application/json;q=nonsense", None),
+            ("text/html", None),
+            ("text/event-stream, multipart/mixed", None),
+            ("text/html, application/xhtml+xml, */*;q=0.8", Some(Json)),
+            ("nonsense", None),
+        ] {
+            assert_eq!(response_media(&with(ACCEPT, accept)), wanted, "{accept}");
+        }
+        assert_eq!(response_media(&HeaderMap::new()), Some(Json));
+    }
+
+    #[test]
+    fn repeated_accept_headers_count_as_one() {
+        let mut headers = with(ACCEPT, "text/html");
+        headers.append(ACCEPT, "application/graphql-response+json".parse().expect("header value"));
+        assert_eq!(response_media(&headers), Some(Media::GraphqlResponse));
+        assert!(names_html(&headers));
+        assert!(!names_html(&with(ACCEPT, "*/*")));
+    }
+
+    #[test]
+    fn only_json_in_utf8_is_a_body() {
+        for (value, wanted) in [
+            ("application/json", true),
+            ("Application/JSON ; Charset=\"UTF-8\"", true),
+            ("application/json; charset=utf-16", false),
+            ("application/jsonp", false),
+            ("text/plain", false),
+            ("application/graphql", false),
+            ("multipart/form-data; boundary=x", false),
+            ("", false),
+        ] {
+            assert_eq!(has_json_body(&with(CONTENT_TYPE, value)), wanted, "{value}");
+        }
+        assert!(!has_json_body(&HeaderMap::new()));
+    }
+}

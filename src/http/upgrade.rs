@@ -1,0 +1,81 @@
+//! Hands WebSockets over: answers the handshake, then gives the bare socket away.
+
+use super::{
+    endpoint::{refusal, unavailable},
+    front::State,
+    gateway::Upgraded,
+    negotiation::Media,
+    routes::{Reply, text},
+};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, StatusCode,
+    body::Incoming,
+    header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE},
+    http::request::Parts,
+    upgrade::OnUpgrade,
+};
+use hyper_util::rt::TokioIo;
+use std::{net::SocketAddr, sync::Arc};
+use tokio::net::TcpStream;
+
+/// Whether a request asks for a WebSocket. Whether it asks correctly is the handshake's to say.
+pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
+    let values = headers.get_all(UPGRADE).iter().filter_map(|it| it.to_str().ok());
+    let mut tokens = values.flat_map(|it| it.split(','));
+    method == Method::GET && tokens.any(|it| it.trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// Answers an opening handshake and, when it holds, hands the socket over once the answer is written.
+pub(super) fn answer(state: &Arc<State>, peer: SocketAddr, mut request: Request<Incoming>) -> Reply {
+    if !state.options.websocket_enabled {
+        let message = "WebSockets are turned off here.";
+        return refusal(StatusCode::BAD_REQUEST, Media::Json, message, "WEBSOCKET_DISABLED");
+    }
+    if !state.gateway.accepts_connections() {
+        state.counters.count(&state.counters.upgrades_refused);
+        let message = "The router has as many connections as it may have; try again.";
+        let code = "CONNECTION_LIMIT_EXCEEDED";
+        return unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, Media::Json, message, code));
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    match state.gateway.handshake(&head) {
+        Ok(reply) => {
+            let protocol = reply.headers().get(SEC_WEBSOCKET_PROTOCOL);
+            let protocol = protocol.and_then(|it| it.to_str().ok()).map(str::to_owned);
+            tokio::spawn(hand_over(Arc::clone(state), upgrade, head, protocol, peer));
+            reply.map(|()| Full::new(Bytes::new()))
+        }
+        Err(reply) => {
+            state.counters.count(&state.counters.upgrades_refused);
+            let (head, body) = reply.into_parts();
+            let mut reply = text(head.status, "text/plain; charset=utf-8", body);
+            reply.headers_mut().extend(head.headers);
+            reply
+        }
+    }
+}
+
+/// Waits until the answer is written, which ends the HTTP connection, and gives the socket away.
+async fn hand_over(
+    state: Arc<State>,
+    upgrade: OnUpgrade,
+    head: Parts,
+    protocol: Option<String>,
+    peer: SocketAddr,
+) {
+    let Some((socket, read)) = bare_socket(upgrade).await else {
+        // The client left before it had its answer.
+        return state.counters.count(&state.counters.upgrades_failed);
+    };
+    state.counters.count(&state.counters.upgrades);
+    state.gateway.adopt(Upgraded { socket, read, protocol, head, peer });
+}
+
+async fn bare_socket(upgrade: OnUpgrade) -> Option<(std::net::TcpStream, Bytes)> {
+    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
+    let socket = parts.io.into_inner().into_std().ok()?;
+    Some((socket, parts.read_buf))
+}

@@ -1,0 +1,271 @@
+//! Triggers: their life with the source, and what each event means for their groups.
+
+use super::{
+    EndReason, GroupId, Hub, Output, TriggerId, TriggerState,
+    groups::Group,
+    notice::Notice,
+    options::OutagePolicy,
+    rule::{Condition, Verdict},
+    timers::Timer,
+};
+use crate::{
+    graphql::{
+        self,
+        json::{Document, Kind},
+    },
+    plan::{Event, FeedKey, Position},
+};
+use bytes::Bytes;
+use std::{sync::Arc, time::Instant};
+
+/// A feed someone listens to.
+pub(super) struct Trigger {
+    pub(super) feed: FeedKey,
+    pub(super) state: TriggerState,
+    /// In no particular order, but the same one for the same inputs.
+    pub(super) groups: Vec<GroupId>,
+    /// Of the newest event in each part.
+    pub(super) position: Position,
+    /// Set while nobody listens.
+    pub(super) lingers_until: Option<Instant>,
+    /// Set while the feed is away and nobody was told.
+    pub(super) grace_until: Option<Instant>,
+    /// The feed is away, and whoever was there when the grace time ran out was told.
+    pub(super) outage_told: bool,
+}
+
+impl Hub {
+    /// The trigger of a feed, started if need be.
+    pub(super) fn listen(&mut self, feed: &FeedKey) -> TriggerId {
+        let Some(id) = self.triggers_by_feed.get(feed).copied() else { return self.start_trigger(feed) };
+        let trigger = self.triggers.get_mut(id).expect("listed triggers are there");
+        if let Some(at) = trigger.lingers_until.take() {
+            self.timers.cancel(at, id, Timer::Linger);
+        }
+        id
+    }
+
+    fn start_trigger(&mut self, feed: &FeedKey) -> TriggerId {
+        let id = self.triggers.insert(Trigger {
+            feed: feed.clone(),
+            state: TriggerState::Starting,
+            groups: Vec::new(),
+            position: Position::default(),
+            lingers_until: None,
+            grace_until: None,
+            outage_told: false,
+        });
+        self.triggers_by_feed.insert(feed.clone(), id);
+        self.counters.triggers += 1;
+        self.counters.triggers_started += 1;
+        self.output.push_back(Output::StartTrigger { trigger: id, feed: feed.feed.clone() });
+        id
+    }
+
+    /// The trigger's last group is gone.
+    pub(super) fn linger(&mut self, now: Instant, id: TriggerId) {
+        if self.options.trigger_linger.is_zero() {
+            return self.stop_trigger(id);
+        }
+        let Some(trigger) = self.triggers.get_mut(id) else { return };
+        let until = now + self.options.trigger_linger;
+        trigger.lingers_until = Some(until);
+        self.timers.set(until, id, Timer::Linger);
+    }
+
+    pub(super) fn linger_over(&mut self, id: TriggerId) {
+        if let Some(trigger) = self.triggers.get_mut(id) {
+            trigger.lingers_until = None;
+            self.stop_trigger(id);
+        }
+    }
+
+    fn stop_trigger(&mut self, id: TriggerId) {
+        if self.forget_trigger(id).is_some() {
+            self.counters.triggers_stopped += 1;
+            self.output.push_back(Output::StopTrigger { trigger: id });
+        }
+    }
+
+    /// Takes a trigger out of every list. Its groups are the caller's to end.
+    fn forget_trigger(&mut self, id: TriggerId) -> Option<Trigger> {
+        let trigger = self.triggers.remove(id)?;
+        self.triggers_by_feed.remove(&trigger.feed);
+        self.counters.triggers -= 1;
+        for (at, timer) in [(trigger.lingers_until, Timer::Linger), (trigger.grace_until, Timer::Grace)] {
+            if let Some(at) = at {
+                self.timers.cancel(at, id, timer);
+            }
+        }
+        Some(trigger)
+    }
+
+    /// Ends groups, each after what it is still due. Who joins from here on gets a new group.
+    fn end_groups(&mut self, now: Instant, groups: &[GroupId], reason: &EndReason) {
+        for id in groups {
+            let group = self.groups.get_mut(*id).expect("listed groups are there");
+            group.trigger = None;
+            self.groups_by_key.remove(&group.spec.key);
+            group.queue.push_end(reason.clone());
+            self.advance(now, *id);
+        }
+    }
+
+    /// The source listens, for the first time or again.
+    pub(super) fn trigger_live(&mut self, now: Instant, id: TriggerId) {
+        let Some(trigger) = self.known_trigger(id) else { return };
+        trigger.state = TriggerState::Live;
+        if let Some(at) = trigger.grace_until.take() {
+            self.timers.cancel(at, id, Timer::Grace);
+            self.counters.outages_silent += 1;
+        } else if std::mem::take(&mut trigger.outage_told) {
+            // Those who came late missed events as well.
+            self.tell_each(now, id, Notice::Unavailable, |it| std::mem::take(&mut it.owed_outage));
+        }
+    }
+
+    pub(super) fn trigger_failed(&mut self, now: Instant, id: TriggerId, error: graphql::Error) {
+        if self.known_trigger(id).is_none() {
+            return;
+        }
+        self.counters.triggers_failed += 1;
+        if let Some(trigger) = self.forget_trigger(id) {
+            self.end_groups(now, &trigger.groups, &EndReason::Error(error));
+        }
+    }
+
+    pub(super) fn trigger_ended(&mut self, now: Instant, id: TriggerId) {
+        if self.known_trigger(id).is_none() {
+            return;
+        }
+        self.counters.triggers_ended += 1;
+        if let Some(trigger) = self.forget_trigger(id) {
+            self.end_groups(now, &trigger.groups, &EndReason::Complete);
+        }
+    }
+
+    pub(super) fn trigger_interrupted(&mut self, now: Instant, id: TriggerId) {
+        let grace = self.options.outage_grace;
+        let Some(trigger) = self.known_trigger(id) else { return };
+        if trigger.state == TriggerState::Interrupted {
+            return;
+        }
+        let until = now + grace;
+        trigger.state = TriggerState::Interrupted;
+        trigger.grace_until = Some(until);
+        self.counters.outages += 1;
+        self.timers.set(until, id, Timer::Grace);
+    }
+
+    pub(super) fn grace_over(&mut self, now: Instant, id: TriggerId) {
+        let Some(trigger) = self.triggers.get_mut(id) else { return };
+        trigger.grace_until = None;
+        match self.options.outage_then {
+            OutagePolicy::Notify => {
+                trigger.outage_told = true;
+                self.tell_each(now, id, Notice::Unavailable, |it| {
+                    it.owed_outage = false;
+                    true
+                });
+            }
+            OutagePolicy::End => {
+                let groups = std::mem::take(&mut trigger.groups);
+                self.stop_trigger(id);
+                self.end_groups(now, &groups, &EndReason::Error(Notice::Unavailable.error()));
+            }
+        }
+    }
+
+    pub(super) fn lost(&mut self, now: Instant, id: TriggerId, events: u64) {
+        if self.known_trigger(id).is_none() || events == 0 {
+            return;
+        }
+        self.counters.events_lost = self.counters.events_lost.saturating_add(events);
+        self.tell_each(now, id, Notice::Lost(events), |_| true);
+    }
+
+    /// Puts a notice into the queues of a trigger's groups.
+    fn tell_each(&mut self, now: Instant, id: TriggerId, notice: Notice, which: impl Fn(&mut Group) -> bool) {
+        for id in self.groups_of(id) {
+            let group = self.groups.get_mut(id).expect("listed groups are there");
+            if which(group) {
+                group.queue.push_notice(notice);
+                self.advance(now, id);
+            }
+        }
+    }
+
+    pub(super) fn received(&mut self, now: Instant, id: TriggerId, position: Position, payload: Bytes) {
+        let Some(trigger) = self.known_trigger(id) else { return };
+        remember(&mut trigger.position, &position);
+        self.counters.events_received += 1;
+        let bytes = payload.len();
+        match decode(position, payload) {
+            Some(event) => self.distribute(now, id, &Arc::new(event), bytes),
+            None => self.refuse(now, id),
+        }
+    }
+
+    fn distribute(&mut self, now: Instant, id: TriggerId, event: &Arc<Event>, bytes: usize) {
+        for id in self.matching(id, event) {
+            let group = self.groups.get_mut(id).expect("listed groups are there");
+            group.queue.push_event(event.clone(), bytes, &self.options, &mut self.counters);
+            self.advance(now, id);
+        }
+    }
+
+    /// The groups of a trigger that an event is for: the one place where that is decided.
+    fn matching(&mut self, id: TriggerId, event: &Event) -> Vec<GroupId> {
+        let mut hits = self.groups_of(id);
+        hits.retain(|id| {
+            let group = self.groups.get(*id).expect("listed groups are there");
+            let verdict = group.condition.as_ref().map_or(Verdict::Yes, |it: &Condition| it.verdict(event));
+            self.counters.events_filtered += u64::from(verdict == Verdict::No);
+            self.counters.events_undecided += u64::from(verdict == Verdict::Undecided);
+            verdict == Verdict::Yes
+        });
+        hits
+    }
+
+    /// Nobody can read the event: groups that take every event are told, those with a rule are not,
+    /// because nobody knows whether it was for them.
+    fn refuse(&mut self, now: Instant, id: TriggerId) {
+        self.counters.events_invalid += 1;
+        for id in self.groups_of(id) {
+            let group = self.groups.get_mut(id).expect("listed groups are there");
+            if group.condition.is_none() {
+                group.queue.push_invalid(&self.options, &mut self.counters);
+                self.advance(now, id);
+            }
+        }
+    }
+
+    /// A copy of the list, because advancing a group needs all of the hub.
+    fn groups_of(&self, id: TriggerId) -> Vec<GroupId> {
+        self.triggers.get(id).map(|it| it.groups.clone()).unwrap_or_default()
+    }
+
+    /// A trigger that a source speaks of; `None`, and counted, when it is gone.
+    fn known_trigger(&mut self, id: TriggerId) -> Option<&mut Trigger> {
+        let found = self.triggers.get_mut(id);
+        self.counters.inputs_stale += u64::from(found.is_none());
+        found
+    }
+}
+
+/// `None` when the payload is not a JSON object.
+fn decode(position: Position, payload: Bytes) -> Option<Event> {
+    let mut document = Document::new();
+    let root = document.parse(payload).ok()?;
+    (document.kind(root) == Kind::Object).then_some(Event { position, document, root })
+}
+
+/// Moves a position on, part by part.
+fn remember(position: &mut Position, newer: &Position) {
+    for (part, offset) in &newer.0 {
+        match position.0.binary_search_by_key(part, |(it, _)| *it) {
+            Ok(at) => position.0[at].1 = *offset,
+            Err(at) => position.0.insert(at, (*part, *offset)),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The server side of RFC 6455 over buffers that belong to someone else.
+//!
+//! [`accept`] answers the opening handshake, [`Decoder`] takes a client's bytes apart, the `write_*`
+//! functions put frames together. Header coding and the accept key are tungstenite's; its connection
+//! object is not used, because it keeps large buffers of its own for every socket.
+//!
+//! Absent on purpose: extensions (permessage-deflate is declined), binary messages, sockets, and the
+//! choice of when to close or ping.
+
+mod close;
+mod decoder;
+mod encoder;
+mod handshake;
+#[cfg(test)]
+mod tests;
+
+pub use close::{CloseCode, Violation};
+pub use decoder::{Decoded, Decoder, Incoming, Limits};
+pub use encoder::{
+    CLOSE_REASON_BYTES_MAX, CONTROL_PAYLOAD_BYTES_MAX, text_header_len, write_close, write_ping, write_pong,
+    write_text, write_text_header,
+};
+pub use handshake::{Accept, Refusal, accept};

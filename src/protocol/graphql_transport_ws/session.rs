@@ -1,0 +1,134 @@
+//! The order in which messages may come, and what each one asks of the caller.
+
+use super::incoming::{Message, Operation, OperationId};
+use crate::protocol::{Close, CloseCode};
+use std::borrow::Cow;
+
+/// Where one connection stands.
+#[derive(Debug, Default)]
+pub struct Session {
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    AwaitingInit,
+    /// `connection_init` is there, and the caller is deciding about it.
+    Deciding,
+    Acknowledged,
+}
+
+/// What the caller has to do about a message. Borrows from the message's text.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reaction<'m> {
+    Nothing,
+    /// Decide whether this client may connect, now or later, then call [`Session::acknowledge`] or
+    /// [`Session::refuse`]. `payload` is the JSON object that came with `connection_init`, as written.
+    Initialise {
+        payload: Option<&'m str>,
+    },
+    /// Start an operation. Its id is not live yet, and is from now on.
+    Subscribe {
+        id: OperationId<'m>,
+        operation: Operation<'m>,
+    },
+    /// Stop a live operation; its id is free again. The client expects no answer.
+    Unsubscribe {
+        id: OperationId<'m>,
+    },
+    /// Send a pong with this JSON object, as written.
+    Pong {
+        payload: Option<&'m str>,
+    },
+    /// Close the connection and ignore what the client still sends.
+    Close(Close),
+}
+
+impl Session {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Judges one text message. `is_live` is asked at most once, with an id as
+    /// [`OperationId::as_str`] spells it.
+    pub fn receive<'m>(&mut self, text: &'m str, is_live: impl FnOnce(&str) -> bool) -> Reaction<'m> {
+        match Message::parse(text) {
+            Ok(message) => self.react(message, is_live),
+            Err(reason) => Reaction::Close(Close { code: CloseCode::BadRequest, reason }),
+        }
+    }
+
+    /// Whether operations are allowed.
+    pub fn is_acknowledged(&self) -> bool {
+        self.phase == Phase::Acknowledged
+    }
+
+    /// The client may connect: operations are allowed once [`super::write_ack`] is on its way.
+    pub fn acknowledge(&mut self) {
+        debug_assert_eq!(self.phase, Phase::Deciding, "there is one answer to connection_init");
+        self.phase = Phase::Acknowledged;
+    }
+
+    /// The client may not connect, or no longer: what to close with.
+    pub fn refuse(&self) -> Close {
+        Close::new(CloseCode::Forbidden, "Forbidden")
+    }
+
+    /// The time for `connection_init` is over: what to close with, unless it has come.
+    pub fn init_timed_out(&self) -> Option<Close> {
+        (self.phase == Phase::AwaitingInit).then(|| {
+            Close::new(CloseCode::ConnectionInitialisationTimeout, "Connection initialisation timeout")
+        })
+    }
+
+    fn react<'m>(&mut self, message: Message<'m>, is_live: impl FnOnce(&str) -> bool) -> Reaction<'m> {
+        match message {
+            Message::ConnectionInit { payload } => self.initialise(payload),
+            Message::Ping { payload } => Reaction::Pong { payload },
+            Message::Pong => Reaction::Nothing,
+            Message::Subscribe { id, operation } => self.subscribe(id, operation, is_live),
+            Message::Complete { id } if is_live(id.as_str()) => Reaction::Unsubscribe { id },
+            // The operation may have ended while this message was on its way.
+            Message::Complete { .. } => Reaction::Nothing,
+        }
+    }
+
+    fn initialise<'m>(&mut self, payload: Option<&'m str>) -> Reaction<'m> {
+        if self.phase != Phase::AwaitingInit {
+            return Reaction::Close(Close::new(
+                CloseCode::TooManyInitialisationRequests,
+                "Too many initialisation requests",
+            ));
+        }
+        self.phase = Phase::Deciding;
+        Reaction::Initialise { payload }
+    }
+
+    fn subscribe<'m>(
+        &self,
+        id: OperationId<'m>,
+        operation: Operation<'m>,
+        is_live: impl FnOnce(&str) -> bool,
+    ) -> Reaction<'m> {
+        if !self.is_acknowledged() {
+            return Reaction::Close(Close::new(CloseCode::Unauthorized, "Unauthorized"));
+        }
+        if is_live(id.as_str()) {
+            return Reaction::Close(already_exists(&id));
+        }
+        Reaction::Subscribe { id, operation }
+    }
+}
+
+fn already_exists(id: &OperationId<'_>) -> Close {
+    /// What a close frame holds beside its code (RFC 6455, section 5.5).
+    const REASON_BYTES_MAX: usize = 123;
+    let full = format!("Subscriber for {} already exists", id.decoded());
+    let reason = if full.len() <= REASON_BYTES_MAX {
+        Cow::Owned(full)
+    } else {
+        Cow::Borrowed("Subscriber already exists")
+    };
+    Close { code: CloseCode::SubscriberAlreadyExists, reason }
+}

@@ -1,0 +1,171 @@
+//! From a plan to a response: one operation, or one event for one group.
+
+use super::{
+    Brokers, Counters, Options, Subgraphs,
+    buffers::{Buffers, Scratch},
+    counters::count,
+    errors::Errors,
+    event::check_typename,
+    fetch::Dispatcher,
+    job::Job,
+    project::write_data,
+};
+use crate::{
+    graphql::{
+        self,
+        json::{Kind, NodeId},
+        write_errors,
+    },
+    plan::{BoundOperation, Event, FeedField, GroupSpec},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+/// Carries out plans against one set of subgraphs. Cheap to clone.
+///
+/// Its futures need no runtime: [`super::Pool::resolve`] is where they are meant to run. Each answers,
+/// whatever happens: a panic becomes an internal error.
+#[derive(Clone)]
+pub struct Executor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dispatcher: Dispatcher,
+    brokers: Arc<dyn Brokers>,
+    buffers: Buffers,
+    counters: Arc<Counters>,
+}
+
+impl Executor {
+    /// `names` are the subgraphs' names by [`crate::plan::SubgraphId`].
+    pub fn new(
+        options: &Options,
+        names: Vec<Arc<str>>,
+        subgraphs: Arc<dyn Subgraphs>,
+        brokers: Arc<dyn Brokers>,
+    ) -> Self {
+        let counters = Arc::new(Counters::new(names));
+        let dispatcher = Dispatcher::new(options, subgraphs, counters.clone());
+        let buffers = Buffers::new(options, counters.clone());
+        Self { inner: Arc::new(Inner { dispatcher, brokers, buffers, counters }) }
+    }
+
+    /// Carries out a query or mutation; answers with the whole response as JSON.
+    pub fn execute(&self, bound: BoundOperation) -> impl Future<Output = Bytes> + Send + use<> {
+        let inner = self.inner.clone();
+        guarded(self.inner.counters.clone(), async move {
+            let mut scratch = inner.buffers.take();
+            let root = scratch.document.new_object();
+            inner.carry_out(scratch, root, &bound).await
+        })
+    }
+
+    /// Carries out what a group wants of one event; answers with the whole response as JSON.
+    ///
+    /// The spec must be that of an event subscription.
+    pub fn resolve(
+        &self,
+        spec: Arc<GroupSpec>,
+        event: Arc<Event>,
+    ) -> impl Future<Output = Bytes> + Send + use<> {
+        let inner = self.inner.clone();
+        guarded(self.inner.counters.clone(), async move {
+            let feed = spec.bound.operation.feed.as_ref().expect("a group's operation has a feed");
+            let mut scratch = inner.buffers.take();
+            match put_under_key(&mut scratch, &event, feed) {
+                Ok(root) => inner.carry_out(scratch, root, &spec.bound).await,
+                Err(error) => {
+                    inner.buffers.give_back(scratch);
+                    count(&inner.counters.events_invalid, 1);
+                    tracing::warn!(feed = &*feed.field, message = error.message, "event refused");
+                    inner.refusal(error)
+                }
+            }
+        })
+    }
+
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.inner.counters
+    }
+}
+
+fn guarded(
+    counters: Arc<Counters>,
+    work: impl Future<Output = Bytes> + Send,
+) -> impl Future<Output = Bytes> + Send {
+    // What outlives the panic is atomics and buffers that are handed back whole or not at all.
+    AssertUnwindSafe(work).catch_unwind().map(move |done| {
+        done.unwrap_or_else(|_| {
+            count(&counters.panics, 1);
+            tracing::error!("carrying out an operation panicked");
+            let error = graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
+            response(&[error], b"null")
+        })
+    })
+}
+
+/// Starts a document with a copy of the event, shared by all its groups, under the feed's key.
+fn put_under_key(scratch: &mut Scratch, event: &Event, feed: &FeedField) -> Result<NodeId, graphql::Error> {
+    let document = &mut scratch.document;
+    document.clone_from(&event.document);
+    if document.kind(event.root) != Kind::Object {
+        return Err(graphql::Error::new("Invalid message received"));
+    }
+    check_typename(document, event.root, &feed.possible, feed.is_abstract, &feed.graph)?;
+    let root = document.new_object();
+    document.insert(root, &feed.key, event.root);
+    Ok(root)
+}
+
+impl Inner {
+    async fn carry_out(&self, mut scratch: Scratch, root: NodeId, bound: &BoundOperation) -> Bytes {
+        let operation = &*bound.operation;
+        count(&self.counters.executions, 1);
+        if let Some(constants) = &operation.constants {
+            let constants = scratch.document.parse(constants.clone()).expect("written when planning");
+            scratch.document.merge(root, constants);
+        }
+        let mut errors = Errors::default();
+        if let Some(steps) = &operation.steps {
+            let job = Job {
+                dispatcher: &self.dispatcher,
+                brokers: &*self.brokers,
+                counters: &self.counters,
+                operation,
+                variables: &bound.variables,
+                document: scratch.document.into(),
+                root,
+            };
+            errors = job.run(steps).await;
+            scratch.document = job.into_document();
+        }
+        write_data(&operation.projection, &scratch.document, root, &mut errors, &mut scratch.out);
+        count(&self.counters.errors_dropped, errors.dropped);
+        count(&self.counters.serialisations, 1);
+        let response = response(&errors.list, &scratch.out);
+        self.buffers.give_back(scratch);
+        response
+    }
+
+    fn refusal(&self, error: graphql::Error) -> Bytes {
+        count(&self.counters.serialisations, 1);
+        response(&[error], b"null")
+    }
+}
+
+/// Errors come before data, as clients of other routers are used to.
+fn response(errors: &[graphql::Error], data: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(data.len() + br#"{"data":}"#.len());
+    out.push(b'{');
+    if !errors.is_empty() {
+        out.extend_from_slice(b"\"errors\":");
+        write_errors(errors, &mut out);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"data\":");
+    out.extend_from_slice(data);
+    out.push(b'}');
+    out.into()
+}

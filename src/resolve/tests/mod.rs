@@ -1,0 +1,10 @@
+//! Stories about plans being carried out, told against scripted subgraphs.
+
+mod entities;
+mod events;
+mod failures;
+mod limits;
+mod pool;
+mod projection;
+mod steps;
+mod support;

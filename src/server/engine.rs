@@ -1,0 +1,230 @@
+//! From a request to something that can be carried out: parse, validate, coerce, plan, render; all of it
+//! cached, none of it I/O.
+//!
+//! [`Engine::prepared`] answers from the caches alone and is cheap enough for the reactor;
+//! [`Engine::prepare`] does the whole work, which may take milliseconds, on the pool's prepare lane.
+
+use super::stats::EngineStats;
+use crate::{
+    federation::{Document, Limits, Schema},
+    graphql::{Error, Request, Variables, coerce_variables},
+    plan::{BoundOperation, GroupSpec, Operation},
+};
+use bytes::Bytes;
+use quick_cache::{Equivalent, sync::Cache};
+use std::{
+    hash::Hash,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Limits of one operation, checked before it is validated.
+    pub limits: Limits,
+    /// Documents kept parsed and plans kept, each.
+    pub plan_cache_size: usize,
+    /// Whether `__schema` and `__type` are answered.
+    pub introspection: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::default(), plan_cache_size: 1024, introspection: true }
+    }
+}
+
+/// Variables beyond this are coerced on the prepare lane, not on the reactor.
+const VARIABLES_INLINE_MAX: usize = 4096;
+/// How long a failure is answered from the cache: long enough to blunt a flood of one bad operation.
+const FAILURE_KEPT: Duration = Duration::from_secs(5);
+const FAILURES_MAX: usize = 256;
+
+/// What a request turned out to be.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// A query or mutation.
+    Once(BoundOperation),
+    /// An event subscription.
+    Subscription(Arc<GroupSpec>),
+}
+
+pub(super) type Errors = Arc<[Error]>;
+
+/// A schema and what has been learnt about the operations sent to it.
+pub(super) struct Engine {
+    schema: Schema,
+    options: Options,
+    documents: Cache<DocumentKey, Arc<Document>>,
+    plans: Cache<PlanKey, Arc<Operation>>,
+    failures: Cache<DocumentKey, (Instant, Errors)>,
+    stats: Arc<EngineStats>,
+}
+
+/// A document's text and the operation chosen from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct DocumentKey {
+    query: Arc<str>,
+    operation_name: Option<Arc<str>>,
+}
+
+/// [`DocumentKey`], borrowed from a request.
+#[derive(Hash)]
+struct DocumentRef<'a> {
+    query: &'a str,
+    operation_name: Option<&'a str>,
+}
+
+impl Equivalent<DocumentKey> for DocumentRef<'_> {
+    fn equivalent(&self, key: &DocumentKey) -> bool {
+        *self.query == *key.query && self.operation_name == key.operation_name.as_deref()
+    }
+}
+
+/// A document and the values of the variables that its plan depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PlanKey {
+    document: DocumentKey,
+    specialised: Box<[Option<Bytes>]>,
+}
+
+#[derive(Hash)]
+struct PlanRef<'a> {
+    document: DocumentRef<'a>,
+    specialised: &'a [Option<Bytes>],
+}
+
+impl Equivalent<PlanKey> for PlanRef<'_> {
+    fn equivalent(&self, key: &PlanKey) -> bool {
+        self.document.equivalent(&key.document) && *self.specialised == *key.specialised
+    }
+}
+
+impl<'a> DocumentRef<'a> {
+    fn of(request: &'a Request) -> Self {
+        Self { query: &request.query, operation_name: request.operation_name.as_deref() }
+    }
+
+    fn to_key(&self) -> DocumentKey {
+        DocumentKey { query: self.query.into(), operation_name: self.operation_name.map(Arc::from) }
+    }
+}
+
+impl Engine {
+    pub(super) fn new(schema: Schema, options: Options, stats: Arc<EngineStats>) -> Self {
+        let size = options.plan_cache_size.max(1);
+        Self {
+            schema,
+            documents: Cache::new(size),
+            plans: Cache::new(size),
+            failures: Cache::new(FAILURES_MAX),
+            options,
+            stats,
+        }
+    }
+
+    /// What the caches know of a request; `None` means that it takes [`Engine::prepare`].
+    pub(super) fn prepared(&self, request: &Request, now: Instant) -> Option<Result<Prepared, Errors>> {
+        if request.variables.len() > VARIABLES_INLINE_MAX {
+            return None;
+        }
+        let key = DocumentRef::of(request);
+        let Some(document) = self.documents.get(&key) else {
+            return self.known_failure(&key, now).map(Err);
+        };
+        let variables = match self.coerce(&document, request) {
+            Ok(variables) => variables,
+            Err(errors) => return Some(Err(errors)),
+        };
+        let specialised = specialised(&document, &variables);
+        let plan_key = PlanRef { document: key, specialised: &specialised };
+        let Some(operation) = self.plans.get(&plan_key) else {
+            return self.known_failure(&plan_key.document, now).map(Err);
+        };
+        self.stats.plan_cache_hits.increment();
+        Some(bind(operation, variables))
+    }
+
+    /// Everything from the text on. Does not return quickly for operations that are new.
+    pub(super) fn prepare(&self, request: &Request, now: Instant) -> Result<Prepared, Errors> {
+        if let Some(prepared) = self.prepared(request, now) {
+            return prepared;
+        }
+        let key = DocumentRef::of(request);
+        let document = match self.documents.get(&key) {
+            Some(document) => document,
+            None => self.parse(request, now)?,
+        };
+        let variables = self.coerce(&document, request)?;
+        let operation = self.plan(request, &document, &variables, now)?;
+        bind(operation, variables)
+    }
+
+    fn known_failure(&self, key: &DocumentRef<'_>, now: Instant) -> Option<Errors> {
+        let (at, errors) = self.failures.get(key)?;
+        (now.saturating_duration_since(at) < FAILURE_KEPT).then_some(errors)
+    }
+
+    fn parse(&self, request: &Request, now: Instant) -> Result<Arc<Document>, Errors> {
+        let key = DocumentRef::of(request).to_key();
+        let name = request.operation_name.as_deref();
+        match self.schema.parse(&request.query, name, &self.options.limits) {
+            Ok(document) => {
+                let document = Arc::new(document);
+                self.documents.insert(key, document.clone());
+                Ok(document)
+            }
+            Err(errors) => Err(self.remember_failure(key, errors, now)),
+        }
+    }
+
+    fn coerce(&self, document: &Document, request: &Request) -> Result<Variables, Errors> {
+        coerce_variables(document.variable_definitions(), self.schema.input_types(), &request.variables)
+            .map_err(Errors::from)
+    }
+
+    fn plan(
+        &self,
+        request: &Request,
+        document: &Document,
+        variables: &Variables,
+        now: Instant,
+    ) -> Result<Arc<Operation>, Errors> {
+        let (document_ref, specialised) = (DocumentRef::of(request), specialised(document, variables));
+        self.stats.plan_cache_misses.increment();
+        match self.schema.plan(document, variables) {
+            Ok(operation) => {
+                let operation = Arc::new(operation);
+                let key = PlanKey { document: document_ref.to_key(), specialised };
+                self.plans.insert(key, operation.clone());
+                Ok(operation)
+            }
+            // A plan that fails may fail for the values put in, so only a document without them is remembered.
+            Err(errors) if specialised.is_empty() => {
+                Err(self.remember_failure(document_ref.to_key(), errors, now))
+            }
+            Err(errors) => Err(errors.into()),
+        }
+    }
+
+    fn remember_failure(&self, key: DocumentKey, errors: Vec<Error>, now: Instant) -> Errors {
+        let errors = Errors::from(errors);
+        self.failures.insert(key, (now, errors.clone()));
+        errors
+    }
+}
+
+fn specialised(document: &Document, variables: &Variables) -> Box<[Option<Bytes>]> {
+    document.specializing().iter().map(|name| variables.get(name).cloned()).collect()
+}
+
+fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Errors> {
+    let is_feed = operation.feed.is_some();
+    let bound = BoundOperation { operation, variables };
+    if !is_feed {
+        return Ok(Prepared::Once(bound));
+    }
+    GroupSpec::render(bound)
+        .map(|spec| Prepared::Subscription(Arc::new(spec)))
+        .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
+}

@@ -1,0 +1,308 @@
+//! The hub's thread: carries inputs to the core and its outputs to whoever acts on them.
+//!
+//! Three queues lead in, so that none can hold up another: results of jobs, asks of sinks, reports of
+//! sources. The thread never waits for anybody: jobs are spawned, feeds are started by message, sinks are
+//! written to by mail that their credits bound.
+
+use super::{
+    clock,
+    inbox::{Bell, BellPull, Mail, bell},
+    reactor::ReactorMail,
+    reply::Reply,
+    state::describe,
+    stats::{HubQueues, HubStats},
+};
+use crate::{
+    graphql::{self, Error},
+    hub::{Hub, Input, JobId, Options, Output, Sink, TriggerId},
+    plan::{Event, GroupSpec},
+    resolve::{Executor, Pool},
+    sources::{FeedSink, Report, Sources, Ticket},
+};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+use tokio::sync::{Notify, oneshot};
+
+/// Asks that sinks may have waiting; a sink whose ask does not fit keeps it and reads no more sockets.
+const ASKS_MAX: usize = 65_536;
+/// Events and news of feeds that may be waiting; a source whose report does not fit waits.
+const REPORTS_MAX: usize = 16_384;
+/// People who may be waiting to see the hub's state.
+const QUESTIONS_MAX: usize = 4;
+/// Inputs of each queue that one turn takes, so that no queue starves another and a turn stays short.
+const TAKEN_PER_TURN: usize = 512;
+/// When to offer the numbers again that somebody's reading kept from being published.
+const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// Where the hub's state goes, as JSON.
+type Question = oneshot::Sender<Bytes>;
+
+/// Everybody's end of the hub.
+#[derive(Clone)]
+pub(super) struct HubLink {
+    /// As many results as jobs in flight can wait: each owns a place in its group's window.
+    results: Sender<Input>,
+    asks: Sender<Input>,
+    reports: Sender<(Ticket, Report)>,
+    /// Told whenever the hub has taken reports.
+    room: Arc<Notify>,
+    questions: Sender<Question>,
+    bell: Bell,
+    stopping: Arc<AtomicBool>,
+}
+
+impl HubLink {
+    /// A sink's join, leave or credit. Comes back when the hub has too many waiting.
+    pub(super) fn ask(&self, input: Input) -> Result<(), Input> {
+        match self.asks.try_send(input) {
+            Ok(()) => {
+                self.bell.ring();
+                Ok(())
+            }
+            Err(TrySendError::Full(input)) => Err(input),
+            Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
+    }
+
+    /// The hub's state for people, as JSON; nothing when too many ask at once or the hub has stopped.
+    pub(super) fn describe(&self) -> Option<oneshot::Receiver<Bytes>> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.try_send(answer).ok()?;
+        self.bell.ring();
+        Some(answered)
+    }
+
+    fn resolved(&self, job: JobId, response: Bytes) {
+        let _ = self.results.send(Input::Resolved { job, response });
+        self.bell.ring();
+    }
+
+    /// Ends the thread after its turn.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+}
+
+impl FeedSink for HubLink {
+    fn try_send(&self, ticket: Ticket, report: Report) -> Result<(), Report> {
+        match self.reports.try_send((ticket, report)) {
+            Ok(()) => {
+                self.bell.ring();
+                Ok(())
+            }
+            Err(TrySendError::Full((_, report))) => Err(report),
+            Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
+    }
+
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let (reports, room) = (self.reports.clone(), self.room.clone());
+        Box::pin(async move {
+            let mut told = pin!(room.notified());
+            // Listening before looking, so that room made in between is not missed.
+            told.as_mut().enable();
+            if reports.is_full() {
+                told.await;
+            }
+        })
+    }
+}
+
+/// The thread's end of [`HubLink`].
+pub(super) struct HubInbox {
+    link: HubLink,
+    results: Receiver<Input>,
+    asks: Receiver<Input>,
+    reports: Receiver<(Ticket, Report)>,
+    questions: Receiver<Question>,
+    pull: BellPull,
+}
+
+/// The queues of the hub: made first, because everybody needs the link and the hub needs everybody.
+pub(super) fn queues() -> (HubLink, HubInbox) {
+    let (results, results_taken) = unbounded();
+    let (asks, asks_taken) = bounded(ASKS_MAX);
+    let (reports, reports_taken) = bounded(REPORTS_MAX);
+    let (questions, questions_taken) = bounded(QUESTIONS_MAX);
+    let (bell, pull) = bell();
+    let (room, stopping) = (Arc::default(), Arc::default());
+    let link = HubLink { results, asks, reports, room, questions, bell, stopping };
+    let inbox = HubInbox {
+        link: link.clone(),
+        results: results_taken,
+        asks: asks_taken,
+        reports: reports_taken,
+        questions: questions_taken,
+        pull,
+    };
+    (link, inbox)
+}
+
+/// Whom the hub's outputs concern.
+pub(super) struct Neighbours {
+    pub(super) sources: Arc<Sources>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) executor: Executor,
+    pub(super) reactor: Mail<ReactorMail>,
+}
+
+pub(super) fn start(
+    options: Options,
+    inbox: HubInbox,
+    neighbours: Neighbours,
+    stats: Arc<HubStats>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let hub = Hub::new(options);
+    let thread = HubThread { hub, inbox, neighbours, stats, published: true };
+    thread::Builder::new().name("juga-hub".into()).spawn(move || thread.run())
+}
+
+struct HubThread {
+    hub: Hub,
+    inbox: HubInbox,
+    neighbours: Neighbours,
+    stats: Arc<HubStats>,
+    /// The numbers of the last turn are where they can be read.
+    published: bool,
+}
+
+impl HubThread {
+    fn run(mut self) {
+        let mut more = false;
+        while !self.inbox.link.stopping.load(Ordering::Acquire) {
+            if !more {
+                self.wait();
+            }
+            let began = clock::now();
+            more = self.take_inputs(began);
+            self.hub.fire_timers(began);
+            self.carry_out();
+            self.answer_questions();
+            self.stats.turns.record(clock::now().saturating_duration_since(began));
+            self.publish_stats();
+        }
+    }
+
+    fn answer_questions(&self) {
+        for question in self.inbox.questions.try_iter() {
+            // Whoever asked may have left.
+            let _ = question.send(describe(&self.hub));
+        }
+    }
+
+    fn publish_stats(&mut self) {
+        let waiting = HubQueues {
+            results: self.inbox.results.len(),
+            asks: self.inbox.asks.len(),
+            reports: self.inbox.reports.len(),
+        };
+        self.published = self.stats.publish(&self.hub, waiting);
+    }
+
+    fn wait(&self) {
+        let timer = self.hub.next_deadline().map(|at| at.saturating_duration_since(clock::now()));
+        let publish_again = (!self.published).then_some(PUBLISH_AGAIN);
+        self.inbox.pull.wait([timer, publish_again].into_iter().flatten().min());
+    }
+
+    /// Results first: they free what events need. Tells whether a queue was left with inputs.
+    fn take_inputs(&mut self, now: Instant) -> bool {
+        for queue in [&self.inbox.results, &self.inbox.asks] {
+            for input in queue.try_iter().take(TAKEN_PER_TURN) {
+                self.hub.handle(now, input);
+            }
+        }
+        let mut reports = 0;
+        for (ticket, report) in self.inbox.reports.try_iter().take(TAKEN_PER_TURN) {
+            self.hub.handle(now, input_of(trigger(ticket), report));
+            reports += 1;
+        }
+        if reports > 0 {
+            self.inbox.link.room.notify_waiters();
+        }
+        !(self.inbox.results.is_empty() && self.inbox.asks.is_empty() && self.inbox.reports.is_empty())
+    }
+
+    fn carry_out(&mut self) {
+        let mut mail_for_reactor = false;
+        while let Some(output) = self.hub.poll_output() {
+            match output {
+                Output::StartTrigger { trigger, feed } => {
+                    self.neighbours.sources.start(ticket(trigger), &feed)
+                }
+                Output::StopTrigger { trigger } => self.neighbours.sources.stop(ticket(trigger)),
+                Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
+                Output::Joined { member, group } => {
+                    mail_for_reactor |=
+                        self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
+                }
+                Output::Deliver { sink, group, response } => {
+                    mail_for_reactor |= self.mail(sink, ReactorMail::Deliver { group, response });
+                }
+                Output::End { sink, group, reason } => {
+                    mail_for_reactor |= self.mail(sink, ReactorMail::End { group, reason });
+                }
+            }
+        }
+        if mail_for_reactor {
+            self.neighbours.reactor.ring();
+        }
+    }
+
+    fn mail(&self, sink: Sink, mail: ReactorMail) -> bool {
+        match sink {
+            Sink::Reactor => self.neighbours.reactor.put(mail),
+            // HTTP streams are not served yet: nobody joins from there.
+            Sink::Io => debug_assert!(false, "no members at this sink"),
+        }
+        sink == Sink::Reactor
+    }
+
+    fn resolve(&self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {
+        let link = self.inbox.link.clone();
+        let reply = Reply::new(move |response: Option<Bytes>| {
+            link.resolved(job, response.unwrap_or_else(internal_error));
+        });
+        let work = self.neighbours.executor.resolve(spec, event);
+        self.neighbours.pool.resolve(async move { reply.give(work.await) });
+    }
+}
+
+/// The response for an operation that the router itself failed.
+pub(super) fn internal_error() -> Bytes {
+    let error = Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
+    graphql::null_data_response(&[error])
+}
+
+/// How sources name a trigger.
+pub(super) fn ticket(trigger: TriggerId) -> Ticket {
+    Ticket(u64::from(trigger.generation) << 32 | u64::from(trigger.index))
+}
+
+/// The trigger of a ticket.
+pub(super) fn trigger(ticket: Ticket) -> TriggerId {
+    TriggerId { index: ticket.0 as u32, generation: (ticket.0 >> 32) as u32 }
+}
+
+fn input_of(trigger: TriggerId, report: Report) -> Input {
+    match report {
+        Report::Live => Input::TriggerLive { trigger },
+        Report::Event { position, payload } => Input::Received { trigger, position, payload },
+        Report::Failed(error) => Input::TriggerFailed { trigger, error },
+        Report::Ended => Input::TriggerEnded { trigger },
+        Report::Interrupted => Input::TriggerInterrupted { trigger },
+        Report::Restored => Input::TriggerRestored { trigger },
+        Report::Lost(events) => Input::Lost { trigger, events },
+    }
+}

@@ -1,0 +1,87 @@
+//! Handing a group's response to its audience.
+//!
+//! A delivery becomes one shared frame and an entry in the queue of each member's connection. Wide
+//! audiences are walked in parts, over several turns; the hub's next mail waits meanwhile, so that every
+//! member sees deliveries in order.
+
+use super::{
+    Reactor,
+    outbox::{FrameKey, FrameKind},
+    subscriptions::{Stage, SubscriptionKey},
+};
+use crate::{
+    graphql,
+    hub::{EndReason, GroupId},
+};
+use bytes::Bytes;
+
+/// Members handed their frame in one turn.
+const MEMBERS_PER_TURN: usize = 16_384;
+/// Entries that may wait for their turn to be written before another member gets one: the walk goes on when
+/// sockets have taken some. (Entries of sockets that refuse bytes have bounds of their own.)
+const WAITING_MAX: usize = 262_144;
+
+/// A delivery on its way through an audience.
+pub(super) struct Walk {
+    group: GroupId,
+    frame: FrameKey,
+    kind: FrameKind,
+}
+
+impl Reactor {
+    pub(super) fn begin_delivery(&mut self, group: GroupId, response: Bytes) {
+        self.begin(group, FrameKind::Next, response);
+    }
+
+    pub(super) fn begin_end(&mut self, group: GroupId, reason: EndReason) {
+        match reason {
+            EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new()),
+            EndReason::Error(error) => {
+                let mut payload = Vec::new();
+                graphql::write_errors(&[error], &mut payload);
+                self.begin(group, FrameKind::Error, payload.into());
+            }
+        }
+    }
+
+    fn begin(&mut self, group: GroupId, kind: FrameKind, payload: Bytes) {
+        let frame = self.outbox.share(kind, payload);
+        self.audiences.begin(group);
+        self.walk = Some(Walk { group, frame, kind });
+        self.walk_audience();
+    }
+
+    /// Goes on with the delivery under way.
+    pub(super) fn walk_audience(&mut self) {
+        let Some(walk) = self.walk.take() else { return };
+        for _ in 0..MEMBERS_PER_TURN {
+            if self.outbox.waiting() >= WAITING_MAX {
+                break;
+            }
+            let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {
+                self.outbox.release(walk.frame);
+                // Ends cost no credit: there is one for each group at most.
+                self.credits += u32::from(walk.kind == FrameKind::Next);
+                return;
+            };
+            self.hand(member, &walk);
+        }
+        self.walk = Some(walk);
+    }
+
+    fn hand(&mut self, member: SubscriptionKey, walk: &Walk) {
+        if walk.kind != FrameKind::Next {
+            self.audiences.leave(walk.group, member, &mut self.subscriptions);
+            self.subscriptions[member].stage = Stage::Ending;
+        }
+        self.queue(member, walk.frame);
+    }
+
+    /// Queues a frame for a subscription.
+    pub(super) fn queue(&mut self, subscription: SubscriptionKey, frame: FrameKey) {
+        let key = self.subscriptions[subscription].connection;
+        let token = self.subscriptions.token(subscription);
+        let within = self.outbox.push(&mut self.connections[key].queue, token, frame);
+        self.after_push(key, within);
+    }
+}

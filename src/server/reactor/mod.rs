@@ -1,0 +1,399 @@
+//! The reactor: one thread that owns every WebSocket.
+//!
+//! A turn reads as its phases: wait, take mail, read, walk audiences, fire timers, flush, sweep. Each phase
+//! has a budget, and what it leaves is the next turn's, so that no burst, however wide, keeps a ping
+//! waiting for longer than a turn. Nothing here waits for anybody: when the hub or the prepare lane takes
+//! no more, sockets are not read until it does.
+//!
+//! What a message *means* is `protocol`'s, what an operation means is the engine's and the hub's; here are
+//! sockets, bytes and the lists that connect them.
+
+mod audience;
+mod connections;
+mod delivering;
+mod operations;
+mod outbox;
+mod reading;
+mod subscriptions;
+mod timers;
+mod writing;
+
+use super::{
+    clock,
+    engine::{Engine, Errors, Prepared},
+    hub_thread::HubLink,
+    inbox::{Mail, Mailbox, mailbox},
+    stats::ReactorStats,
+};
+use crate::{
+    hub::{EndReason, GroupId, Input},
+    net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
+    resolve::{Executor, Pool, Work},
+};
+use audience::Audiences;
+use bytes::Bytes;
+use connections::{ConnectionKey, Connections};
+use delivering::Walk;
+use mio::{Events, Interest, Poll, Token, event::Event};
+use outbox::Outbox;
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use subscriptions::{SubscriptionKey, Subscriptions};
+
+/// Bounds and times of WebSocket connections.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Connections at once; further ones are closed with 1013.
+    pub connections_max: usize,
+    /// Operations in flight on one connection; further ones get an error.
+    pub subscriptions_per_connection_max: usize,
+    /// Bytes of one message from a client; longer ones close the connection with 1009.
+    pub message_bytes_max: usize,
+    /// Bytes that may wait for a client that does not read; beyond, it is closed with 1013.
+    pub outbound_queue_bytes_max: usize,
+    /// Bytes of frames that may wait for all clients that do not read, each frame counted once.
+    pub outbound_total_bytes_max: usize,
+    /// From the upgrade to `connection_init`; then 4408.
+    pub connection_init_timeout: Duration,
+    /// Silence after which a client is pinged; two unanswered pings end the connection. Zero: never.
+    pub ping_interval: Duration,
+    /// How long a closing connection may take to write what is left.
+    pub write_timeout: Duration,
+    /// Answer a client's `complete` with `complete`.
+    pub echo_complete: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            subscriptions_per_connection_max: 1000,
+            message_bytes_max: 256 * 1024,
+            outbound_queue_bytes_max: 4 * 1024 * 1024,
+            outbound_total_bytes_max: 512 * 1024 * 1024,
+            connection_init_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(10),
+            echo_complete: false,
+        }
+    }
+}
+
+/// Everything other than a socket that can wake the reactor.
+pub(super) enum ReactorMail {
+    /// A connection after its upgrade, with the bytes that came behind the handshake.
+    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool },
+    /// An operation is ready to be carried out, or refused.
+    Prepared { token: u64, result: Result<Prepared, Errors> },
+    /// The response of a query or mutation.
+    Answered { token: u64, response: Bytes },
+    /// The hub let a subscription into its group.
+    Joined { token: u64, group: GroupId },
+    /// A response for a group's audience.
+    Deliver { group: GroupId, response: Bytes },
+    /// A group is over.
+    End { group: GroupId, reason: EndReason },
+    /// Close every connection, spread over this time, then stop.
+    Drain { spread: Duration },
+    /// Stop now.
+    Stop,
+}
+
+/// Whom operations are handed to.
+pub(super) struct Neighbours {
+    pub(super) engine: Arc<Engine>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) executor: Executor,
+    pub(super) hub: HubLink,
+}
+
+/// The reactor's poller and mailbox, made before the threads that write to it.
+pub(super) struct Seat {
+    poll: Poll,
+    mailbox: Mailbox<ReactorMail>,
+}
+
+const WAKER: Token = Token(usize::MAX);
+
+pub(super) fn seat() -> io::Result<(Mail<ReactorMail>, Seat)> {
+    let poll = Poll::new()?;
+    let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+    let (mail, mailbox) = mailbox(waker);
+    Ok((mail, Seat { poll, mailbox }))
+}
+
+pub(super) fn start(
+    options: Options,
+    seat: Seat,
+    mail: Mail<ReactorMail>,
+    neighbours: Neighbours,
+    stats: Arc<ReactorStats>,
+) -> io::Result<thread::JoinHandle<()>> {
+    let reactor = Reactor::new(options, seat, mail, neighbours, stats);
+    thread::Builder::new().name("juga-reactor".into()).spawn(move || reactor.run())
+}
+
+/// Units of mail taken in a turn; adopting a socket costs [`ADOPT_COST`] of them.
+const MAIL_PER_TURN: usize = 4096;
+const ADOPT_COST: usize = 16;
+/// How long to wait when sockets must not be read because the hub or the prepare lane is full.
+const PAUSE: Duration = Duration::from_millis(1);
+
+struct Reactor {
+    options: Options,
+    poll: Poll,
+    events: Events,
+    mailbox: Mailbox<ReactorMail>,
+    mail: Mail<ReactorMail>,
+    neighbours: Neighbours,
+    stats: Arc<ReactorStats>,
+
+    connections: Connections,
+    subscriptions: Subscriptions,
+    audiences: Audiences,
+    outbox: Outbox,
+    wheel: TimerWheel,
+
+    /// Connections with input, in the order in which they get their turn.
+    readable: VecDeque<ConnectionKey>,
+    /// Connections with output that their sockets may take.
+    dirty: VecDeque<ConnectionKey>,
+    /// Connections to remove at the end of the turn.
+    dead: Vec<ConnectionKey>,
+    /// The delivery that is being handed to its audience.
+    walk: Option<Walk>,
+    /// Asks that the hub had no room for, in order.
+    asks: VecDeque<Input>,
+    /// Operations that the prepare lane had no room for, in order.
+    unprepared: VecDeque<Work>,
+    /// Deliveries worked off since the hub was last told.
+    credits: u32,
+    drain: Option<Drain>,
+    stopping: bool,
+
+    now: Instant,
+    read_buffer: Vec<u8>,
+    expired: Vec<TimerKey>,
+    ended: Vec<SubscriptionKey>,
+}
+
+/// Closing everybody, a few at a time.
+struct Drain {
+    began: Instant,
+    spread: Duration,
+    connections: Vec<TimerKey>,
+    closed: usize,
+}
+
+impl Reactor {
+    fn new(
+        options: Options,
+        seat: Seat,
+        mail: Mail<ReactorMail>,
+        neighbours: Neighbours,
+        stats: Arc<ReactorStats>,
+    ) -> Self {
+        let now = clock::now();
+        let outbox_limits = outbox::Limits {
+            queue_bytes_max: options.outbound_queue_bytes_max,
+            total_bytes_max: options.outbound_total_bytes_max,
+        };
+        Self {
+            options,
+            poll: seat.poll,
+            events: Events::with_capacity(1024),
+            mailbox: seat.mailbox,
+            mail,
+            neighbours,
+            stats,
+            connections: Connections::default(),
+            subscriptions: Subscriptions::default(),
+            audiences: Audiences::default(),
+            outbox: Outbox::new(outbox_limits),
+            wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
+            readable: VecDeque::new(),
+            dirty: VecDeque::new(),
+            dead: Vec::new(),
+            walk: None,
+            asks: VecDeque::new(),
+            unprepared: VecDeque::new(),
+            credits: 0,
+            drain: None,
+            stopping: false,
+            now,
+            read_buffer: vec![0; reading::READ_BYTES],
+            expired: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    fn run(mut self) {
+        while !self.finished() {
+            if let Err(error) = self.wait() {
+                tracing::error!(%error, "waiting for sockets failed, the reactor stops");
+                break;
+            }
+            self.now = clock::now();
+            self.note_readiness();
+            self.hand_over_waiting();
+            self.take_mail();
+            self.read_sockets();
+            self.walk_audience();
+            self.fire_timers();
+            self.drain_some();
+            self.flush_some();
+            self.sweep();
+            self.return_credits();
+            self.count_turn();
+        }
+    }
+
+    fn finished(&self) -> bool {
+        self.stopping || (self.drain.is_some() && self.connections.len() == 0)
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Zero while a phase left something; otherwise until the next timer, or somebody wakes us.
+    fn timeout(&self) -> Option<Duration> {
+        let has_work = !self.dirty.is_empty()
+            || self.walk.is_some()
+            || self.mailbox.len() > 0
+            || (!self.readable.is_empty() && !self.is_paused());
+        if has_work {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.wheel.next_wake(self.now);
+        let pause = (self.is_paused() || self.drain.is_some()).then_some(PAUSE);
+        [timer, pause].into_iter().flatten().min()
+    }
+
+    /// Sockets are not read while what they ask for has nowhere to go.
+    fn is_paused(&self) -> bool {
+        !self.asks.is_empty() || !self.unprepared.is_empty()
+    }
+
+    /// Every socket is registered once, for both directions; edges are noted here.
+    fn note_readiness(&mut self) {
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in events.iter().filter(|it| it.token() != WAKER) {
+            self.note(ConnectionKey(event.token().0 as u32), event);
+        }
+        self.events = events;
+    }
+
+    fn note(&mut self, key: ConnectionKey, event: &Event) {
+        // An event of a connection that is gone, or of the one before in its slot, which does no harm.
+        if !self.connections.contains(key) {
+            return;
+        }
+        let connection = &mut self.connections[key];
+        connection.read_closed |= event.is_read_closed() || event.is_error();
+        let has_input = event.is_readable() || connection.read_closed;
+        if has_input && !std::mem::replace(&mut connection.readable, true) {
+            self.readable.push_back(key);
+        }
+        if event.is_writable() && std::mem::take(&mut connection.blocked) {
+            self.mark_dirty(key);
+        }
+    }
+
+    fn take_mail(&mut self) {
+        self.mailbox.answer_bell();
+        let mut budget = MAIL_PER_TURN;
+        // A walk that is under way comes first: the hub's mail is carried out in order.
+        while budget > 0 && self.walk.is_none() {
+            let Some(mail) = self.mailbox.take() else { break };
+            budget =
+                budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
+            self.open(mail);
+        }
+    }
+
+    fn open(&mut self, mail: ReactorMail) {
+        match mail {
+            ReactorMail::Adopt { socket, read, speaks_our_protocol } => {
+                self.adopt(socket, read, speaks_our_protocol)
+            }
+            ReactorMail::Prepared { token, result } => self.prepared(token, result),
+            ReactorMail::Answered { token, response } => self.answered(token, response),
+            ReactorMail::Joined { token, group } => self.joined(token, group),
+            ReactorMail::Deliver { group, response } => self.begin_delivery(group, response),
+            ReactorMail::End { group, reason } => self.begin_end(group, reason),
+            ReactorMail::Drain { spread } => self.begin_drain(spread),
+            ReactorMail::Stop => self.stopping = true,
+        }
+    }
+
+    /// Takes in a connection after its handshake.
+    fn adopt(&mut self, socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool) {
+        let mut socket = mio::net::TcpStream::from_std(socket);
+        let token = Token(self.connections.next_key().0 as usize);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut socket, token, interest) {
+            tracing::warn!(%error, "a connection could not be registered and is dropped");
+            self.stats.connections_refused.increment();
+            return;
+        }
+        let is_full = self.connections.len() >= self.options.connections_max;
+        let key = self.connections.insert(socket, self.now);
+        self.stats.connections_accepted.increment();
+        self.schedule(key, self.now + self.options.connection_init_timeout);
+        if is_full || self.drain.is_some() {
+            self.stats.connections_refused.increment();
+            self.close(key, writing::too_many_connections());
+        } else if !speaks_our_protocol {
+            self.close(key, writing::Closing::of(crate::protocol::Close::subprotocol_not_acceptable()));
+        } else {
+            self.take_bytes(key, &mut read.to_vec());
+        }
+    }
+
+    fn begin_drain(&mut self, spread: Duration) {
+        let connections = self.connections.keys().map(|key| self.connections.timer_key(key)).collect();
+        self.drain = Some(Drain { began: self.now, spread, connections, closed: 0 });
+    }
+
+    /// Closes as many connections as their share of the time has passed.
+    fn drain_some(&mut self) {
+        let Some(mut drain) = self.drain.take() else { return };
+        let passed = self.now.saturating_duration_since(drain.began);
+        let share =
+            if drain.spread.is_zero() { 1.0 } else { passed.as_secs_f64() / drain.spread.as_secs_f64() };
+        let due = ((drain.connections.len() as f64 * share).ceil() as usize).min(drain.connections.len());
+        for timer in &drain.connections[drain.closed..due.max(drain.closed)] {
+            if let Some(key) = self.connections.resolve(*timer) {
+                self.close(key, writing::service_restart());
+            }
+        }
+        drain.closed = due.max(drain.closed);
+        self.drain = Some(drain);
+    }
+
+    /// Tells the hub what was worked off in this turn.
+    fn return_credits(&mut self) {
+        let deliveries = std::mem::take(&mut self.credits);
+        if deliveries > 0 {
+            self.ask(Input::Credit { sink: crate::hub::Sink::Reactor, deliveries });
+        }
+    }
+
+    fn count_turn(&self) {
+        self.stats.connections.set(self.connections.len() as u64);
+        self.stats.subscriptions.set(self.subscriptions.len() as u64);
+        self.stats.outbox_entries.set(self.outbox.len() as u64);
+        self.stats.mail_waiting.set(self.mailbox.len() as u64);
+        self.stats.turns.record(clock::now().saturating_duration_since(self.now));
+    }
+}

@@ -1,0 +1,407 @@
+//! What waits to be written: one queue per connection, made of references to shared frames.
+//!
+//! A frame that goes to a thousand subscriptions is kept once; each queue holds 32 bytes for it, in one
+//! table for all connections. A queue's messages are written in as few `send`s as they fit, and bytes are
+//! copied for a connection only when the kernel took part of a frame ([`Cut`]).
+//!
+//! Bounds apply to connections that refused bytes (`EAGAIN`), not to frames that merely wait for their
+//! turn: a queue may hold [`Limits::queue_bytes_max`], all refused queues together reference at most
+//! [`Limits::total_bytes_max`] of frames. What happens then is the connection's owner's to decide.
+
+use super::subscriptions::{SubscriptionKey, Subscriptions};
+use crate::{net::websocket, protocol::graphql_transport_ws as wire};
+use bytes::Bytes;
+use slab::Slab;
+
+/// Bytes that a reference counts against its connection.
+pub(super) const REFERENCE_BYTES: usize = 16;
+
+/// Bytes gathered for one `send`; a single larger frame still goes out whole.
+const GATHER_BYTES: usize = 64 * 1024;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) queue_bytes_max: usize,
+    pub(super) total_bytes_max: usize,
+}
+
+/// What a shared frame says to its subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameKind {
+    Next,
+    /// Terminal: the payload is a list of errors.
+    Error,
+    /// Terminal, without a payload.
+    Complete,
+}
+
+/// A frame in [`Outbox`]. Given out by [`Outbox::share`], freed with its last reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FrameKey(u32);
+
+struct Frame {
+    kind: FrameKind,
+    payload: Bytes,
+    /// Queue entries, and one for whoever is still handing it out.
+    references: u32,
+    /// References from queues whose connection refused bytes.
+    refused: u32,
+}
+
+struct Entry {
+    item: Item,
+    /// Its bytes count against the bounds.
+    counted: bool,
+    next: Option<u32>,
+}
+
+enum Item {
+    /// A frame for a subscription (its token): skipped when that is gone by then.
+    Message { subscription: u64, frame: FrameKey },
+    /// Ready-made frames of the connection itself: acknowledgement, pong, ping, close.
+    Raw(Bytes),
+}
+
+/// A connection's queue. Empty queues own nothing.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    head: Option<u32>,
+    tail: Option<u32>,
+    counted_bytes: usize,
+    cut: Option<Box<Cut>>,
+    /// The connection refused bytes since the queue was last empty.
+    pub(super) refused: bool,
+}
+
+/// The rest of a frame of which the kernel took the beginning.
+#[derive(Debug)]
+struct Cut {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_none() && self.cut.is_none()
+    }
+}
+
+/// What became of a flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// Nothing is left.
+    Empty,
+    /// The kernel takes no more for now.
+    Refused,
+    /// The connection is broken.
+    Broken,
+}
+
+/// A step of writing that concerns the caller.
+pub(super) struct Written<'a> {
+    /// Messages (`next`, `error`, `complete`) that went to the kernel or will be finished from [`Cut`].
+    pub(super) messages: u64,
+    /// Subscriptions whose last message was written: theirs to remove.
+    pub(super) ended: &'a mut Vec<SubscriptionKey>,
+    pub(super) bytes: u64,
+    pub(super) sends: u64,
+}
+
+/// All queues' entries and frames.
+pub(super) struct Outbox {
+    limits: Limits,
+    entries: Slab<Entry>,
+    /// Entries of queues that refused.
+    counted: usize,
+    frames: Slab<Frame>,
+    /// Bytes of frames that a refused queue references, each frame once.
+    refused_bytes: usize,
+    gathered: Vec<u8>,
+    /// Ends of the gathered messages within `gathered`.
+    ends: Vec<usize>,
+}
+
+impl Outbox {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            entries: Slab::new(),
+            counted: 0,
+            frames: Slab::new(),
+            refused_bytes: 0,
+            gathered: Vec::with_capacity(GATHER_BYTES),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Entries that wait in all queues.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Entries that merely wait for their turn: their sockets take bytes.
+    pub(super) fn waiting(&self) -> usize {
+        self.entries.len() - self.counted
+    }
+
+    /// Takes in a frame for any number of [`Outbox::push`]es; close with [`Outbox::release`].
+    pub(super) fn share(&mut self, kind: FrameKind, payload: Bytes) -> FrameKey {
+        let frame = Frame { kind, payload, references: 1, refused: 0 };
+        FrameKey(u32::try_from(self.frames.insert(frame)).expect("fewer than 2^32 frames"))
+    }
+
+    /// Gives up the reference that [`Outbox::share`] gave.
+    pub(super) fn release(&mut self, key: FrameKey) {
+        let frame = &mut self.frames[key.0 as usize];
+        frame.references -= 1;
+        if frame.references == 0 {
+            self.frames.remove(key.0 as usize);
+        }
+    }
+
+    /// Queues a frame for a subscription. `false`: the connection's or the process's bound is passed.
+    pub(super) fn push(&mut self, queue: &mut Queue, subscription: u64, frame: FrameKey) -> bool {
+        self.frames[frame.0 as usize].references += 1;
+        self.append(queue, Item::Message { subscription, frame })
+    }
+
+    /// Queues bytes that are frames already.
+    pub(super) fn push_raw(&mut self, queue: &mut Queue, bytes: Bytes) -> bool {
+        self.append(queue, Item::Raw(bytes))
+    }
+
+    fn append(&mut self, queue: &mut Queue, item: Item) -> bool {
+        let index = self.entries.insert(Entry { item, counted: false, next: None }) as u32;
+        match queue.tail.replace(index) {
+            Some(tail) => self.entries[tail as usize].next = Some(index),
+            None => queue.head = Some(index),
+        }
+        if queue.refused {
+            self.count(queue, index);
+        }
+        queue.counted_bytes <= self.limits.queue_bytes_max
+            && self.refused_bytes <= self.limits.total_bytes_max
+    }
+
+    /// Writes as much of a queue as `send` takes.
+    pub(super) fn flush(
+        &mut self,
+        queue: &mut Queue,
+        subscriptions: &Subscriptions,
+        written: &mut Written<'_>,
+        mut send: impl FnMut(&[u8]) -> std::io::Result<usize>,
+    ) -> Flushed {
+        loop {
+            if let Some(cut) = &mut queue.cut {
+                written.sends += 1;
+                match attempt(&mut send, &cut.bytes[cut.at..]) {
+                    Attempt::Took(count) => {
+                        cut.at += count;
+                        written.bytes += count as u64;
+                        if cut.at < cut.bytes.len() {
+                            return self.refuse(queue);
+                        }
+                        queue.cut = None;
+                    }
+                    Attempt::Broken => return Flushed::Broken,
+                }
+            }
+            self.gather(queue, subscriptions);
+            if self.gathered.is_empty() {
+                self.drop_sent(queue, subscriptions, usize::MAX, written);
+                queue.refused = false;
+                return Flushed::Empty;
+            }
+            written.sends += 1;
+            match attempt(&mut send, &self.gathered) {
+                Attempt::Took(count) => {
+                    written.bytes += count as u64;
+                    self.drop_sent(queue, subscriptions, count, written);
+                    if count < self.gathered.len() {
+                        return self.refuse(queue);
+                    }
+                }
+                Attempt::Broken => return Flushed::Broken,
+            }
+        }
+    }
+
+    /// Drops what waits, except the rest of a frame that was cut.
+    pub(super) fn discard(&mut self, queue: &mut Queue) {
+        while queue.head.is_some() {
+            self.pop(queue);
+        }
+    }
+
+    /// Drops everything: the connection is gone.
+    pub(super) fn clear(&mut self, queue: &mut Queue) {
+        self.discard(queue);
+        queue.cut = None;
+    }
+
+    /// Renders the front of the queue into `gathered`, noting where each entry ends.
+    fn gather(&mut self, queue: &Queue, subscriptions: &Subscriptions) {
+        self.gathered.clear();
+        self.ends.clear();
+        let mut at = queue.head;
+        while let Some(index) = at {
+            let entry = &self.entries[index as usize];
+            match &entry.item {
+                Item::Raw(bytes) => self.gathered.extend_from_slice(bytes),
+                Item::Message { subscription, frame } => {
+                    if let Some(key) = subscriptions.resolve(*subscription) {
+                        let frame = &self.frames[frame.0 as usize];
+                        frame.render(&subscriptions[key].id, &mut self.gathered);
+                    }
+                }
+            }
+            self.ends.push(self.gathered.len());
+            at = entry.next;
+            if self.gathered.len() >= GATHER_BYTES {
+                break;
+            }
+        }
+    }
+
+    /// Takes out the gathered entries of which `count` bytes were sent; what is left of one becomes the cut.
+    fn drop_sent(
+        &mut self,
+        queue: &mut Queue,
+        subscriptions: &Subscriptions,
+        count: usize,
+        written: &mut Written<'_>,
+    ) {
+        let mut start = 0;
+        for index in 0..self.ends.len() {
+            let end = self.ends[index];
+            if end > count {
+                if start >= count {
+                    break;
+                }
+                let bytes = self.gathered[count..end].to_vec();
+                queue.cut = Some(Box::new(Cut { bytes, at: 0 }));
+            }
+            self.pop_written(queue, subscriptions, written, end > start);
+            start = end;
+            if end > count {
+                break;
+            }
+        }
+        self.ends.clear();
+    }
+
+    fn pop_written(
+        &mut self,
+        queue: &mut Queue,
+        subscriptions: &Subscriptions,
+        written: &mut Written<'_>,
+        had_bytes: bool,
+    ) {
+        let Some(popped) = self.pop(queue) else { return };
+        if let (Some((subscription, kind)), true) = (popped, had_bytes) {
+            written.messages += 1;
+            if kind != FrameKind::Next {
+                written.ended.extend(subscriptions.resolve(subscription));
+            }
+        }
+    }
+
+    /// Takes the first entry out; tells whose message it was and of which kind.
+    #[expect(clippy::option_option, reason = "nothing there, a frame of the connection, a message")]
+    fn pop(&mut self, queue: &mut Queue) -> Option<Option<(u64, FrameKind)>> {
+        let index = queue.head?;
+        let entry = self.entries.remove(index as usize);
+        queue.head = entry.next;
+        if queue.head.is_none() {
+            queue.tail = None;
+        }
+        let bytes = cost(&entry.item);
+        if entry.counted {
+            self.counted -= 1;
+            queue.counted_bytes -= bytes;
+        }
+        let Item::Message { subscription, frame } = entry.item else { return Some(None) };
+        let shared = &mut self.frames[frame.0 as usize];
+        let kind = shared.kind;
+        if entry.counted {
+            shared.refused -= 1;
+            if shared.refused == 0 {
+                self.refused_bytes -= shared.payload.len();
+            }
+        }
+        self.release(frame);
+        Some(Some((subscription, kind)))
+    }
+
+    /// The kernel took no more: from now on the queue counts.
+    fn refuse(&mut self, queue: &mut Queue) -> Flushed {
+        if !queue.refused {
+            queue.refused = true;
+            let mut at = queue.head;
+            while let Some(index) = at {
+                self.count(queue, index);
+                at = self.entries[index as usize].next;
+            }
+        }
+        Flushed::Refused
+    }
+
+    fn count(&mut self, queue: &mut Queue, index: u32) {
+        let entry = &mut self.entries[index as usize];
+        entry.counted = true;
+        self.counted += 1;
+        queue.counted_bytes += cost(&entry.item);
+        if let Item::Message { frame, .. } = &entry.item {
+            let frame = &mut self.frames[frame.0 as usize];
+            if frame.refused == 0 {
+                self.refused_bytes += frame.payload.len();
+            }
+            frame.refused += 1;
+        }
+    }
+}
+
+fn cost(item: &Item) -> usize {
+    match item {
+        Item::Message { .. } => REFERENCE_BYTES,
+        Item::Raw(bytes) => REFERENCE_BYTES + bytes.len(),
+    }
+}
+
+impl Frame {
+    /// Appends the whole WebSocket frame that says this to the subscription `id`.
+    fn render(&self, id: &str, out: &mut Vec<u8>) {
+        match self.kind {
+            FrameKind::Next => {
+                websocket::write_text_header(wire::next_len(id.len(), self.payload.len()), out);
+                wire::write_next(id, &self.payload, out);
+            }
+            FrameKind::Error => write_framed(out, |out| wire::write_error(id, &self.payload, out)),
+            FrameKind::Complete => write_framed(out, |out| wire::write_complete(id, out)),
+        }
+    }
+}
+
+/// Appends a text frame around what `write` appends, for messages whose length is not known before.
+pub(super) fn write_framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut message = Vec::new();
+    write(&mut message);
+    websocket::write_text_header(message.len(), out);
+    out.append(&mut message);
+}
+
+enum Attempt {
+    Took(usize),
+    Broken,
+}
+
+fn attempt(send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>, bytes: &[u8]) -> Attempt {
+    loop {
+        return match send(bytes) {
+            Ok(count) => Attempt::Took(count),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Attempt::Took(0),
+            Err(_) => Attempt::Broken,
+        };
+    }
+}

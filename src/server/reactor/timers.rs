@@ -1,0 +1,99 @@
+//! Deadlines of connections: `connection_init`, pings, closing.
+//!
+//! Each connection has one entry in the wheel that counts, the one at its `due`; traffic never touches the
+//! wheel. An entry that comes out earlier than `due` is left over from a deadline that was moved.
+
+use super::{
+    Reactor,
+    connections::{ConnectionKey, Phase},
+    writing::Closing,
+};
+use crate::net::websocket;
+use std::time::{Duration, Instant};
+
+/// Looks at a connection are never further apart, which keeps every entry within the wheel.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
+/// Pings that may stay unanswered.
+const PINGS_UNANSWERED_MAX: u8 = 2;
+
+impl Reactor {
+    /// Asks for a look at a connection's deadlines.
+    pub(super) fn schedule(&mut self, key: ConnectionKey, due: Instant) {
+        let due = due.min(self.now + LOOK_AT_LEAST_EVERY);
+        self.connections[key].due = due;
+        self.wheel.insert(due, self.connections.timer_key(key));
+    }
+
+    pub(super) fn fire_timers(&mut self) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.expire(self.now, &mut expired);
+        for timer in expired.drain(..) {
+            if let Some(key) = self.connections.resolve(timer)
+                && self.connections[key].due <= self.now
+            {
+                self.look_at(key);
+            }
+        }
+        self.expired = expired;
+    }
+
+    /// The client is known now: from here on silence is what ends it.
+    pub(super) fn expect_life(&mut self, key: ConnectionKey) {
+        let due = self.now + self.silence_allowed(0).unwrap_or(LOOK_AT_LEAST_EVERY);
+        // The entry for `connection_init` comes out first and finds that it was moved, or is the right one.
+        self.schedule(key, due);
+    }
+
+    fn look_at(&mut self, key: ConnectionKey) {
+        match self.connections[key].phase {
+            Phase::Open if self.connections[key].session.is_acknowledged() => self.look_for_life(key),
+            Phase::Open => self.look_for_init(key),
+            // The write timeout is over.
+            Phase::Closing | Phase::Answering => self.bury(key),
+            Phase::Dead => {}
+        }
+    }
+
+    fn look_for_init(&mut self, key: ConnectionKey) {
+        if let Some(close) = self.connections[key].session.init_timed_out() {
+            self.close(key, Closing::of(close));
+        }
+    }
+
+    fn look_for_life(&mut self, key: ConnectionKey) {
+        let connection = &self.connections[key];
+        let (active, unanswered) = (connection.active, connection.pings_unanswered);
+        let Some(allowed) = self.silence_allowed(unanswered) else {
+            return self.schedule(key, self.now + LOOK_AT_LEAST_EVERY);
+        };
+        if self.now < active + allowed {
+            return self.schedule(key, active + allowed);
+        }
+        if unanswered >= PINGS_UNANSWERED_MAX {
+            self.stats.ping_timeouts.increment();
+            return self.bury(key);
+        }
+        self.ping(key);
+        let next = self.silence_allowed(unanswered + 1).unwrap_or(LOOK_AT_LEAST_EVERY);
+        self.schedule(key, active + next);
+    }
+
+    /// Silence after which the next thing is due, given the pings that were not answered.
+    fn silence_allowed(&self, unanswered: u8) -> Option<Duration> {
+        let interval = self.options.ping_interval;
+        (!interval.is_zero()).then(|| interval * (u32::from(unanswered) + 1))
+    }
+
+    fn ping(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        connection.pings_unanswered += 1;
+        // Behind a backlog it would only add to it: the client answers by taking bytes.
+        if connection.queue.refused {
+            return;
+        }
+        let mut frame = Vec::with_capacity(2);
+        websocket::write_ping(b"", &mut frame);
+        self.stats.pings_sent.increment();
+        self.push_raw(key, frame.into());
+    }
+}

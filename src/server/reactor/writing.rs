@@ -1,0 +1,181 @@
+//! From queues to sockets, and the end of connections.
+
+pub(super) use super::outbox::write_framed;
+use super::{
+    Reactor,
+    connections::{ConnectionKey, Phase},
+    outbox::{Flushed, Written},
+};
+use crate::{
+    net::websocket::{self, CloseCode, Violation},
+    protocol::Close,
+};
+use bytes::Bytes;
+use std::{borrow::Cow, io::Write, net::Shutdown};
+
+/// Connections flushed in one turn: a few milliseconds of `send`.
+const FLUSHES_PER_TURN: usize = 1024;
+
+/// Code and reason of a close frame of ours.
+pub(super) struct Closing {
+    code: CloseCode,
+    reason: Cow<'static, str>,
+}
+
+impl Closing {
+    const fn new(code: CloseCode, reason: &'static str) -> Self {
+        Self { code, reason: Cow::Borrowed(reason) }
+    }
+
+    /// What the subprotocol asks for.
+    pub(super) fn of(close: Close) -> Self {
+        Self { code: close.code.get().into(), reason: close.reason }
+    }
+
+    pub(super) fn violation(violation: Violation) -> Self {
+        Self { code: violation.close_code(), reason: violation.to_string().into() }
+    }
+}
+
+pub(super) const fn service_restart() -> Closing {
+    Closing::new(CloseCode::SERVICE_RESTART, "Service restart")
+}
+
+pub(super) const fn too_many_connections() -> Closing {
+    Closing::new(CloseCode::TRY_AGAIN_LATER, "too many connections")
+}
+
+const fn slow_consumer() -> Closing {
+    Closing::new(CloseCode::TRY_AGAIN_LATER, "slow consumer")
+}
+
+impl Reactor {
+    /// Queues frames of the connection itself.
+    pub(super) fn push_raw(&mut self, key: ConnectionKey, frames: Bytes) {
+        let within = self.outbox.push_raw(&mut self.connections[key].queue, frames);
+        self.after_push(key, within);
+    }
+
+    /// To be called after anything was queued; `within` tells whether the bounds hold.
+    pub(super) fn after_push(&mut self, key: ConnectionKey, within: bool) {
+        if within || self.connections[key].phase != Phase::Open {
+            return self.mark_dirty(key);
+        }
+        self.stats.slow_consumers.increment();
+        // Everything but the frame that was cut is given up, so that the client learns why.
+        self.outbox.discard(&mut self.connections[key].queue);
+        self.close(key, slow_consumer());
+    }
+
+    pub(super) fn mark_dirty(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        if !connection.blocked && !std::mem::replace(&mut connection.dirty, true) {
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// Writes to connections that have output, in order, until the turn's budget is used up.
+    pub(super) fn flush_some(&mut self) {
+        for _ in 0..self.dirty.len().min(FLUSHES_PER_TURN) {
+            let Some(key) = self.dirty.pop_front() else { break };
+            if self.connections.contains(key) {
+                self.flush(key);
+            }
+        }
+    }
+
+    /// Writes what a connection's socket takes.
+    pub(super) fn flush(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        connection.dirty = false;
+        if connection.blocked || connection.phase == Phase::Dead {
+            return;
+        }
+        if connection.queue.is_empty() {
+            return self.after_flush(key);
+        }
+        let had_refused = connection.queue.refused;
+        let mut written = Written { messages: 0, ended: &mut self.ended, bytes: 0, sends: 0 };
+        let socket = &mut connection.socket;
+        let flushed = self
+            .outbox
+            .flush(&mut connection.queue, &self.subscriptions, &mut written, |bytes| socket.write(bytes));
+        self.stats.messages_sent.add(written.messages);
+        self.stats.bytes_sent.add(written.bytes);
+        self.stats.sends.add(written.sends);
+        if had_refused && written.bytes > 0 {
+            // The kernel has room again because the client took something.
+            connection.active = self.now;
+            connection.pings_unanswered = 0;
+        }
+        connection.blocked = flushed == Flushed::Refused;
+        self.remove_ended();
+        match flushed {
+            Flushed::Empty => self.after_flush(key),
+            Flushed::Refused => {}
+            Flushed::Broken => self.bury(key),
+        }
+    }
+
+    fn after_flush(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        match connection.phase {
+            Phase::Open | Phase::Dead => {}
+            // Closing at once could reset the connection before the client has read the close frame.
+            Phase::Closing => {
+                let _ = connection.socket.shutdown(Shutdown::Write);
+            }
+            Phase::Answering => self.bury(key),
+        }
+    }
+
+    /// Takes out operations whose last message was written.
+    fn remove_ended(&mut self) {
+        while let Some(subscription) = self.ended.pop() {
+            self.forget(subscription);
+        }
+    }
+
+    /// Ends a connection from our side: its operations end, a close frame goes out behind what is queued.
+    pub(super) fn close(&mut self, key: ConnectionKey, closing: Closing) {
+        if self.connections[key].phase != Phase::Open {
+            return;
+        }
+        self.begin_close(key, Phase::Closing, Some(closing.code), &closing.reason);
+    }
+
+    /// Answers the client's close frame.
+    pub(super) fn answer_close(&mut self, key: ConnectionKey, code: Option<CloseCode>) {
+        self.begin_close(key, Phase::Answering, code, "");
+    }
+
+    fn begin_close(&mut self, key: ConnectionKey, phase: Phase, code: Option<CloseCode>, reason: &str) {
+        self.end_operations(key);
+        let connection = &mut self.connections[key];
+        connection.phase = phase;
+        connection.remainder = None;
+        let mut frame = Vec::new();
+        websocket::write_close(code, reason, &mut frame);
+        self.push_raw(key, frame.into());
+        self.schedule(key, self.now + self.options.write_timeout);
+    }
+
+    /// The connection is of no use any more; [`Reactor::sweep`] removes it.
+    pub(super) fn bury(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        if connection.phase != Phase::Dead {
+            connection.phase = Phase::Dead;
+            self.dead.push(key);
+        }
+    }
+
+    /// Removes the connections that ended in this turn, out of everyone's way.
+    pub(super) fn sweep(&mut self) {
+        while let Some(key) = self.dead.pop() {
+            self.end_operations(key);
+            let mut connection = self.connections.remove(key);
+            self.outbox.clear(&mut connection.queue);
+            let _ = self.poll.registry().deregister(&mut connection.socket);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the admin port shows of the router: numbers for `/metrics`, the hub's state for `/debug/state`.
+
+use super::{
+    hub_thread::HubLink,
+    stats::{EngineStats, HubStats, ReactorStats},
+};
+use crate::{
+    admin::{
+        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Unavailable,
+    },
+    hub::{GroupView, Hub, TriggerView},
+    resolve::{Executor, Pool},
+    sources::{self, Sources},
+};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// The numbers of all threads.
+#[derive(Clone, Default)]
+pub(super) struct Stats {
+    pub(super) engine: Arc<EngineStats>,
+    pub(super) hub: Arc<HubStats>,
+    pub(super) reactor: Arc<ReactorStats>,
+}
+
+/// What the admin port reaches.
+pub(super) struct State {
+    pub(super) stats: Stats,
+    pub(super) hub: HubLink,
+    pub(super) executor: Executor,
+    pub(super) pool: Arc<Pool>,
+    pub(super) sources: Arc<Sources>,
+    pub(super) resolvers_max: usize,
+    pub(super) ready: Arc<AtomicBool>,
+}
+
+impl admin::State for State {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn metrics(&self) -> Snapshot {
+        let mut snapshot = Snapshot { resolvers_max: self.resolvers_max as u64, ..Snapshot::default() };
+        self.add_reactor(&mut snapshot);
+        self.add_hub(&mut snapshot);
+        self.add_execution(&mut snapshot);
+        snapshot.providers = self.sources.status().into_iter().map(provider).collect();
+        snapshot
+    }
+
+    fn debug_state(&self) -> BoxFuture<Result<Bytes, Unavailable>> {
+        let asked = self.hub.describe();
+        Box::pin(async move { asked.ok_or(Unavailable)?.await.map_err(|_| Unavailable) })
+    }
+
+    fn publish(
+        &self,
+        provider: &str,
+        subject: &str,
+        payload: Bytes,
+    ) -> BoxFuture<Result<Published, PublishError>> {
+        let published = self.sources.publish_memory(provider, subject, payload);
+        Box::pin(async move {
+            let position = published.await.map_err(publish_error)?;
+            Ok(Published { position: position.offset(0).unwrap_or_default() })
+        })
+    }
+}
+
+impl State {
+    fn add_reactor(&self, snapshot: &mut Snapshot) {
+        let reactor = &self.stats.reactor;
+        snapshot.connections = reactor.connections.get();
+        snapshot.subscriptions = reactor.subscriptions.get();
+        snapshot.messages_sent = reactor.messages_sent.get();
+        snapshot
+            .connections_refused
+            .push(Labelled { label: "full", value: reactor.connections_refused.get() });
+        snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
+        snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
+        snapshot.queues.push(queue("outbox", reactor.outbox_entries.get(), 0, reactor.slow_consumers.get()));
+        snapshot.loops.push(Loop { name: "reactor", turns: reactor.turns.clone() });
+    }
+
+    fn add_hub(&self, snapshot: &mut Snapshot) {
+        let (hub, queues) = self.stats.hub.read();
+        snapshot.triggers = hub.triggers;
+        snapshot.groups = hub.groups;
+        snapshot.resolvers_in_flight = hub.in_flight;
+        snapshot.resolves = hub.resolves;
+        snapshot.events_unreadable = hub.events_invalid;
+        snapshot.events_lost = hub.events_lost + hub.backlog_events_dropped;
+        snapshot.subscriptions_started = hub.joins;
+        snapshot.overflow.push(Labelled { label: "events_lost", value: hub.backlog_overflows });
+        snapshot.queues.push(queue("hub_results", queues.results as u64, 0, 0));
+        snapshot.queues.push(queue("hub_asks", queues.asks as u64, 0, self.stats.reactor.reads_paused.get()));
+        snapshot.queues.push(queue("hub_reports", queues.reports as u64, 0, 0));
+        snapshot.queues.push(queue("group_backlogs", hub.backlog_events, 0, hub.backlog_overflows));
+        snapshot.loops.push(Loop { name: "hub", turns: self.stats.hub.turns.clone() });
+    }
+
+    fn add_execution(&self, snapshot: &mut Snapshot) {
+        let counters = self.executor.counters();
+        snapshot.fetches = counters.fetches.load(Ordering::Relaxed);
+        snapshot.representations = counters.representations.load(Ordering::Relaxed);
+        let refused = self.pool.counters().prepare_refused.load(Ordering::Relaxed);
+        snapshot.queues.push(queue("prepare", self.pool.prepare_queued() as u64, 0, refused));
+        snapshot.queues.push(queue("fetch_permits", counters.waiting() as u64, 0, 0));
+    }
+}
+
+fn queue(name: &'static str, depth: u64, capacity: u64, full: u64) -> Queue {
+    Queue { name, depth, capacity, full }
+}
+
+fn provider(status: sources::ProviderStatus) -> Provider {
+    Provider {
+        kind: status.kind,
+        id: status.id.into(),
+        is_up: status.up,
+        received: status.received,
+        published: status.published,
+        filtered: 0,
+    }
+}
+
+fn publish_error(error: sources::PublishError) -> PublishError {
+    match error {
+        sources::PublishError::Undefined(_) => PublishError::UnknownProvider,
+        sources::PublishError::Stopping => PublishError::Unavailable,
+        other => PublishError::BadSubject(other.to_string()),
+    }
+}
+
+/// Triggers and groups that are shown; all of them are counted.
+const SHOWN_MAX: usize = 1000;
+
+/// The hub's state as a JSON text.
+pub(super) fn describe(hub: &Hub) -> Bytes {
+    let counters = hub.counters();
+    let state = json!({
+        "counts": { "triggers": counters.triggers, "groups": counters.groups, "members": counters.members },
+        "triggers": hub.triggers().take(SHOWN_MAX).map(|it| describe_trigger(&it)).collect::<Vec<_>>(),
+        "groups": hub.groups().take(SHOWN_MAX).map(|it| describe_group(&it)).collect::<Vec<_>>(),
+    });
+    state.to_string().into()
+}
+
+fn describe_trigger(trigger: &TriggerView<'_>) -> Value {
+    json!({
+        "id": trigger.id.index,
+        "provider": &*trigger.feed.provider,
+        "destinations": trigger.feed.destinations.iter().map(|it| &**it).collect::<Vec<_>>(),
+        "state": format!("{:?}", trigger.state).to_lowercase(),
+        "lingering": trigger.lingering,
+        "groups": trigger.groups,
+        "members": trigger.members,
+        "position": trigger.position.0.iter().map(|(part, offset)| json!([part, offset])).collect::<Vec<_>>(),
+    })
+}
+
+fn describe_group(group: &GroupView<'_>) -> Value {
+    json!({
+        "id": group.id.index,
+        "trigger": group.trigger.map(|it| it.index),
+        "operation": &*group.spec.bound.operation.canonical,
+        "name": group.spec.bound.operation.name.as_deref(),
+        "members": group.members.iter().map(|(_, members)| *members).sum::<u32>(),
+        "joining": group.joining,
+        "in_flight": group.in_flight,
+        "backlog_events": group.backlog_events,
+        "backlog_bytes": group.backlog_bytes,
+        "waits_for_credit": group.waits_for_credit,
+    })
+}

@@ -1,0 +1,97 @@
+//! What the threads count, for `/metrics` and `/debug/state`.
+//!
+//! Each thread writes its own numbers, relaxed; a reader may see one number a moment before another.
+
+use crate::{
+    admin::Histogram,
+    hub::{Counters, Hub},
+};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A number that one or more threads write and anybody reads.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn increment(&self) {
+        self.add(1);
+    }
+
+    pub(super) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The engine's numbers.
+#[derive(Debug, Default)]
+pub(super) struct EngineStats {
+    pub(super) plan_cache_hits: Count,
+    pub(super) plan_cache_misses: Count,
+}
+
+/// The reactor's numbers.
+#[derive(Default)]
+pub(super) struct ReactorStats {
+    /// Open WebSockets.
+    pub(super) connections: Count,
+    /// Operations in flight on them.
+    pub(super) subscriptions: Count,
+    pub(super) connections_accepted: Count,
+    pub(super) connections_refused: Count,
+    pub(super) messages_sent: Count,
+    pub(super) bytes_sent: Count,
+    pub(super) sends: Count,
+    pub(super) messages_received: Count,
+    pub(super) slow_consumers: Count,
+    pub(super) pings_sent: Count,
+    pub(super) ping_timeouts: Count,
+    /// Turns in which no socket was read because the hub or the prepare lane was full.
+    pub(super) reads_paused: Count,
+    /// Messages that wait to be written.
+    pub(super) outbox_entries: Count,
+    pub(super) mail_waiting: Count,
+    /// How long turns took, waiting not counted.
+    pub(super) turns: Arc<Histogram>,
+}
+
+/// Inputs that wait for the hub.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HubQueues {
+    pub(super) results: usize,
+    pub(super) asks: usize,
+    pub(super) reports: usize,
+}
+
+/// The hub's numbers, as of its last turn.
+#[derive(Default)]
+pub(super) struct HubStats {
+    counters: Mutex<(Counters, HubQueues)>,
+    /// How long turns took, waiting not counted.
+    pub(super) turns: Arc<Histogram>,
+}
+
+impl HubStats {
+    /// Puts the numbers where they can be read. `false`: somebody is reading; the hub does not wait, try
+    /// again soon.
+    pub(super) fn publish(&self, hub: &Hub, queues: HubQueues) -> bool {
+        let Ok(mut published) = self.counters.try_lock() else { return false };
+        published.0.clone_from(hub.counters());
+        published.1 = queues;
+        true
+    }
+
+    pub(super) fn read(&self) -> (Counters, HubQueues) {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,77 @@
+//! What a provider counts, and how it is shown.
+
+use super::Position;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Counters of one provider, written by its tasks and read by whoever shows metrics.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) up: AtomicBool,
+    /// Events that reached this process, dropped ones included.
+    pub(super) received: AtomicU64,
+    /// Events dropped because the hub's queue and the feed's own were full.
+    pub(super) dropped: AtomicU64,
+    pub(super) published: AtomicU64,
+    /// Publishes and requests that the broker did not confirm or answer.
+    pub(super) failed: AtomicU64,
+    pub(super) reconnects: AtomicU64,
+    /// Tasks that ended without being told to and were started again.
+    pub(super) restarts: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Relaxed);
+    }
+
+    pub(super) fn status(&self, kind: &'static str, id: &str) -> ProviderStatus {
+        ProviderStatus {
+            kind,
+            id: id.to_owned(),
+            up: self.up.load(Relaxed),
+            feeds: 0,
+            received: self.received.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            published: self.published.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            reconnects: self.reconnects.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
+            log: None,
+        }
+    }
+}
+
+/// A provider at one moment, for metrics and `/debug/state`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderStatus {
+    /// `nats`, `memory`, `kafka` or `redis`.
+    pub kind: &'static str,
+    pub id: String,
+    /// Connected, and its subscriptions confirmed.
+    pub up: bool,
+    /// Feeds started and not stopped.
+    pub feeds: usize,
+    /// Events that reached the router, dropped ones included; per feed, so an event counts once for each.
+    pub received: u64,
+    /// Events dropped because queues were full.
+    pub dropped: u64,
+    pub published: u64,
+    /// Publishes and requests that the broker did not confirm or answer.
+    pub failed: u64,
+    pub reconnects: u64,
+    /// Tasks that ended without being told to and were started again.
+    pub restarts: u64,
+    /// The replay log of a memory provider.
+    pub log: Option<LogStatus>,
+}
+
+/// What a memory provider remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogStatus {
+    pub events: usize,
+    pub bytes: usize,
+    /// The oldest event still in the log.
+    pub first: Option<Position>,
+    /// The newest event ever published.
+    pub last: Option<Position>,
+}

@@ -1,0 +1,195 @@
+//! From our options to a connection of the client library.
+
+use crate::sources::options::{NatsAuthentication, NatsOptions, NatsTls};
+use async_nats::{
+    ConnectOptions, ServerAddr,
+    rustls::{
+        self, ClientConfig, DigitallySignedStruct, SignatureScheme,
+        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    },
+};
+use hyper_rustls::ConfigBuilderExt;
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// Bounds one attempt: TCP, TLS and the handshake.
+pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a silent server is asked whether it lives; two missing answers end the connection.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+/// Messages per subscription that the library may hold before it drops without counting. Takes no memory
+/// until used. Our own queue behind it is bounded, counts and tells; this one only bridges the time until
+/// a feed's task gets its turn.
+const SUBSCRIPTION_CAPACITY: usize = 1 << 18;
+
+/// What does not depend on whether the server can be reached.
+pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, String> {
+    let base = ConnectOptions::new()
+        .name("juga")
+        .connection_timeout(CONNECTION_TIMEOUT)
+        .request_timeout(Some(options.request_timeout))
+        .ping_interval(PING_INTERVAL)
+        .subscription_capacity(SUBSCRIPTION_CAPACITY)
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_delay);
+    let base = with_authentication(base, options)?;
+    match &options.tls {
+        Some(tls) => with_tls(base, tls),
+        None => Ok(base),
+    }
+}
+
+/// The servers of a comma-separated list.
+pub(super) fn servers(url: &str) -> Result<Vec<ServerAddr>, String> {
+    url.split(',').map(|it| server(it.trim())).collect()
+}
+
+/// Messages leave out the address itself, which may hold a password.
+fn server(url: &str) -> Result<ServerAddr, String> {
+    let server: ServerAddr = url.parse().map_err(|error| format!("url: {error}"))?;
+    match server.scheme() {
+        "nats" | "tls" if !url.is_empty() && !server.host().is_empty() => Ok(server),
+        _ => Err("url: expected nats://HOST:PORT or tls://HOST:PORT".to_owned()),
+    }
+}
+
+/// Never zero after the first failure: a server that takes connections and hangs up must not be hammered.
+fn reconnect_delay(attempt: usize) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
+    (RECONNECT_DELAY_MIN * 2u32.pow(doublings)).min(RECONNECT_DELAY_MAX)
+}
+
+fn with_authentication(base: ConnectOptions, options: &NatsOptions) -> Result<ConnectOptions, String> {
+    match &options.authentication {
+        Some(NatsAuthentication::Token(token)) => Ok(base.token(token.clone())),
+        Some(NatsAuthentication::User { username, password }) => {
+            Ok(base.user_and_password(username.clone(), password.clone()))
+        }
+        // The library ignores what stands before the host.
+        None => Ok(servers(&options.url)?.iter().find(|it| it.has_user_pass()).map_or(base.clone(), |it| {
+            let user = it.username().unwrap_or_default().to_owned();
+            match it.password() {
+                Some(password) => base.user_and_password(user, password.to_owned()),
+                None => base.token(user),
+            }
+        })),
+    }
+}
+
+/// The files are read here, so that a wrong path is an error at start also when the server is away.
+fn with_tls(base: ConnectOptions, tls: &NatsTls) -> Result<ConnectOptions, String> {
+    let builder = rustls_builder(tls)?;
+    let config = match (&tls.cert_file, &tls.key_file) {
+        (Some(cert), Some(key)) => {
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
+            builder.with_client_auth_cert(certificates(cert)?, key).map_err(|error| error.to_string())?
+        }
+        (None, None) => builder.with_no_client_auth(),
+        (Some(_), None) => return Err("tls.cert_file needs tls.key_file".into()),
+        (None, Some(_)) => return Err("tls.key_file needs tls.cert_file".into()),
+    };
+    Ok(base.require_tls(true).tls_client_config(config))
+}
+
+type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
+
+fn rustls_builder(tls: &NatsTls) -> Result<Builder, String> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    if tls.insecure_skip_ca_verification {
+        let verifier = Arc::new(AnyCertificate(provider));
+        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier));
+    }
+    let Some(path) = &tls.ca_file else {
+        return builder.with_native_roots().map_err(|error| error.to_string());
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| unreadable(path, &error))?;
+    }
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let all = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(path, &error))?;
+    if all.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(all) }
+}
+
+fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// `insecure_skip_ca_verification`: any certificate will do. Signatures are still checked, so the peer
+/// holds the key of whatever certificate it shows.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_stop_growing() {
+        let delays: Vec<u128> = [1, 2, 3, 7, 1_000_000].map(|it| reconnect_delay(it).as_millis()).into();
+        assert_eq!(delays, [50, 100, 200, 2000, 2000]);
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        let mut options = NatsOptions::new("default", "tls://localhost:4222");
+        options.tls = Some(NatsTls { cert_file: Some("c.pem".into()), ..NatsTls::default() });
+        assert!(connect_options(&options).is_err_and(|it| it.contains("key_file")));
+        options.tls = Some(NatsTls { ca_file: Some("/nowhere/ca.pem".into()), ..NatsTls::default() });
+        assert!(connect_options(&options).is_err_and(|it| it.contains("/nowhere/ca.pem")));
+    }
+
+    #[test]
+    fn urls_may_be_a_list() {
+        assert_eq!(servers("nats://a:1, nats://b:2").map(|it| it.len()), Ok(2));
+        assert_eq!(servers("a:1").map(|it| it[0].scheme().to_owned()), Ok("nats".to_owned()));
+        for bad in ["", "nats://a:1,", "http://a:1", "nats://", "nats://a:notaport"] {
+            assert!(servers(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! NATS without JetStream: one connection per provider, a subscription per subject of a trigger, publish
+//! and request.
+//!
+//! What the client library (`async-nats`) promises is taken with care: it buffers while it is away, its
+//! flush only writes to the socket, it drops messages of slow readers without a count. So the router
+//! publishes only while connected, proves each line by a round trip, and keeps its own queues.
+
+mod connect;
+mod feed;
+mod outbox;
+mod refusals;
+mod session;
+
+use super::{
+    Counters, FeedSink, ProviderStatus, Ticket, causes,
+    options::{NatsOptions, StartError},
+    subject::{self, SubjectSet},
+};
+use crate::plan::ProviderId;
+use async_nats::{RequestErrorKind, ServerAddr};
+use bytes::Bytes;
+use feed::Feed;
+use refusals::Line;
+use session::Session;
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+use tokio::{
+    runtime::Handle,
+    task::{AbortHandle, JoinHandle},
+    time::timeout,
+};
+
+/// How long a start waits for a server that neither answers nor refuses.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same where the router starts without it anyway.
+const LENIENT_START_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two looks at a connection that reports nothing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A NATS provider and its supervisor; gone when dropped.
+pub(super) struct NatsProvider {
+    shared: Arc<Shared>,
+    supervisor: JoinHandle<()>,
+}
+
+/// What the provider's tasks share.
+struct Shared {
+    id: ProviderId,
+    options: NatsOptions,
+    servers: Vec<ServerAddr>,
+    session: RwLock<Arc<Session>>,
+    counters: Counters,
+    sink: Arc<dyn FeedSink>,
+}
+
+impl NatsProvider {
+    /// Connects. Strict: fails in bounded time when the server is away. Lenient: goes on trying.
+    pub(super) async fn connect(
+        options: NatsOptions,
+        lenient: bool,
+        sink: Arc<dyn FeedSink>,
+    ) -> Result<Self, StartError> {
+        let id = options.id.clone();
+        let invalid = |reason| StartError::Invalid { kind: "nats", id: id.clone(), reason };
+        let unreachable = |cause| StartError::Unreachable { kind: "nats", id: id.clone(), cause };
+        let servers = connect::servers(&options.url).map_err(invalid)?;
+        let connecting = Session::connect(
+            connect::connect_options(&options).map_err(invalid)?,
+            &servers,
+            options.request_timeout,
+            lenient,
+            &options.id,
+        );
+        let session = timeout(START_TIMEOUT, connecting)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {START_TIMEOUT:?}")))
+            .map_err(unreachable)?;
+        let session = RwLock::new(Arc::new(session));
+        let counters = Counters::default();
+        let shared = Arc::new(Shared { id: id.clone(), options, servers, session, counters, sink });
+        let supervisor = tokio::spawn(shared.clone().supervise());
+        let provider = Self { shared, supervisor };
+        let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
+        match provider.wait_until_up(patience).await {
+            true => Ok(provider),
+            // What is wrong is in the log already.
+            false if lenient => Ok(provider),
+            false => Err(unreachable("it does not answer".to_owned())),
+        }
+    }
+
+    pub(super) fn id(&self) -> &ProviderId {
+        &self.shared.id
+    }
+
+    /// Starts a feed; `ended` is called when it fails for good.
+    pub(super) fn start(
+        &self,
+        handle: &Handle,
+        ticket: Ticket,
+        subjects: SubjectSet,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> AbortHandle {
+        let feed = Feed::new(self.shared.clone(), ticket, subjects);
+        let task = handle.spawn(async move {
+            feed.run().await;
+            ended();
+        });
+        task.abort_handle()
+    }
+
+    pub(super) fn status(&self, feeds: usize) -> ProviderStatus {
+        ProviderStatus { feeds, ..self.shared.counters.status("nats", &self.shared.id) }
+    }
+
+    /// Done when the server has the message; an error otherwise, though it may have it all the same.
+    pub(super) fn publish(
+        &self,
+        to: Arc<str>,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<(), String>> + Send + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let outcome = shared.bounded(shared.publish(to, payload)).await;
+            if outcome.is_ok() {
+                Counters::add(&shared.counters.published, 1);
+            }
+            outcome
+        }
+    }
+
+    /// The payload of the first reply.
+    pub(super) fn request(
+        &self,
+        to: Arc<str>,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Bytes, String>> + Send + 'static {
+        let shared = self.shared.clone();
+        async move { shared.bounded(shared.request(to, payload)).await }
+    }
+
+    /// Done when the connection is up, or an attempt failed, or patience ran out.
+    async fn wait_until_up(&self, patience: Duration) -> bool {
+        let session = self.shared.session();
+        let mut link = session.watch();
+        let settled = link.wait_for(|it| it.is_up() || it.failing);
+        let _ = timeout(patience, settled).await;
+        session.watch().borrow().is_up()
+    }
+}
+
+impl Drop for NatsProvider {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+impl Shared {
+    fn session(&self) -> Arc<Session> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps the link of the current session true, and makes a new session when the library gave up.
+    async fn supervise(self: Arc<Self>) {
+        loop {
+            self.look_after(&self.session()).await;
+            self.counters.up.store(false, Relaxed);
+            tracing::error!(provider = &*self.id, "the NATS client stopped, starting another");
+            Counters::add(&self.counters.restarts, 1);
+            let session = self.new_session().await;
+            *self.session.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(session);
+        }
+    }
+
+    /// Ends when the session is closed.
+    async fn look_after(&self, session: &Session) {
+        let (mut connects, mut lost, mut was_connected) = (0, 0, false);
+        loop {
+            let link = session.observe();
+            self.counters.up.store(link.is_up(), Relaxed);
+            if link.closed {
+                return;
+            }
+            if was_connected && (!link.connected || link.connects > connects) {
+                tracing::warn!(provider = &*self.id, "the connection to NATS was lost");
+            }
+            Counters::add(&self.counters.dropped, link.lost - lost);
+            if connects > 0 {
+                Counters::add(&self.counters.reconnects, link.connects - connects);
+            }
+            (connects, lost, was_connected) = (link.connects, link.lost, link.connected);
+            if link.connected && link.confirmed != link.connects && self.confirm(session).await {
+                continue;
+            }
+            let _ = timeout(LOOK_INTERVAL, session.changed()).await;
+        }
+    }
+
+    /// Proves that the server took the subscriptions of this connect. Whether the link changed by it.
+    async fn confirm(&self, session: &Session) -> bool {
+        let connects = session.connects();
+        let confirming = session.confirm();
+        tokio::pin!(confirming);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut confirming => break outcome,
+                () = session.changed() => {
+                    session.observe();
+                }
+            }
+        };
+        match outcome {
+            Ok(()) if session.connects() == connects => {
+                session.confirmed(connects);
+                tracing::info!(provider = &*self.id, connects, "connected to NATS");
+                true
+            }
+            Err(session::Unconfirmed::Closed) => {
+                session.close();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn new_session(&self) -> Session {
+        loop {
+            let options = connect::connect_options(&self.options);
+            let connected = match options {
+                Ok(options) => {
+                    let timeout = self.options.request_timeout;
+                    Session::connect(options, &self.servers, timeout, true, &self.id).await
+                }
+                Err(error) => Err(error),
+            };
+            match connected {
+                Ok(session) => return session,
+                Err(error) => tracing::error!(provider = &*self.id, error, "no new NATS client"),
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Counts failures and bounds the time.
+    async fn bounded<T>(&self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        let limit = self.options.request_timeout;
+        let outcome = match timeout(limit, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no answer within {limit:?}")),
+        };
+        if outcome.is_err() {
+            Counters::add(&self.counters.failed, 1);
+        }
+        outcome
+    }
+
+    async fn publish(&self, to: Arc<str>, payload: Bytes) -> Result<(), String> {
+        let session = self.ready(&to)?;
+        let refusal = session.refusals().watch(vec![Line::Publish(to.clone())]);
+        let connects = session.connects();
+        let work = async {
+            session.client.publish(to.to_string(), payload).await.map_err(|error| causes(&error))?;
+            session.confirm().await.map_err(|error| error.to_string())?;
+            // Written to the old connection, confirmed by the new one: nobody knows.
+            if session.connects() == connects { Ok(()) } else { Err("the connection was lost".to_owned()) }
+        };
+        tokio::select! {
+            biased;
+            () = refusal.refused() => Err("the server does not permit it".to_owned()),
+            outcome = work => outcome,
+        }
+    }
+
+    async fn request(&self, to: Arc<str>, payload: Bytes) -> Result<Bytes, String> {
+        let session = self.ready(&to)?;
+        let refusal = session.refusals().watch(vec![Line::Publish(to.clone())]);
+        let connects = session.connects();
+        let mut link = session.watch();
+        // An inbox of its own: the library's shared one remembers requests that were never answered.
+        let request = async_nats::Request::new().payload(payload).inbox(session.client.new_inbox());
+        tokio::select! {
+            biased;
+            () = refusal.refused() => Err("the server does not permit it".to_owned()),
+            _ = link.wait_for(|it| it.closed || it.connects > connects || (it.connects == connects && !it.connected)) =>
+                Err("the connection was lost".to_owned()),
+            reply = session.client.send_request(to.to_string(), request) => match reply {
+                Ok(message) => Ok(message.payload),
+                Err(error) => Err(match error.kind() {
+                    RequestErrorKind::NoResponders => format!("nobody answers requests to '{to}'"),
+                    RequestErrorKind::TimedOut => format!("no answer within {:?}", self.options.request_timeout),
+                    _ => causes(&error),
+                }),
+            },
+        }
+    }
+
+    /// The session, if a message to this subject may be sent now.
+    fn ready(&self, to: &str) -> Result<Arc<Session>, String> {
+        subject::check_literal(to).map_err(|error| format!("'{to}' is not a subject: {error}"))?;
+        let session = self.session();
+        if session.is_connected() { Ok(session) } else { Err("not connected".to_owned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

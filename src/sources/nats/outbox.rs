@@ -1,0 +1,183 @@
+//! What one feed has for the hub while the hub's queue is full.
+
+use crate::{
+    plan::Position,
+    sources::{FeedSink, Report, Ticket},
+};
+use bytes::Bytes;
+use std::{collections::VecDeque, future::Future, pin::Pin};
+
+/// Events that wait at most; later ones are dropped, counted and told.
+const EVENTS_MAX: usize = 65_536;
+/// The same in bytes of payload.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Reports in their order. Bounded: events by number and bytes, losses and interruptions by melting
+/// together with their like.
+pub(super) struct Outbox {
+    reports: VecDeque<Report>,
+    events: usize,
+    bytes: usize,
+    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self { reports: VecDeque::new(), events: 0, bytes: 0, room: None }
+    }
+
+    /// Queues an event; `false` when it had to be dropped.
+    pub(super) fn push_event(&mut self, position: Position, payload: Bytes) -> bool {
+        if self.events >= EVENTS_MAX || self.bytes + payload.len() > BYTES_MAX {
+            self.push_lost(1);
+            return false;
+        }
+        self.events += 1;
+        self.bytes += payload.len();
+        self.reports.push_back(Report::Event { position, payload });
+        true
+    }
+
+    pub(super) fn push_lost(&mut self, events: u64) {
+        match self.reports.back_mut() {
+            Some(Report::Lost(before)) => *before += events,
+            _ => self.reports.push_back(Report::Lost(events)),
+        }
+    }
+
+    /// Queues any other report.
+    pub(super) fn push(&mut self, report: Report) {
+        let goes_on = report == Report::Interrupted && self.reports.back() == Some(&Report::Restored);
+        if goes_on {
+            self.reports.pop_back();
+        } else {
+            self.reports.push_back(report);
+        }
+    }
+
+    /// Hands over as much as the sink takes.
+    pub(super) fn flush(&mut self, sink: &dyn FeedSink, ticket: Ticket) {
+        while self.room.is_none() {
+            let Some(report) = self.reports.pop_front() else { return };
+            let size = match &report {
+                Report::Event { payload, .. } => Some(payload.len()),
+                _ => None,
+            };
+            match sink.try_send(ticket, report) {
+                Ok(()) => {
+                    self.events -= usize::from(size.is_some());
+                    self.bytes -= size.unwrap_or(0);
+                }
+                Err(refused) => {
+                    self.reports.push_front(refused);
+                    self.room = Some(sink.room());
+                }
+            }
+        }
+    }
+
+    /// Whether reports wait for room.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// Done when [`Outbox::flush`] should be tried again; at once if nothing is in its way.
+    pub(super) async fn unblocked(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.await;
+            self.room = None;
+        }
+    }
+
+    /// Hands everything over, however long it takes.
+    pub(super) async fn drain(&mut self, sink: &dyn FeedSink, ticket: Ticket) {
+        self.flush(sink, ticket);
+        while self.is_blocked() {
+            self.unblocked().await;
+            self.flush(sink, ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Takes as many reports as it has room for.
+    #[derive(Default)]
+    struct Narrow(Mutex<(usize, Vec<Report>)>);
+
+    impl Narrow {
+        fn with_room(room: usize) -> Self {
+            Self(Mutex::new((room, Vec::new())))
+        }
+        fn taken(&self) -> Vec<Report> {
+            std::mem::take(&mut self.0.lock().expect("not poisoned").1)
+        }
+    }
+
+    impl FeedSink for Narrow {
+        fn try_send(&self, _: Ticket, report: Report) -> Result<(), Report> {
+            let mut inner = self.0.lock().expect("not poisoned");
+            if inner.0 == 0 {
+                return Err(report);
+            }
+            inner.0 -= 1;
+            inner.1.push(report);
+            Ok(())
+        }
+        fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    fn event(n: u64) -> Report {
+        Report::Event { position: Position::single(n), payload: Bytes::from_static(b"{}") }
+    }
+
+    fn push(outbox: &mut Outbox, n: u64) -> bool {
+        outbox.push_event(Position::single(n), Bytes::from_static(b"{}"))
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_counted_and_told_at_its_place() {
+        let mut outbox = Outbox::new();
+        let total = EVENTS_MAX as u64 + 3;
+        let kept = (1..=total).filter(|n| push(&mut outbox, *n)).count();
+        assert_eq!(kept, EVENTS_MAX);
+
+        let sink = Narrow::with_room(1);
+        outbox.flush(&sink, Ticket(1));
+        assert!(outbox.is_blocked());
+        assert_eq!(sink.taken(), [event(1)]);
+        assert!(push(&mut outbox, total + 1), "one went out, so one fits");
+
+        let wide = Narrow::with_room(usize::MAX);
+        futures_util::FutureExt::now_or_never(outbox.drain(&wide, Ticket(1))).expect("room is ready");
+        let taken = wide.taken();
+        assert_eq!(taken.len(), EVENTS_MAX - 1 + 2);
+        assert_eq!(taken[taken.len() - 2..], [Report::Lost(3), event(total + 1)]);
+        assert_eq!((outbox.events, outbox.bytes), (0, 0));
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let mut outbox = Outbox::new();
+        assert!(outbox.push_event(Position::single(1), Bytes::from(vec![0; BYTES_MAX - 1])));
+        assert!(!push(&mut outbox, 2));
+        assert!(outbox.push_event(Position::single(3), Bytes::from_static(b"1")));
+    }
+
+    #[test]
+    fn a_flapping_broker_does_not_fill_the_queue() {
+        let mut outbox = Outbox::new();
+        for _ in 0..100 {
+            outbox.push(Report::Interrupted);
+            outbox.push(Report::Restored);
+        }
+        let sink = Narrow::with_room(9);
+        outbox.flush(&sink, Ticket(1));
+        assert_eq!(sink.taken(), [Report::Interrupted, Report::Restored]);
+    }
+}

@@ -1,0 +1,114 @@
+//! What sources need to know from the configuration.
+
+use crate::plan::{ProviderId, ProviderKind};
+use std::{fmt, path::PathBuf, time::Duration};
+
+/// `events` of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub nats: Vec<NatsOptions>,
+    pub memory: Vec<MemoryOptions>,
+    /// Providers that are configured but that this version cannot serve.
+    pub unavailable: Vec<(ProviderKind, ProviderId)>,
+    /// Start although a provider is missing or unreachable; its feeds fail or wait.
+    pub skip_unavailable_providers: bool,
+}
+
+/// One NATS server or cluster.
+#[derive(Clone, Debug)]
+pub struct NatsOptions {
+    pub id: ProviderId,
+    /// `nats://` or `tls://`; several with commas between them. May carry a user and password.
+    pub url: String,
+    /// Bounds requests and the confirmation of publishes.
+    pub request_timeout: Duration,
+    pub authentication: Option<NatsAuthentication>,
+    /// Present: TLS is required.
+    pub tls: Option<NatsTls>,
+}
+
+impl NatsOptions {
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// A server without authentication or TLS.
+    pub fn new(id: impl Into<ProviderId>, url: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            url: url.into(),
+            request_timeout: Self::REQUEST_TIMEOUT,
+            authentication: None,
+            tls: None,
+        }
+    }
+}
+
+/// How the router proves who it is. Never printed.
+#[derive(Clone)]
+pub enum NatsAuthentication {
+    Token(String),
+    User { username: String, password: String },
+}
+
+impl fmt::Debug for NatsAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(…)",
+            Self::User { .. } => "User(…)",
+        })
+    }
+}
+
+/// TLS towards a NATS server. The default trusts the system's certificate authorities.
+#[derive(Clone, Debug, Default)]
+pub struct NatsTls {
+    /// Believe any certificate.
+    pub insecure_skip_ca_verification: bool,
+    pub ca_file: Option<PathBuf>,
+    /// A client certificate comes with its key.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+}
+
+/// A broker within the router, for development, tests and demos.
+#[derive(Clone, Debug)]
+pub struct MemoryOptions {
+    pub id: ProviderId,
+    /// Events that the log keeps.
+    pub ring_events: usize,
+    /// Bytes of payloads and subjects that the log keeps.
+    pub ring_bytes: usize,
+}
+
+impl MemoryOptions {
+    pub const RING_EVENTS: usize = 65_536;
+    pub const RING_BYTES: usize = 64 << 20;
+
+    pub fn new(id: impl Into<ProviderId>) -> Self {
+        Self { id: id.into(), ring_events: Self::RING_EVENTS, ring_bytes: Self::RING_BYTES }
+    }
+}
+
+/// Why the router cannot start with its providers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// Wording as Cosmo's, which deployments grep for.
+    #[error("{kind} provider with ID {id} is not defined")]
+    Undefined { kind: &'static str, id: ProviderId },
+    #[error("{kind} provider with ID {id} is not available in this version")]
+    Unavailable { kind: &'static str, id: ProviderId },
+    #[error("{kind} provider with ID {id} is not reachable: {cause}")]
+    Unreachable { kind: &'static str, id: ProviderId, cause: String },
+    #[error("{kind} provider with ID {id} is not configured correctly: {reason}")]
+    Invalid { kind: &'static str, id: ProviderId, reason: String },
+    #[error("the io runtime is stopping")]
+    Stopping,
+}
+
+/// A kind as configuration files and messages spell it.
+pub(super) fn kind_name(kind: ProviderKind) -> &'static str {
+    match kind {
+        ProviderKind::Nats => "nats",
+        ProviderKind::Kafka => "kafka",
+        ProviderKind::Redis => "redis",
+    }
+}

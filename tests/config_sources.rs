@@ -1,0 +1,281 @@
+//! Where values come from: flag, environment, file, default; expansion; folders.
+
+use juga::config::{AfterGrace, Config, Environment, LogLevel, Override, Overrides, SupergraphSource};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+const GRAPH: &str = "supergraph: { file: supergraph.graphql }\n";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment {
+        variables: variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        stdout_is_terminal: false,
+        cores: 4,
+        current_folder: PathBuf::from("/srv"),
+    }
+}
+
+fn load(text: &str, variables: &[(&str, &str)], flags: &[(&'static str, &'static str, &str)]) -> Config {
+    let flags = flags.iter().map(|(flag, path, value)| Override { flag, path, value: value.to_string() });
+    let text = format!("{GRAPH}{text}");
+    let loaded = Config::load(
+        &text,
+        Path::new("conf/juga.yaml"),
+        &environment(variables),
+        &Overrides(flags.collect()),
+    );
+    loaded.unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn defaults() {
+    let config = load("", &[], &[]);
+    assert_eq!(config.version, "1");
+    assert_eq!(config.listen_addr.to_string(), "127.0.0.1:3002");
+    assert_eq!(config.graphql_path, "/graphql");
+    assert_eq!(config.log_level, LogLevel::Info);
+    assert!(config.json_log);
+    assert!(!config.dev_mode);
+    assert_eq!((config.shutdown_delay, config.grace_period), (seconds(20), seconds(30)));
+    assert_eq!(config.admin.listen_addr.to_string(), "127.0.0.1:8088");
+    assert!(config.introspection.enabled);
+    assert_eq!(config.traffic_shaping.router.max_request_body_size, 5_000_000);
+    assert!(config.notes.is_empty(), "{:?}", config.notes);
+}
+
+#[test]
+fn defaults_of_events() {
+    let text = "events: { providers: { memory: [{ id: m }], nats: [{ id: n, url: 'nats://h' }] } }";
+    let events = load(text, &[], &[]).events;
+    assert!(events.skip_unavailable_providers);
+    assert_eq!(events.trigger_linger, seconds(5));
+    assert_eq!((events.outage.grace, events.outage.then), (seconds(5), AfterGrace::Notify));
+    let memory = &events.providers.memory[0];
+    assert_eq!((memory.ring_events, memory.ring_bytes), (65_536, 64_000_000));
+    let nats = &events.providers.nats[0];
+    assert_eq!(nats.request_timeout, seconds(10));
+    assert!(nats.authentication.is_none() && nats.tls.is_none());
+    assert!(events.providers.kafka.is_empty() && events.providers.redis.is_empty());
+}
+
+#[test]
+fn defaults_of_engine_and_websocket() {
+    let Config { engine, websocket, .. } = load("", &[], &[]);
+    assert_eq!((engine.resolver_threads, engine.prepare_threads), (4, 1));
+    assert_eq!(engine.max_concurrent_resolvers, 1024);
+    assert_eq!(engine.subscription_fetch_timeout, seconds(30));
+    assert_eq!(engine.group_events_in_flight, 16);
+    assert_eq!((engine.group_backlog_events, engine.group_backlog_bytes), (65_536, 16_000_000));
+    assert_eq!(engine.websocket_server_read_timeout, None);
+    assert_eq!(engine.websocket_server_write_timeout, seconds(10));
+    assert_eq!(engine.execution_plan_cache_size, 1024);
+    assert_eq!(engine.enable_net_poll, None);
+    assert!(websocket.enabled && !websocket.echo_complete);
+    assert_eq!(websocket.connection_init_timeout, seconds(10));
+    assert_eq!(websocket.ping_interval, seconds(20));
+    assert_eq!(websocket.max_message_size, 256_000);
+    assert_eq!((websocket.outbound_queue, websocket.outbound_total), (4_000_000, 512_000_000));
+}
+
+#[test]
+fn defaults_of_limits() {
+    let limits = load("", &[], &[]).limits;
+    assert_eq!((limits.connections, limits.subscriptions_per_connection), (100_000, 1000));
+    let operation = limits.operation;
+    assert_eq!((operation.document_bytes, operation.tokens), (131_072, 15_000));
+    assert_eq!((operation.depth, operation.selections), (64, 10_000));
+    assert_eq!((operation.aliases, operation.root_fields), (200, 50));
+    assert_eq!((operation.directives, operation.same_response_name), (200, 100));
+}
+
+#[test]
+fn a_limit_of_0_is_no_limit() {
+    let limits = load("limits: { connections: 0, operation: { document_bytes: 0 } }", &[], &[]).limits;
+    assert_eq!((limits.connections, limits.operation.document_bytes), (usize::MAX, usize::MAX));
+}
+
+#[test]
+fn flag_over_environment_over_file_over_default() {
+    let (file, flag) = ("listen_addr: ':1'", ("--listen", "listen_addr", ":3"));
+    let port = |text, variables: &[_], flags: &[_]| load(text, variables, flags).listen_addr.port();
+    assert_eq!(port("", &[], &[]), 3002);
+    assert_eq!(port(file, &[], &[]), 1);
+    assert_eq!(port(file, &[("LISTEN_ADDR", ":2")], &[]), 2);
+    assert_eq!(port(file, &[("LISTEN_ADDR", ":2")], &[flag]), 3);
+    assert_eq!(port("", &[], &[flag]), 3);
+    // Set but empty counts as not set.
+    assert_eq!(port(file, &[("LISTEN_ADDR", "")], &[]), 1);
+}
+
+#[test]
+fn a_variable_makes_the_sections_on_its_way() {
+    let variables = [
+        ("ENGINE_MAX_CONCURRENT_RESOLVERS", "7"),
+        ("LIMITS_OPERATION_DEPTH", "8"),
+        ("ADMIN_LISTEN_ADDR", "127.0.0.1:9"),
+        ("EVENTS_SKIP_UNAVAILABLE_PROVIDERS", "false"),
+        ("LOG_LEVEL", "WARNING"),
+        ("SUPERGRAPH_FILE", "other.graphql"),
+    ];
+    for text in ["", "limits:\nevents: {}\nengine: { prepare_threads: 2 }"] {
+        let config = load(text, &variables, &[]);
+        assert_eq!(config.engine.max_concurrent_resolvers, 7);
+        assert_eq!(config.limits.operation.depth, 8);
+        assert_eq!(config.admin.listen_addr.port(), 9);
+        assert!(!config.events.skip_unavailable_providers);
+        assert_eq!(config.log_level, LogLevel::Warn);
+        assert_eq!(config.supergraph.source(), SupergraphSource::File(Path::new("/srv/conf/other.graphql")));
+    }
+}
+
+#[test]
+fn both_names_of_a_variable_work() {
+    assert!(!load("", &[("WEBSOCKETS_ENABLED", "false")], &[]).websocket.enabled);
+    assert!(!load("", &[("WEBSOCKET_ENABLED", "false")], &[]).websocket.enabled);
+}
+
+/// Build systems set VERSION to a version of theirs.
+#[test]
+fn version_is_not_taken_from_the_environment() {
+    assert_eq!(load("", &[("VERSION", "3.1.4")], &[]).version, "1");
+}
+
+#[test]
+fn expansion() {
+    let variables = [("A", "a"), ("EMPTY", ""), ("YAML", "x: [y")];
+    let cases = [
+        ("/${A}", "/a"),
+        ("/${A}${A}/b", "/aa/b"),
+        ("/${B:-b}", "/b"),
+        ("/${A:-b}", "/a"),
+        ("/${EMPTY:-e}", "/e"),
+        ("/${EMPTY}", "/"),
+        ("/${B:-}", "/"),
+        ("/$A$", "/$A$"),
+        ("/${B:-:-}", "/:-"),
+    ];
+    for (written, meant) in cases {
+        let config = load(&format!("graphql_path: '{written}'"), &variables, &[]);
+        assert_eq!(config.graphql_path, meant, "{written}");
+    }
+    // Before types: numbers, too, with and without quotes.
+    for written in ["${N}", "'${N}'", "\"${M:-12}\""] {
+        let config = load(&format!("engine:\n  prepare_threads: {written}"), &[("N", "12")], &[]);
+        assert_eq!(config.engine.prepare_threads, 12, "{written}");
+    }
+}
+
+#[test]
+fn expansion_in_lists_brings_text_never_yaml() {
+    let text = "events: { providers: { nats: [{ id: '${ID}', url: 'nats://h', authentication: { token: '$${${ID}' } }] } }";
+    let config = load(text, &[("ID", "x: [y")], &[]);
+    let nats = &config.events.providers.nats[0];
+    assert_eq!(nats.id, "x: [y");
+    let token = nats.authentication.as_ref().and_then(|it| it.token.as_ref()).expect("given");
+    assert_eq!(token.expose(), "${x: [y");
+}
+
+#[test]
+fn relative_files_count_from_the_files_folder() {
+    let text = "\
+supergraph:
+  subgraphs:
+    - { name: a, routing_url: 'http://a', schema: { file: ./a.graphqls } }
+    - { name: b, routing_url: 'https://b:1/x', schema: { file: /abs/b.graphqls } }
+  event_graphs: [../events.graphqls]
+events: { providers: { nats: [{ id: n, url: 'tls://h,tls://i:1', tls: { ca_file: ca.pem } }] } }
+";
+    let file = Path::new("/etc/juga/juga.yaml");
+    let config = Config::load(text, file, &environment(&[]), &Overrides::default()).expect("loads");
+    let SupergraphSource::Subgraphs(subgraphs) = config.supergraph.source() else { panic!("subgraphs") };
+    assert_eq!(subgraphs[0].schema.file, Path::new("/etc/juga/a.graphqls"));
+    assert_eq!(subgraphs[1].schema.file, Path::new("/abs/b.graphqls"));
+    assert_eq!(config.supergraph.event_graphs, [Path::new("/etc/juga/../events.graphqls")]);
+    let tls = config.events.providers.nats[0].tls.as_ref().expect("given");
+    assert_eq!(tls.ca_file.as_deref(), Some(Path::new("/etc/juga/ca.pem")));
+    assert_eq!(config.file, file);
+}
+
+#[test]
+fn logs_are_json_away_from_a_terminal() {
+    let on_terminal = Environment { stdout_is_terminal: true, ..environment(&[]) };
+    let load_there = |text: &str| {
+        let text = format!("{GRAPH}{text}");
+        Config::load(&text, Path::new("juga.yaml"), &on_terminal, &Overrides::default())
+            .expect("loads")
+            .json_log
+    };
+    assert!(!load_there(""));
+    assert!(load_there("json_log: true"));
+    assert!(load("", &[], &[]).json_log);
+    assert!(!load("dev_mode: true", &[], &[]).json_log);
+    assert!(load("dev_mode: true\njson_log: true", &[], &[]).json_log);
+}
+
+#[test]
+fn the_delay_of_a_stop_lies_within_its_grace_period() {
+    let delay = |text: &str| load(text, &[], &[]).shutdown_delay;
+    assert_eq!(delay("shutdown_delay: 10s"), seconds(10));
+    assert_eq!(delay("grace_period: 5s"), seconds(5));
+    assert_eq!(delay("dev_mode: true"), Duration::ZERO);
+    assert_eq!(delay("dev_mode: true\nshutdown_delay: 1s"), seconds(1));
+    // As files written for Cosmo's router have it.
+    let config = load("shutdown_delay: 60s\ngrace_period: 30s", &[], &[]);
+    assert_eq!(config.shutdown_delay, seconds(30));
+    assert_eq!(
+        config.notes,
+        ["`shutdown_delay` (60s) is longer than `grace_period` (30s) and was shortened to it"]
+    );
+}
+
+#[test]
+fn the_init_timeout_of_our_own_name_wins() {
+    let timeout = |text: &str| load(text, &[], &[]).websocket.connection_init_timeout;
+    let theirs = "engine: { websocket_server_read_timeout: 3s }\n";
+    assert_eq!(timeout(theirs), seconds(3));
+    assert_eq!(timeout(&format!("{theirs}websocket: {{ connection_init_timeout: 4s }}")), seconds(4));
+}
+
+#[test]
+fn what_has_no_effect_is_noted() {
+    let text = "\
+engine: { enable_net_poll: true }
+events:
+  providers:
+    kafka:
+      - id: k
+        brokers: ['localhost:9092']
+        tls: { enabled: true }
+        authentication: { sasl_scram: { username: u, password: p, mechanism: SCRAM-SHA-512 } }
+        fetch_max_wait: 1s
+    redis: [{ id: r, urls: ['rediss://h'], cluster_enabled: true }]
+";
+    assert_eq!(
+        load(text, &[], &[]).notes,
+        [
+            "`engine.enable_net_poll` has no effect: the poller is always on",
+            "`events.providers.kafka`: this version has no kafka client; provider `k` counts as unavailable",
+            "`events.providers.redis`: this version has no redis client; provider `r` counts as unavailable",
+        ]
+    );
+}
+
+/// Everything commented out below a section leaves a key without a value.
+#[test]
+fn empty_sections_and_lists_are_fine() {
+    let config = load("engine:\nevents:\n  providers:\n    nats:\n    memory: ~\n", &[], &[]);
+    assert_eq!(config.engine.prepare_threads, 1);
+    assert!(config.events.providers.nats.is_empty());
+}
+
+#[test]
+fn anchors_are_put_in_place() {
+    let text = "engine: { prepare_threads: &n 3, resolver_threads: *n }";
+    assert_eq!(load(text, &[], &[]).engine.resolver_threads, 3);
+}

@@ -1,0 +1,269 @@
+//! A real NATS server for a test: its own port, its own folder, gone with the test.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use serde_json::Value;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+/// How long anything on this machine may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct NatsServer {
+    child: Option<Child>,
+    dir: PathBuf,
+    args: Vec<String>,
+    ports: Ports,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Ports {
+    client: u16,
+    monitoring: u16,
+}
+
+impl NatsServer {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A server with more arguments: `["--user", "u", …]`.
+    pub(crate) fn start_with(args: &[&str]) -> Self {
+        let mut server = Self::prepare();
+        server.args = args.iter().map(|it| (*it).to_owned()).collect();
+        server.run();
+        server
+    }
+
+    /// A server with a configuration file.
+    pub(crate) fn start_with_config(config: &str) -> Self {
+        let mut server = Self::prepare();
+        let path = server.dir.join("nats.conf");
+        std::fs::write(&path, config).expect("configuration file");
+        server.args = vec!["-c".to_owned(), path.to_str().expect("UTF-8 path").to_owned()];
+        server.run();
+        server
+    }
+
+    fn prepare() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("nats-test-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temporary folder");
+        Self { child: None, dir, args: Vec::new(), ports: Ports::default() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.ports.client)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            child.wait().expect("child");
+        }
+    }
+
+    /// Ends it in its own time.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            signal("TERM", &child);
+            child.wait().expect("child");
+        }
+    }
+
+    /// Starts it again on the same ports.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    /// Stops it from answering, and keeps its connections open.
+    pub(crate) fn pause(&self) {
+        signal("STOP", self.child.as_ref().expect("running"));
+    }
+
+    pub(crate) fn resume(&self) {
+        signal("CONT", self.child.as_ref().expect("running"));
+    }
+
+    /// Subjects that clients listen to, as the server sees them.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let connections = self.monitor("/connz?subs=1");
+        let lists = connections["connections"].as_array().into_iter().flatten();
+        let subjects = lists.flat_map(|it| it["subscriptions_list"].as_array().into_iter().flatten());
+        let mut all: Vec<String> = subjects.filter_map(|it| it.as_str().map(str::to_owned)).collect();
+        all.sort();
+        all
+    }
+
+    /// Connections of clients.
+    pub(crate) fn connections(&self) -> usize {
+        self.monitor("/connz")["connections"].as_array().map_or(0, Vec::len)
+    }
+
+    /// A plain client of the test's own, over a socket: no library under test in the way.
+    pub(crate) fn client(&self) -> NatsClient {
+        NatsClient::connect(self.ports.client)
+    }
+
+    fn monitor(&self, path: &str) -> Value {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.ports.monitoring)).expect("monitoring port");
+        socket.set_read_timeout(Some(PATIENCE)).expect("socket");
+        write!(socket, "GET {path} HTTP/1.0\r\n\r\n").expect("request");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    fn run(&mut self) {
+        let program = program();
+        let fixed = |port: u16| if port == 0 { "-1".to_owned() } else { port.to_string() };
+        let log = std::fs::File::create(self.dir.join("log")).expect("log file");
+        // The server takes the shell's place; what stays behind waits for the end of its input, which comes
+        // when the test is gone however it ended, and ends the server then.
+        let child = Command::new("sh")
+            .args(["-c", "exec 3<&0; (read -r _ <&3; kill -9 $$) 2>/dev/null & exec \"$0\" \"$@\" 3<&-"])
+            .arg(&program)
+            .args(["-a", "127.0.0.1", "-p", &fixed(self.ports.client), "-m", &fixed(self.ports.monitoring)])
+            .arg("--ports_file_dir")
+            .arg(&self.dir)
+            .args(&self.args)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("log file"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; run `make tools`", program.display()));
+        let name = program.file_name().expect("file name").to_string_lossy().into_owned();
+        let file = self.dir.join(format!("{name}_{}.ports", child.id()));
+        self.child = Some(child);
+        self.ports = until("nats-server is up", || read_ports(&file));
+        let _ = std::fs::remove_file(file);
+        // The ports file is written before the sockets answer.
+        until("nats-server answers", || TcpStream::connect(("127.0.0.1", self.ports.client)).ok());
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// `$NATS_SERVER_BIN`, else the one that `make tools` installs, else one on the path.
+fn program() -> PathBuf {
+    if let Some(path) = std::env::var_os("NATS_SERVER_BIN") {
+        return path.into();
+    }
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/venv/bin/nats-server");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|it| it.join("nats-server"));
+    std::iter::once(installed)
+        .chain(on_path)
+        .find(|it| it.is_file())
+        .expect("no nats-server: run `make tools`, or set NATS_SERVER_BIN")
+}
+
+fn signal(name: &str, child: &Child) {
+    let done = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+    assert!(done.is_ok_and(|it| it.success()), "kill -s {name}");
+}
+
+/// The file may be half-written: no answer then.
+fn read_ports(file: &Path) -> Option<Ports> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    let port = |name: &str| value[name][0].as_str()?.rsplit(':').next()?.parse().ok();
+    Some(Ports { client: port("nats")?, monitoring: port("monitoring")? })
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// A client that speaks the wire protocol by hand.
+pub(crate) struct NatsClient {
+    socket: std::io::BufReader<TcpStream>,
+}
+
+impl NatsClient {
+    fn connect(port: u16) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", port)).expect("nats-server");
+        socket.set_read_timeout(Some(PATIENCE)).expect("socket");
+        let mut client = Self { socket: std::io::BufReader::new(socket) };
+        client.send(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
+        client.flush();
+        client
+    }
+
+    /// Sends a message; the server has it after [`NatsClient::flush`].
+    pub(crate) fn publish(&mut self, subject: &str, payload: &[u8]) {
+        let mut line = format!("PUB {subject} {}\r\n", payload.len()).into_bytes();
+        line.extend_from_slice(payload);
+        line.extend_from_slice(b"\r\n");
+        self.send(&line);
+    }
+
+    pub(crate) fn subscribe(&mut self, subject: &str) {
+        self.send(format!("SUB {subject} 1\r\n").as_bytes());
+        self.flush();
+    }
+
+    /// The next message: subject, reply subject, payload.
+    pub(crate) fn next_message(&mut self) -> (String, Option<String>, Vec<u8>) {
+        loop {
+            let line = self.line();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["MSG", subject, _, size] => return (subject.to_owned(), None, self.payload(size)),
+                ["MSG", subject, _, reply, size] => {
+                    return (subject.to_owned(), Some(reply.to_owned()), self.payload(size));
+                }
+                ["PING"] => self.send(b"PONG\r\n"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Done when the server has worked off everything sent before.
+    pub(crate) fn flush(&mut self) {
+        self.send(b"PING\r\n");
+        while self.line() != "PONG" {}
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).expect("nats-server reads");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = std::io::BufRead::read_line(&mut self.socket, &mut line).expect("nats-server answers");
+        assert!(read > 0, "nats-server hung up");
+        assert!(!line.starts_with("-ERR"), "{line}");
+        line.trim_end().to_owned()
+    }
+
+    fn payload(&mut self, size: &str) -> Vec<u8> {
+        let mut payload = vec![0; size.parse::<usize>().expect("a size") + 2];
+        self.socket.read_exact(&mut payload).expect("payload");
+        payload.truncate(payload.len() - 2);
+        payload
+    }
+}
