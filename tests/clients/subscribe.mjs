@@ -36,7 +36,7 @@ async function run() {
       print({ errors: failure });
       return 1;
     }
-    print({ close: failure?.code ?? null, reason: failure?.reason ?? String(failure) });
+    print({ close: failure?.code ?? null, reason: failure?.reason ?? failure?.message ?? String(failure) });
     return 3;
   }
 }
