@@ -211,7 +211,7 @@ impl Metrics {
     /// Reads the Prometheus text format.
     pub fn parse(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
-        Self(samples.filter_map(|line| sample(line)).collect())
+        Self(samples.filter_map(sample).collect())
     }
 
     /// A sample by its exact name, labels included; 0 if there is none.
