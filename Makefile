@@ -21,7 +21,6 @@ $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/p
 
 # The build is a step of its own, so that it is not part of the measured time.
 bench-quick:
-	cargo build --release --locked
 	cargo bench --locked --bench bench_quick --no-run
 	cargo bench --locked --bench bench_quick -- $(ARGS)
 
