@@ -18,10 +18,12 @@ const CONNECTING_MAX: usize = 128;
 /// With one source address the kernel's search for a free port gets slow as its range fills.
 const PER_SOURCE_ADDRESS: usize = 4_000;
 const READ_BUFFER: usize = 256 * 1024;
+/// Longer latencies count as this: ten minutes.
+const LATENCY_MAX_US: u64 = 600_000_000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// What a fleet's connections are.
-pub(super) struct Plan {
+pub struct Plan {
     /// Goes into the ids, so that a message of another fleet is noticed.
     pub fleet: u16,
     pub connections: usize,
@@ -33,7 +35,7 @@ pub(super) struct Plan {
     pub receive_buffer: Option<usize>,
 }
 
-pub(super) enum Speaks {
+pub enum Speaks {
     /// Upgrades on this path and subscribes to a root field.
     Graphql { path: String, field: &'static str, selection: &'static str },
     /// Only reads; all messages carry one id.
@@ -42,19 +44,19 @@ pub(super) enum Speaks {
 
 /// When events were due, for latencies that a late sender cannot hide.
 #[derive(Clone, Copy)]
-pub(super) struct Schedule {
+pub struct Schedule {
     pub start: Instant,
     pub first: u64,
     pub interval: Duration,
 }
 
 impl Schedule {
-    pub(super) fn due(&self, sequence: u64) -> Instant {
+    pub fn due(&self, sequence: u64) -> Instant {
         self.start + self.interval * u32::try_from(sequence - self.first).expect("rounds are short")
     }
 }
 
-pub(super) struct Fleet {
+pub struct Fleet {
     plan: Plan,
     poll: Poll,
     events: Events,
@@ -91,7 +93,7 @@ enum Phase {
 
 impl Fleet {
     /// Connects and subscribes everyone; each has had an answer to a ping sent after its `subscribe`.
-    pub(super) fn launch(plan: Plan, timeout: Duration) -> io::Result<Self> {
+    pub fn launch(plan: Plan, timeout: Duration) -> io::Result<Self> {
         let mut fleet = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
@@ -99,7 +101,7 @@ impl Fleet {
             ready: 0,
             buffer: vec![0; READ_BUFFER],
             ledger: Ledger::new(plan.connections, plan.first),
-            latency: Histogram::new(3).expect("three digits"),
+            latency: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("three digits"),
             schedule: None,
             sample: Vec::new(),
             plan,
@@ -124,29 +126,33 @@ impl Fleet {
         Ok(fleet)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub fn number(&self) -> u16 {
+        self.plan.fleet
+    }
+
+    pub fn len(&self) -> usize {
         self.connections.len()
     }
 
-    pub(super) fn id(&self, connection: usize) -> Id {
+    pub fn id(&self, connection: usize) -> Id {
         self.connections[connection].id
     }
 
     /// Latencies are recorded from now on, against this schedule.
-    pub(super) fn measure(&mut self, schedule: Schedule) {
+    pub fn measure(&mut self, schedule: Schedule) {
         self.schedule = Some(schedule);
         self.latency.reset();
     }
 
     /// Reads until everyone has everything up to `last`, or the time is up. Whether they have.
-    pub(super) fn collect(&mut self, last: u64, timeout: Duration) -> io::Result<bool> {
+    pub fn collect(&mut self, last: u64, timeout: Duration) -> io::Result<bool> {
         let expected = (last + 1 - self.plan.first) * self.plan.connections as u64;
         let delivered = self.read_until(timeout, |ledger| ledger.delivered >= expected)?;
         Ok(delivered && self.ledger.faults(last) == 0)
     }
 
     /// Reads until everyone has had a probe, or the time is up. Whether they have.
-    pub(super) fn collect_probes(&mut self, timeout: Duration) -> io::Result<bool> {
+    pub fn collect_probes(&mut self, timeout: Duration) -> io::Result<bool> {
         let all = self.plan.connections;
         self.read_until(timeout, |ledger| ledger.probes == all)
     }
@@ -335,7 +341,8 @@ impl Fleet {
         self.ledger.receive(index, sequence);
         if let Some(schedule) = self.schedule.filter(|it| sequence >= it.first) {
             let late = now.saturating_duration_since(schedule.due(sequence));
-            self.latency.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
+            let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.latency.saturating_record(late.max(1));
         }
     }
 
