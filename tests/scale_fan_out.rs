@@ -9,10 +9,7 @@ mod load;
 mod nats;
 mod support;
 
-use load::{
-    Crowd, PATIENCE, collect, employee,
-    process::settled_rss_anon,
-};
+use load::{Crowd, PATIENCE, collect, employee, process::settled_rss_anon};
 use nats::NatsServer;
 use serde_json::{Value, json};
 use std::{fs, sync::Mutex};
@@ -21,7 +18,7 @@ use support::{Demo, router::Router, wait::wait_until};
 /// The wide stories take turns: together they would need more descriptors than a process may have.
 static WIDE: Mutex<()> = Mutex::new(());
 
-const CLIENTS: usize = 9_900;
+const CLIENTS: usize = 10_000;
 
 /// The same question in other words: none of this may make a difference.
 fn same_question() -> Vec<Value> {

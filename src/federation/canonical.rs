@@ -3,7 +3,10 @@
 //! The planner never meets a client's alias or condition. Operations that differ in those alone share a
 //! plan; and several of its defects, which concern just those, cannot show.
 
-use super::selection::{Field, Selection};
+use super::{
+    selection::{Field, Selection},
+    values::variables_in,
+};
 use crate::plan::OperationKind;
 use graphql_tools::{
     parser::Pos,
@@ -13,7 +16,7 @@ use graphql_tools::{
     },
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hasher},
 };
 
@@ -68,7 +71,9 @@ fn hash_text(kind: char, text: &str, hasher: &mut DefaultHasher) {
 }
 
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
-/// mutation keep the client's keys, because two equal ones must both run.
+/// mutation keep the client's keys, because two equal ones must both run. A subscription's root field goes
+/// without its arguments: they choose the feed and the rule, which tell subscriptions apart by themselves,
+/// so it does not matter here how the client has spelt them.
 pub(super) fn planner_document(
     kind: OperationKind,
     fields: &[Field],
@@ -77,12 +82,13 @@ pub(super) fn planner_document(
     let selection_set = set(fields
         .iter()
         .map(|it| match kind {
-            OperationKind::Mutation => field(it, &it.response_key),
-            _ => field(it, &it.key),
+            OperationKind::Query => field(it, &it.key, &it.arguments),
+            OperationKind::Mutation => field(it, &it.response_key, &it.arguments),
+            OperationKind::Subscription => field(it, &it.key, &[]),
         })
         .collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
-    let variable_definitions = variables.to_vec();
+    let variable_definitions = used(variables, &selection_set);
     let operation = match kind {
         OperationKind::Query => OperationDefinition::Query(query::Query {
             position,
@@ -109,18 +115,37 @@ pub(super) fn planner_document(
     Document { definitions: vec![Definition::Operation(operation)] }
 }
 
+/// The definitions of those variables that a selection set uses: others were in conditions, which are
+/// decided, or in a subscription's root field.
+fn used(variables: &[VariableDefinition], selection_set: &SelectionSet) -> Vec<VariableDefinition> {
+    let (mut found, mut sets) = (BTreeSet::new(), vec![selection_set]);
+    while let Some(set) = sets.pop() {
+        for item in &set.items {
+            match item {
+                query::Selection::Field(it) => {
+                    it.arguments.iter().for_each(|(_, value)| variables_in(value, &mut found));
+                    sets.push(&it.selection_set);
+                }
+                query::Selection::InlineFragment(it) => sets.push(&it.selection_set),
+                query::Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    variables.iter().filter(|it| found.contains(it.name.as_str())).cloned().collect()
+}
+
 fn set(items: Vec<query::Selection>) -> SelectionSet {
     SelectionSet { span: (Pos::default(), Pos::default()), items }
 }
 
-fn field(source: &Field, key: &str) -> query::Selection {
+fn field(source: &Field, key: &str, arguments: &[(String, Value)]) -> query::Selection {
     let mut items: Vec<_> = source.selections.iter().map(selection).collect();
     if items.is_empty() && source.is_composite {
         items.push(query::Selection::Field(plain_field("__typename")));
     }
     query::Selection::Field(query::Field {
         alias: (key != source.name).then(|| key.to_owned()),
-        arguments: source.arguments.clone(),
+        arguments: arguments.to_vec(),
         selection_set: set(items),
         ..plain_field(&source.name)
     })
@@ -139,7 +164,7 @@ fn plain_field(name: &str) -> query::Field {
 
 fn selection(source: &Selection) -> query::Selection {
     match source {
-        Selection::Field(it) => field(it, &it.key),
+        Selection::Field(it) => field(it, &it.key, &it.arguments),
         Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
             position: Pos::default(),
             type_condition: Some(TypeCondition::On(condition.clone())),
