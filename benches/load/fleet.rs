@@ -36,8 +36,9 @@ pub struct Plan {
 }
 
 pub enum Speaks {
-    /// Upgrades on this path and subscribes to a root field.
-    Graphql { path: String, field: &'static str, selection: &'static str },
+    /// Upgrades on this path and subscribes to a root field. `asks` are the payloads of the subscriptions,
+    /// which connections take in turn; their results have an integer under `sequence`.
+    Graphql { path: String, field: &'static str, asks: Vec<String> },
     /// Only reads; all messages carry one id.
     Nothing { id: Id },
 }
@@ -347,12 +348,12 @@ impl Fleet {
     }
 
     fn subscribe(&mut self, index: usize) -> io::Result<()> {
-        let Speaks::Graphql { field, selection, .. } = &self.plan.speaks else {
+        let Speaks::Graphql { asks, .. } = &self.plan.speaks else {
             return Err(io::Error::other("an ack without an init"));
         };
         let id = String::from_utf8_lossy(&self.connections[index].id).into_owned();
-        let query = format!("subscription {{ {field} {selection} }}");
-        let subscribe = format!(r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"{query}"}}}}"#);
+        let ask = &asks[index % asks.len()];
+        let subscribe = format!(r#"{{"id":"{id}","type":"subscribe","payload":{ask}}}"#);
         // Messages are worked off in order: the pong says that the subscribe was read.
         self.say(index, Phase::Subscribing, &[&subscribe, r#"{"type":"ping"}"#])
     }

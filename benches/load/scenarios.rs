@@ -61,8 +61,9 @@ impl Bench {
     /// Connects and subscribes a fleet and waits until the router counts its members.
     fn subscribe(&self, fleet: Members, first: u64) -> io::Result<Fleet> {
         let before = self.subscriptions();
-        let speaks =
-            Speaks::Graphql { path: "/graphql".to_owned(), field: fleet.field, selection: fleet.selection };
+        let query = format!("subscription {{ {} {} }}", fleet.field, fleet.selection);
+        let asks = vec![json!({ "query": query }).to_string()];
+        let speaks = Speaks::Graphql { path: "/graphql".to_owned(), field: fleet.field, asks };
         let plan = Plan {
             fleet: fleet.number,
             connections: fleet.members,

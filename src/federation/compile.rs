@@ -9,8 +9,7 @@ use super::{
 };
 use crate::plan::{
     BatchAlias, BatchFetch, BrokerCall, EntityFetch, FeedField, InputValue, OperationKind, PathSegment,
-    RequiresItem, Rewrite, RewriteSegment, RootFetch, RuleTemplate, RuleValueTemplate, Step, SubgraphId,
-    SubgraphRequest, Template, TypeNames,
+    RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest, TypeNames,
 };
 use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
@@ -276,13 +275,8 @@ impl<'a> Compiler<'a> {
         let Action::Subscribe { destinations, stream, rule } = &binding.action else {
             return Err(format!("field \"{}\" is bound to no feed", field.name));
         };
+        // Variables in them are not noted as used: what they come to is in the rendered feed and rule.
         let arguments = self.arguments(field, Defaults::PutIn)?;
-        let needed = arguments_needed(destinations, rule.as_ref());
-        for (name, value) in &arguments {
-            if needed.contains(name) {
-                variables_of(value, &mut self.variables);
-            }
-        }
         Ok(FeedField {
             field: binding.field.clone(),
             key: field.selection_identifier().into(),
@@ -333,28 +327,6 @@ fn root_selections(node: &FetchNode) -> impl Iterator<Item = &FieldSelection> {
         SelectionItem::Field(field) if field.name != "__typename" => Some(field),
         _ => None,
     })
-}
-
-/// Names of the arguments that templates read: the others change nothing about what is delivered.
-fn arguments_needed(destinations: &[Template], rule: Option<&RuleTemplate>) -> BTreeSet<Arc<str>> {
-    let mut templates: Vec<&Template> = destinations.iter().collect();
-    if let Some(rule) = rule {
-        rule_templates(rule, &mut templates);
-    }
-    templates.iter().flat_map(|it| it.arguments()).filter_map(|path| path.first().cloned()).collect()
-}
-
-fn rule_templates<'r>(rule: &'r RuleTemplate, out: &mut Vec<&'r Template>) {
-    match rule {
-        RuleTemplate::And(rules) | RuleTemplate::Or(rules) => {
-            rules.iter().for_each(|it| rule_templates(it, out));
-        }
-        RuleTemplate::Not(rule) => rule_templates(rule, out),
-        RuleTemplate::In { values, .. } => out.extend(values.iter().filter_map(|it| match it {
-            RuleValueTemplate::Template(template) => Some(template),
-            RuleValueTemplate::Constant(_) => None,
-        })),
-    }
 }
 
 /// No step, the step, or several of them.

@@ -211,7 +211,11 @@ impl Schema {
     fn plan_operation(&self, document: &Document, variables: &Variables) -> Result<Operation, Error> {
         let kind = document.operation.kind;
         let selections = inline(&document.operation.selection_set, &document.fragments, variables);
-        let fields = root_fields(selections);
+        let mut fields = root_fields(selections);
+        if kind == OperationKind::Subscription {
+            // There is one at most, so its name will do, however its arguments are spelt.
+            fields.iter_mut().for_each(|it| it.key = it.name.as_str().into());
+        }
         let root_type = self.root_type(kind);
         let budget = document.selections_max.saturating_mul(4);
         let projection =
@@ -261,7 +265,12 @@ impl Schema {
             }
             plan.to_string().hash(&mut fetches);
         }
-        format!("{:?}", compiler.feed).hash(&mut fetches);
+        if let Some(feed) = &mut compiler.feed {
+            // Its arguments show in what they render to.
+            let arguments = std::mem::take(&mut feed.arguments);
+            format!("{feed:?}").hash(&mut fetches);
+            feed.arguments = arguments;
+        }
         for id in &compiler.subgraphs {
             self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
         }
