@@ -89,7 +89,11 @@ fn catch(broker: NatsClient) -> JoinHandle<String> {
 #[test]
 fn c_nats_1_subscribe() {
     let stage = Stage::start();
-    assert_eq!(subjects(&stage.nats), Vec::<String>::new(), "PS-23: nobody listens, so neither does the router");
+    assert_eq!(
+        subjects(&stage.nats),
+        Vec::<String>::new(),
+        "PS-23: nobody listens, so neither does the router"
+    );
     let mut client = stage.client();
     let query = "subscription { employeeUpdated(employeeID: 3) {
         id details { forename location { city } } seniority products { name owner { id details { surname } } } } }";
@@ -129,7 +133,9 @@ fn c_nats_16_request() {
             responder.flush();
             String::from_utf8(payload).expect("UTF-8")
         });
-        let query = format!("query Q($n: Int!) {{ it: {field}({argument}: $n) {{ __typename id details {{ forename }} seniority }} }}");
+        let query = format!(
+            "query Q($n: Int!) {{ it: {field}({argument}: $n) {{ __typename id details {{ forename }} seniority }} }}"
+        );
         let (status, answer) = router.post(&json!({ "query": query, "variables": { "n": 5 } }));
         assert_eq!(status, 200, "{answer}");
         assert_eq!(
@@ -145,7 +151,8 @@ fn c_nats_16_request() {
 #[test]
 fn a_request_that_gets_no_good_reply_is_an_error_in_time() {
     let stage = Stage::start();
-    let ask = || stage.answer(&json!({ "query": "{ employeeFromEvent(id: 5) { id details { forename } } }" }));
+    let ask =
+        || stage.answer(&json!({ "query": "{ employeeFromEvent(id: 5) { id details { forename } } }" }));
     let nobody = ask();
     assert_eq!(nobody["data"], Value::Null, "{nobody}");
     assert_eq!(nobody["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR", "{nobody}");
@@ -191,7 +198,8 @@ fn c_nats_17_mutate() {
 #[test]
 fn c_nats_18_mutate_typename() {
     let stage = Stage::start();
-    let query = "mutation { __typename updateEmployee(id: 3, update: {}) { __typename ok: success __typename } }";
+    let query =
+        "mutation { __typename updateEmployee(id: 3, update: {}) { __typename ok: success __typename } }";
     assert_eq!(
         stage.answer(&json!({ "query": query })),
         json!({ "data": {
@@ -207,20 +215,37 @@ fn payloads_are_exact() {
     let stage = Stage::start();
     let cases = [
         // The operation's order, not the schema's; what is absent stays absent, defaults included.
-        (r#"mutation { record(numbers: [1, 2], id: "a", name: "ü\n\"") { success } }"#, json!({}),
-            r#"{"numbers":[1,2],"id":"a","name":"ü\n\""}"#),
-        (r#"mutation { record(id: "a", name: null, flag: true, ratio: 1.25) { success } }"#, json!({}),
-            r#"{"id":"a","name":null,"flag":true,"ratio":1.25}"#),
-        ("mutation ($n: String, $id: ID!) { record(name: $n, id: $id) { success } }", json!({ "id": "a" }),
-            r#"{"id":"a"}"#),
-        (r#"mutation ($n: String = "none", $id: ID!) { record(name: $n, id: $id) { success } }"#, json!({ "id": "a" }),
-            r#"{"name":"none","id":"a"}"#),
-        ("mutation ($p: Place, $id: ID!) { record(place: $p, id: $id) { success } }",
+        (
+            r#"mutation { record(numbers: [1, 2], id: "a", name: "ü\n\"") { success } }"#,
+            json!({}),
+            r#"{"numbers":[1,2],"id":"a","name":"ü\n\""}"#,
+        ),
+        (
+            r#"mutation { record(id: "a", name: null, flag: true, ratio: 1.25) { success } }"#,
+            json!({}),
+            r#"{"id":"a","name":null,"flag":true,"ratio":1.25}"#,
+        ),
+        (
+            "mutation ($n: String, $id: ID!) { record(name: $n, id: $id) { success } }",
+            json!({ "id": "a" }),
+            r#"{"id":"a"}"#,
+        ),
+        (
+            r#"mutation ($n: String = "none", $id: ID!) { record(name: $n, id: $id) { success } }"#,
+            json!({ "id": "a" }),
+            r#"{"name":"none","id":"a"}"#,
+        ),
+        (
+            "mutation ($p: Place, $id: ID!) { record(place: $p, id: $id) { success } }",
             json!({ "id": "a", "p": { "within": { "city": "Tartu", "within": null }, "city": "Narva" } }),
-            r#"{"place":{"within":{"city":"Tartu","within":null,"floor":1},"city":"Narva","floor":1},"id":"a"}"#),
+            r#"{"place":{"within":{"city":"Tartu","within":null,"floor":1},"city":"Narva","floor":1},"id":"a"}"#,
+        ),
         // A literal goes out as it is written; the defaults of input fields belong to variables.
-        (r#"mutation ($c: String) { record(place: { within: { city: $c }, floor: 2 }, id: "a") { success } }"#,
-            json!({ "c": "Tartu" }), r#"{"place":{"within":{"city":"Tartu"},"floor":2},"id":"a"}"#),
+        (
+            r#"mutation ($c: String) { record(place: { within: { city: $c }, floor: 2 }, id: "a") { success } }"#,
+            json!({ "c": "Tartu" }),
+            r#"{"place":{"within":{"city":"Tartu"},"floor":2},"id":"a"}"#,
+        ),
     ];
     for (query, variables, payload) in cases {
         let mut broker = stage.nats.client();
@@ -263,7 +288,11 @@ fn aliases_work_on_root_fields_results_and_keys() {
         stage.answer(&json!({ "query": query })).to_string(),
         r#"{"data":{"one":{"ok":true},"two":{"type":"edfs__PublishResult","success":true}}}"#
     );
-    assert_eq!(caught.join().expect("messages"), ["employeeUpdated.3", "employeeUpdated.4"], "in their order");
+    assert_eq!(
+        caught.join().expect("messages"),
+        ["employeeUpdated.3", "employeeUpdated.4"],
+        "in their order"
+    );
 
     let mut client = stage.client();
     let query = "subscription { changed: employeeUpdated(employeeID: 3) {
@@ -279,7 +308,12 @@ fn aliases_work_on_root_fields_results_and_keys() {
 fn an_aliased_key_comes_from_the_event() {
     let stage = Stage::start();
     let mut client = stage.client();
-    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { number: id __typename } }", 1);
+    stage.listen(
+        &mut client,
+        "1",
+        "subscription { employeeUpdated(employeeID: 3) { number: id __typename } }",
+        1,
+    );
     stage.publish(&[("employeeUpdated.3", json!({ "id": 3 }))]);
     let expected = json!({ "data": { "employeeUpdated": { "number": 3, "__typename": "Employee" } } });
     assert_eq!(client.next("1"), expected);
@@ -316,7 +350,13 @@ fn c_nats_26_two_subjects_feed_one_field() {
     let (demo, nats, mine) = (Demo::start(), NatsServer::start(), NatsServer::start());
     let router = Router::start(&demo.config_with(&providers(&nats, &mine), LENIENT, ""));
     let mut client = Client::connect(&router.websocket_url());
-    listen(&router, &mut client, "1", "subscription { employeeUpdatedMyNats(id: 7) { id role { title } } }", 1);
+    listen(
+        &router,
+        &mut client,
+        "1",
+        "subscription { employeeUpdatedMyNats(id: 7) { id role { title } } }",
+        1,
+    );
     assert_eq!(subjects(&mine), ["employeeUpdatedMyNats.7", "employeeUpdatedMyNatsTwo.7"]);
     assert_eq!(subjects(&nats), Vec::<String>::new());
     let mut broker = mine.client();
@@ -360,7 +400,12 @@ fn c_trg_1_one_subject_and_two_selections_are_one_trigger() {
     let stage = Stage::start();
     let mut client = stage.client();
     stage.listen(&mut client, "a", "subscription { employeeUpdated(employeeID: 3) { id } }", 1);
-    stage.listen(&mut client, "b", "subscription { employeeUpdated(employeeID: 3) { details { surname } } }", 2);
+    stage.listen(
+        &mut client,
+        "b",
+        "subscription { employeeUpdated(employeeID: 3) { details { surname } } }",
+        2,
+    );
     let metrics = stage.router.metrics();
     assert_eq!(metrics.get("router_engine_triggers"), 1.0);
     assert_eq!(metrics.sum("router_engine_subscriptions"), 2.0);
@@ -501,8 +546,11 @@ fn fields_of_missing_providers_are_logged_and_answer_clearly() {
         assert_eq!(message["payload"][0]["extensions"]["code"], "FEED_UNAVAILABLE", "{field}: {message}");
         assert!(message["payload"][0]["message"].as_str().is_some_and(|it| it.len() > 20), "{message}");
     }
-    for field in ["updateEmployeeMyKafka(employeeID: 1", "announceMyRedis(id: 1", "updateEmployeeMyRedis(id: 1"] {
-        let answer = stage.answer(&json!({ "query": format!("mutation {{ it: {field}, update: {{}}) {{ success }} }}") }));
+    for field in
+        ["updateEmployeeMyKafka(employeeID: 1", "announceMyRedis(id: 1", "updateEmployeeMyRedis(id: 1"]
+    {
+        let answer = stage
+            .answer(&json!({ "query": format!("mutation {{ it: {field}, update: {{}}) {{ success }} }}") }));
         assert_eq!(answer, json!({ "data": { "it": { "success": false } } }), "{field}");
     }
     wait_until_idle(&stage.router);
@@ -515,14 +563,27 @@ fn c_nats_31_a_filter_with_fixed_values_keeps_its_ids_back() {
     let mut client = stage.client();
     stage.listen(&mut client, "1", "subscription { othersUpdated { id details { forename } } }", 1);
     let mut broker = stage.nats.client();
-    for event in [r#"{"id":1}"#, "not json", "[]", "{}", r#"{"id":11}"#, r#"{"id":2}"#,
-        r#"{"id":3}"#, r#"{"__typename":"Employee","id":5}"#]
-    {
+    for event in [
+        r#"{"id":1}"#,
+        "not json",
+        "[]",
+        "{}",
+        r#"{"id":11}"#,
+        r#"{"id":2}"#,
+        r#"{"id":3}"#,
+        r#"{"__typename":"Employee","id":5}"#,
+    ] {
         broker.publish("employees.updated", event.as_bytes());
     }
     broker.flush();
-    assert_eq!(client.next("1")["data"]["othersUpdated"], json!({ "id": 2, "details": { "forename": "Mart" } }));
-    assert_eq!(client.next("1")["data"]["othersUpdated"], json!({ "id": 5, "details": { "forename": "Liis" } }));
+    assert_eq!(
+        client.next("1")["data"]["othersUpdated"],
+        json!({ "id": 2, "details": { "forename": "Mart" } })
+    );
+    assert_eq!(
+        client.next("1")["data"]["othersUpdated"],
+        json!({ "id": 5, "details": { "forename": "Liis" } })
+    );
     assert_eq!(stage.demo.employees.request_count(), 2, "what is filtered is never fetched");
 }
 
@@ -534,12 +595,28 @@ fn filters_choose_per_group() {
     let subscriptions = [
         ("any", json!({ "query": "subscription { anyUpdated { id } }" }), vec![1, 2, 3, 4, 5]),
         ("literal", json!({ "query": "subscription { oneUpdated(id: 4) { id } }" }), vec![4]),
-        ("variable", json!({ "query": "subscription ($n: Int!) { oneUpdated(id: $n) { id } }", "variables": { "n": 2 } }), vec![2]),
-        ("lists", json!({ "query": "subscription ($a: [ID!]!, $b: [ID!]!) { someUpdated(first: $a, second: $b) { id } }",
-            "variables": { "a": ["1", "3"], "b": ["5"] } }), vec![1, 3, 5]),
-        ("nested", json!({ "query": "subscription ($i: Chosen!) { fewUpdated(input: $i) { id } }",
-            "variables": { "i": { "ids": [3, 4] } } }), vec![3, 4]),
-        ("none", json!({ "query": "subscription { someUpdated(first: [], second: [\"9\"]) { id } }" }), vec![]),
+        (
+            "variable",
+            json!({ "query": "subscription ($n: Int!) { oneUpdated(id: $n) { id } }", "variables": { "n": 2 } }),
+            vec![2],
+        ),
+        (
+            "lists",
+            json!({ "query": "subscription ($a: [ID!]!, $b: [ID!]!) { someUpdated(first: $a, second: $b) { id } }",
+            "variables": { "a": ["1", "3"], "b": ["5"] } }),
+            vec![1, 3, 5],
+        ),
+        (
+            "nested",
+            json!({ "query": "subscription ($i: Chosen!) { fewUpdated(input: $i) { id } }",
+            "variables": { "i": { "ids": [3, 4] } } }),
+            vec![3, 4],
+        ),
+        (
+            "none",
+            json!({ "query": "subscription { someUpdated(first: [], second: [\"9\"]) { id } }" }),
+            vec![],
+        ),
     ];
     for (id, payload, _) in &subscriptions {
         client.subscribe_with(id, payload.clone());
@@ -551,8 +628,12 @@ fn filters_choose_per_group() {
     let mut seen: Vec<(String, i64)> = Vec::new();
     for _ in 0..expected {
         let message = client.message();
-        let data = message["payload"]["data"].as_object().expect("data").values().next().expect("a field").clone();
-        seen.push((message["id"].as_str().expect("an id").to_owned(), data["id"].as_i64().expect("a number")));
+        let data =
+            message["payload"]["data"].as_object().expect("data").values().next().expect("a field").clone();
+        seen.push((
+            message["id"].as_str().expect("an id").to_owned(),
+            data["id"].as_i64().expect("a number"),
+        ));
     }
     for (id, _, ids) in &subscriptions {
         let got: Vec<i64> = seen.iter().filter(|it| it.0 == *id).map(|it| it.1).collect();
@@ -573,7 +654,11 @@ fn wg_13_union_and_interface_events() {
     let product = json!({ "__typename": "Product", "id": "p1", "tag": "new" });
     let service = json!({ "__typename": "Service", "id": "s1", "tag": "new" });
     let old = json!({ "__typename": "Service", "id": "s2", "tag": "old" });
-    stage.publish(&[("catalogue", old.clone()), ("catalogue", product.clone()), ("catalogue", service.clone())]);
+    stage.publish(&[
+        ("catalogue", old.clone()),
+        ("catalogue", product.clone()),
+        ("catalogue", service.clone()),
+    ]);
     let kettle = json!({ "__typename": "Product", "id": "p1", "name": "Kettle", "weight": 1.5 });
     let repair = json!({ "__typename": "Service", "id": "s1", "name": "Repair", "hourlyRate": 60.0 });
     assert_eq!(client.next("u")["data"]["releaseTagged"], kettle);
@@ -581,7 +666,8 @@ fn wg_13_union_and_interface_events() {
 
     stage.publish(&[("offers", old), ("offers", product), ("offers", service)]);
     let kettle = json!({ "__typename": "Product", "id": "p1", "tag": "new", "name": "Kettle" });
-    let repair = json!({ "__typename": "Service", "id": "s1", "tag": "new", "name": "Repair", "hourlyRate": 60.0 });
+    let repair =
+        json!({ "__typename": "Service", "id": "s1", "tag": "new", "name": "Repair", "hourlyRate": 60.0 });
     assert_eq!(client.next("i")["data"]["offerTagged"], kettle);
     assert_eq!(client.next("i")["data"]["offerTagged"], repair);
 }

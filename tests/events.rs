@@ -65,7 +65,12 @@ fn only_error(response: &Value) -> &Value {
 fn c_nats_28_bad_events_are_told_and_do_not_end_the_subscription() {
     let stage = Stage::start();
     let mut client = stage.client();
-    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id details { forename } } }", 1);
+    stage.listen(
+        &mut client,
+        "1",
+        "subscription { employeeUpdated(employeeID: 3) { id details { forename } } }",
+        1,
+    );
     let null_key = "Cannot return null for non-nullable field 'Subscription.employeeUpdated.id'.";
     let path = json!(["employeeUpdated", "id"]);
     let cases = [
@@ -104,7 +109,10 @@ fn a_missing_typename_is_filled_in_where_only_one_fits() {
     let mut client = stage.client();
     let query = "subscription { employeeUpdated(employeeID: 3) { __typename id startYear seniority } }";
     stage.listen(&mut client, "1", query, 1);
-    stage.publish("employeeUpdated.3", &json!({ "more": { "deep": [1] }, "id": 3, "startYear": 1, "details": 7 }));
+    stage.publish(
+        "employeeUpdated.3",
+        &json!({ "more": { "deep": [1] }, "id": 3, "startYear": 1, "details": 7 }),
+    );
     let expected = json!({ "__typename": "Employee", "id": 3, "startYear": 2018, "seniority": 8 });
     assert_eq!(client.next("1"), json!({ "data": { "employeeUpdated": expected } }));
 }
@@ -117,12 +125,18 @@ fn an_abstract_type_needs_a_typename_that_is_a_member() {
     stage.listen(&mut client, "u", "subscription { catalogueChanged { ... on Product { id name } } }", 1);
     stage.listen(&mut client, "i", "subscription { offersChanged { id name } }", 2);
     for (id, subject, field) in [("u", "catalogue", "catalogueChanged"), ("i", "offers", "offersChanged")] {
-        for event in [json!({ "id": "p1", "tag": "new" }), json!({ "__typename": "Employee", "id": "p1", "tag": "new" })] {
+        for event in [
+            json!({ "id": "p1", "tag": "new" }),
+            json!({ "__typename": "Employee", "id": "p1", "tag": "new" }),
+        ] {
             stage.publish(subject, &event);
             let told = client.next(id);
             let error = only_error(&told);
             assert_eq!(error["extensions"]["code"], "INVALID_GRAPHQL", "{told}");
-            assert!(error["message"].as_str().is_some_and(|it| it.contains("for __typename field")), "{told}");
+            assert!(
+                error["message"].as_str().is_some_and(|it| it.contains("for __typename field")),
+                "{told}"
+            );
         }
         stage.publish(subject, &json!({ "__typename": "Product", "id": "p1", "tag": "new" }));
         assert_eq!(client.next(id)["data"][field], json!({ "id": "p1", "name": "Kettle" }));
@@ -149,7 +163,8 @@ fn large_integers_keep_their_digits() {
 fn an_entity_that_the_subgraph_does_not_know() {
     let stage = Stage::start();
     let mut client = stage.client();
-    let query = |fields: &str| format!("subscription {{ employeeUpdated(employeeID: 99) {{ id {fields} }} }}");
+    let query =
+        |fields: &str| format!("subscription {{ employeeUpdated(employeeID: 99) {{ id {fields} }} }}");
     stage.listen(&mut client, "nullable", &query("currentMood isAvailable"), 1);
     stage.tell(99);
     let expected = json!({ "id": 99, "currentMood": null, "isAvailable": null });
@@ -169,12 +184,17 @@ fn ps_04_fields_of_the_event_arrive_when_the_subgraph_fails() {
     let stage = Stage::start_with("engine: { subscription_fetch_timeout: 300ms }");
     let mut client = stage.client();
     stage.listen(&mut client, "rich", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
-    let failures = [Behaviour::Status(500), Behaviour::Drop, Behaviour::Hang, Behaviour::Raw("nonsense".into())];
+    let failures =
+        [Behaviour::Status(500), Behaviour::Drop, Behaviour::Hang, Behaviour::Raw("nonsense".into())];
     for failure in failures {
         stage.demo.products.behave(failure.clone());
         stage.tell(3);
         let told = client.next("rich");
-        assert_eq!(told["data"], json!({ "employeeUpdated": { "id": 3, "notes": null } }), "{failure:?}: {told}");
+        assert_eq!(
+            told["data"],
+            json!({ "employeeUpdated": { "id": 3, "notes": null } }),
+            "{failure:?}: {told}"
+        );
         let error = &told["errors"][0];
         let path = error["path"].as_array().expect("a path");
         assert_eq!(path[0], "employeeUpdated", "{failure:?}: {told}");

@@ -18,6 +18,8 @@ const CONNECTING_MAX: usize = 128;
 /// With one source address the kernel's search for a free port gets slow as its range fills.
 const PER_SOURCE_ADDRESS: usize = 4_000;
 const READ_BUFFER: usize = 256 * 1024;
+/// Longer latencies count as this: ten minutes.
+const LATENCY_MAX_US: u64 = 600_000_000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// What a fleet's connections are.
@@ -34,8 +36,9 @@ pub struct Plan {
 }
 
 pub enum Speaks {
-    /// Upgrades on this path and subscribes to a root field.
-    Graphql { path: String, field: &'static str, selection: &'static str },
+    /// Upgrades on this path and subscribes to a root field. `asks` are the payloads of the subscriptions,
+    /// which connections take in turn; their results have an integer under `sequence`.
+    Graphql { path: String, field: &'static str, asks: Vec<String> },
     /// Only reads; all messages carry one id.
     Nothing { id: Id },
 }
@@ -99,7 +102,7 @@ impl Fleet {
             ready: 0,
             buffer: vec![0; READ_BUFFER],
             ledger: Ledger::new(plan.connections, plan.first),
-            latency: Histogram::new(3).expect("three digits"),
+            latency: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("three digits"),
             schedule: None,
             sample: Vec::new(),
             plan,
@@ -122,6 +125,10 @@ impl Fleet {
             }
         }
         Ok(fleet)
+    }
+
+    pub fn number(&self) -> u16 {
+        self.plan.fleet
     }
 
     pub fn len(&self) -> usize {
@@ -335,17 +342,18 @@ impl Fleet {
         self.ledger.receive(index, sequence);
         if let Some(schedule) = self.schedule.filter(|it| sequence >= it.first) {
             let late = now.saturating_duration_since(schedule.due(sequence));
-            self.latency.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
+            let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.latency.saturating_record(late.max(1));
         }
     }
 
     fn subscribe(&mut self, index: usize) -> io::Result<()> {
-        let Speaks::Graphql { field, selection, .. } = &self.plan.speaks else {
+        let Speaks::Graphql { asks, .. } = &self.plan.speaks else {
             return Err(io::Error::other("an ack without an init"));
         };
         let id = String::from_utf8_lossy(&self.connections[index].id).into_owned();
-        let query = format!("subscription {{ {field} {selection} }}");
-        let subscribe = format!(r#"{{"id":"{id}","type":"subscribe","payload":{{"query":"{query}"}}}}"#);
+        let ask = &asks[index % asks.len()];
+        let subscribe = format!(r#"{{"id":"{id}","type":"subscribe","payload":{ask}}}"#);
         // Messages are worked off in order: the pong says that the subscribe was read.
         self.say(index, Phase::Subscribing, &[&subscribe, r#"{"type":"ping"}"#])
     }

@@ -4,9 +4,9 @@ mod fan_out;
 mod hostile;
 mod neighbours;
 
-pub use fan_out::{burst, fan_out};
-pub use hostile::hostile;
-pub use neighbours::{hanging, stalled};
+pub(crate) use fan_out::{burst, fan_out};
+pub(crate) use hostile::hostile;
+pub(crate) use neighbours::{hanging, stalled};
 
 use super::{
     fleet::{Fleet, Plan, Speaks},
@@ -26,11 +26,11 @@ use std::{
 };
 
 /// How long anything may take that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all scenarios are told.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub pinning: Pinning,
     /// Clients of the wide scenarios.
     pub clients: usize,
@@ -61,8 +61,9 @@ impl Bench {
     /// Connects and subscribes a fleet and waits until the router counts its members.
     fn subscribe(&self, fleet: Members, first: u64) -> io::Result<Fleet> {
         let before = self.subscriptions();
-        let speaks =
-            Speaks::Graphql { path: "/graphql".to_owned(), field: fleet.field, selection: fleet.selection };
+        let query = format!("subscription {{ {} {} }}", fleet.field, fleet.selection);
+        let asks = vec![json!({ "query": query }).to_string()];
+        let speaks = Speaks::Graphql { path: "/graphql".to_owned(), field: fleet.field, asks };
         let plan = Plan {
             fleet: fleet.number,
             connections: fleet.members,

@@ -131,7 +131,15 @@ fn gauges(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
 fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
     for (name, help, value) in [
         ("router_engine_messages_sent", "Responses sent to subscribers", it.messages_sent),
+        ("router_engine_triggers_started", "Times a broker was asked for a feed", it.triggers_started),
+        ("router_engine_events_decoded", "Events decoded, once for all groups", it.events_decoded),
         ("router_engine_resolves", "Executions for events, one per group and event", it.resolves),
+        (
+            "router_engine_serialisations",
+            "Responses written, each once for all its readers",
+            it.serialisations,
+        ),
+        ("router_engine_deliveries", "Responses handed to the members of a group", it.deliveries),
         ("router_engine_fetches", "Requests sent to subgraphs", it.fetches),
         ("router_engine_representations", "Entities asked for in requests to subgraphs", it.representations),
         ("router_engine_results_unchanged", "Results not sent because nothing changed", it.results_unchanged),

@@ -73,7 +73,13 @@ pub struct Snapshot {
 
     // How much there was since the start.
     pub messages_sent: u64,
+    pub triggers_started: u64,
+    /// Events decoded: once each, however many groups want them.
+    pub events_decoded: u64,
     pub resolves: u64,
+    pub serialisations: u64,
+    /// Responses handed to audiences: once for each group, however many members it has.
+    pub deliveries: u64,
     pub fetches: u64,
     /// Representations over all entity fetches; divided by the fetches, the mean batch.
     pub representations: u64,

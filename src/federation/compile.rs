@@ -9,9 +9,9 @@ use super::{
 };
 use crate::plan::{
     BatchAlias, BatchFetch, BrokerCall, EntityFetch, FeedField, InputValue, OperationKind, PathSegment,
-    RequiresItem, Rewrite, RewriteSegment, RootFetch, RuleTemplate, RuleValueTemplate, Step, SubgraphId,
-    SubgraphRequest, Template, TypeNames,
+    RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest, TypeNames,
 };
+use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
     ast::{
         selection_item::SelectionItem,
@@ -275,13 +275,8 @@ impl<'a> Compiler<'a> {
         let Action::Subscribe { destinations, stream, rule } = &binding.action else {
             return Err(format!("field \"{}\" is bound to no feed", field.name));
         };
+        // Variables in them are not noted as used: what they come to is in the rendered feed and rule.
         let arguments = self.arguments(field, Defaults::PutIn)?;
-        let needed = arguments_needed(destinations, rule.as_ref());
-        for (name, value) in &arguments {
-            if needed.contains(name) {
-                variables_of(value, &mut self.variables);
-            }
-        }
         Ok(FeedField {
             field: binding.field.clone(),
             key: field.selection_identifier().into(),
@@ -311,6 +306,12 @@ impl<'a> Compiler<'a> {
         let mut arguments = Arguments::with_capacity(source.arguments.len());
         for (name, value) in &source.arguments {
             let Some(argument) = declared.iter().find(|it| *it.name == **name) else { continue };
+            // A variable that turns out to be absent leaves the default in place. Of names that repeat
+            // the last one counts, so a value that is there takes over.
+            if let (Defaults::PutIn, Value::Variable(_), Some(default)) = (defaults, value, &argument.default)
+            {
+                arguments.push((argument.name.clone(), InputValue::Json(default.clone())));
+            }
             let value = input_value(value, &argument.ty, self.schema.input_types(), defaults);
             arguments.push((argument.name.clone(), value));
         }
@@ -326,28 +327,6 @@ fn root_selections(node: &FetchNode) -> impl Iterator<Item = &FieldSelection> {
         SelectionItem::Field(field) if field.name != "__typename" => Some(field),
         _ => None,
     })
-}
-
-/// Names of the arguments that templates read: the others change nothing about what is delivered.
-fn arguments_needed(destinations: &[Template], rule: Option<&RuleTemplate>) -> BTreeSet<Arc<str>> {
-    let mut templates: Vec<&Template> = destinations.iter().collect();
-    if let Some(rule) = rule {
-        rule_templates(rule, &mut templates);
-    }
-    templates.iter().flat_map(|it| it.arguments()).filter_map(|path| path.first().cloned()).collect()
-}
-
-fn rule_templates<'r>(rule: &'r RuleTemplate, out: &mut Vec<&'r Template>) {
-    match rule {
-        RuleTemplate::And(rules) | RuleTemplate::Or(rules) => {
-            rules.iter().for_each(|it| rule_templates(it, out));
-        }
-        RuleTemplate::Not(rule) => rule_templates(rule, out),
-        RuleTemplate::In { values, .. } => out.extend(values.iter().filter_map(|it| match it {
-            RuleValueTemplate::Template(template) => Some(template),
-            RuleValueTemplate::Constant(_) => None,
-        })),
-    }
 }
 
 /// No step, the step, or several of them.

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(places.find("@d"), Some((1, 12)));
         assert_eq!(places.find("A"), Some((3, 6)));
         assert_eq!(places.find("A.a"), Some((4, 3)));
-        assert_eq!(places.find("A.type@d"), Some((5, 27)));
+        assert_eq!(places.find("A.type@d"), Some((5, 25)));
         assert_eq!(places.find("A.z"), Some((7, 17)));
         assert_eq!(places.find("A.nope"), Some((3, 6)));
         assert_eq!(places.find("X"), None);

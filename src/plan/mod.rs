@@ -10,21 +10,27 @@
 //! collide with a key that entity fetches need. (Root fields of a mutation keep the client's keys: two
 //! equal ones must both run.)
 
+mod broker;
 mod feed;
 mod fetch;
+mod group;
 mod operation;
 mod projection;
+mod rule;
+mod template;
 mod value;
 
+pub use broker::{BrokerCall, BrokerOperation};
 pub use feed::{
-    BrokerCall, BrokerOperation, Destination, Event, Feed, FeedField, FeedKey, GroupKey, GroupSpec, Position,
-    ProviderId, ProviderKind, RenderError, Rule, RuleConstant, RuleTemplate, RuleValueTemplate,
-    StreamOptions, Template, TemplatePart,
+    Destination, Event, Feed, FeedField, FeedKey, Position, ProviderId, ProviderKind, StreamOptions,
 };
 pub use fetch::{
     BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,
     SubgraphId, SubgraphRequest,
 };
+pub use group::{GroupKey, GroupSpec};
 pub use operation::{BoundOperation, Operation, OperationKind};
 pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};
+pub use rule::{Rule, RuleConstant, RuleTemplate, RuleValueTemplate};
+pub use template::{RenderError, Template, TemplatePart};
 pub use value::InputValue;

@@ -30,8 +30,8 @@ pub struct Operation {
     pub projection: Projection,
     /// The broker side of an event subscription. `None` for queries and mutations.
     pub feed: Option<FeedField>,
-    /// Variables that reach a subgraph, a broker, a rule or the response, sorted. Others do not split
-    /// groups.
+    /// Variables that reach a subgraph or a publishing broker, sorted. Others do not split groups; those in
+    /// a feed's arguments do so by what the feed and its rule come to.
     pub variables_used: Vec<Arc<str>>,
     /// Every subgraph that `steps` may ask, sorted.
     pub subgraphs: Vec<SubgraphId>,

@@ -95,7 +95,10 @@ impl State {
         snapshot.triggers = hub.triggers;
         snapshot.groups = hub.groups;
         snapshot.resolvers_in_flight = hub.in_flight;
+        snapshot.triggers_started = hub.triggers_started;
+        snapshot.events_decoded = hub.events_received;
         snapshot.resolves = hub.resolves;
+        snapshot.deliveries = hub.delivers;
         snapshot.events_unreadable = hub.events_invalid;
         snapshot.events_lost = hub.events_lost + hub.backlog_events_dropped;
         snapshot.subscriptions_started = hub.joins;
@@ -109,6 +112,7 @@ impl State {
 
     fn add_execution(&self, snapshot: &mut Snapshot) {
         let counters = self.executor.counters();
+        snapshot.serialisations = counters.serialisations.load(Ordering::Relaxed);
         snapshot.fetches = counters.fetches.load(Ordering::Relaxed);
         snapshot.representations = counters.representations.load(Ordering::Relaxed);
         let refused = self.pool.counters().prepare_refused.load(Ordering::Relaxed);

@@ -18,7 +18,7 @@ const BODY: &str = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed
 const SCENARIO: &str = "fan-out";
 
 /// Memory and CPU of subscribers that wait, then deliveries against `floor-send`, rounds alternating.
-pub fn fan_out(settings: &Settings) -> io::Result<Vec<Row>> {
+pub(crate) fn fan_out(settings: &Settings) -> io::Result<Vec<Row>> {
     let bench = Bench::start(settings.pinning)?;
     let pid = bench.router.pid();
     let mut warm = bench.subscribe(Members::plain(9, WARM_UP), 1)?;
@@ -97,14 +97,18 @@ fn complete(fleet: &mut Fleet, last: u64) -> io::Result<()> {
     if fleet.collect(last, PATIENCE)? {
         return Ok(());
     }
-    Err(io::Error::other(format!("deliveries are not as they should be: {}", fleet.ledger.describe(last))))
+    Err(io::Error::other(format!(
+        "deliveries of fleet {} up to {last} are not as they should be: {}",
+        fleet.number(),
+        fleet.ledger.describe(last)
+    )))
 }
 
 const BURST_EVENTS: u64 = 100;
 const BURST_CLIENTS_MAX: usize = 5_000;
 
 /// Events published back to back: everybody gets each of them, once and in order.
-pub fn burst(settings: &Settings) -> io::Result<Vec<Row>> {
+pub(crate) fn burst(settings: &Settings) -> io::Result<Vec<Row>> {
     let bench = Bench::start(settings.pinning)?;
     let mut clients = bench.subscribe(Members::plain(0, settings.clients.min(BURST_CLIENTS_MAX)), 1)?;
     bench.probe(&mut clients, "ticks")?;

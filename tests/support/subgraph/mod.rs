@@ -57,7 +57,9 @@ impl Behaviour {
     fn delay(&self, number: u64) -> Duration {
         match *self {
             Self::Delay(time) => time,
-            Self::Scatter { seed, most } => most.mul_f64(fastrand::Rng::with_seed(seed ^ (number << 32)).f64()),
+            Self::Scatter { seed, most } => {
+                most.mul_f64(fastrand::Rng::with_seed(seed ^ (number << 32)).f64())
+            }
             _ => Duration::ZERO,
         }
     }

@@ -1,0 +1,93 @@
+//! Groups: which subscriptions share their responses.
+
+use super::{BoundOperation, FeedKey, Operation, RenderError, Rule, feed::hash_of, template::Arguments};
+use crate::graphql::Variables;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+/// What a group is made of: subscriptions with equal keys get the same bytes for every event.
+#[derive(Debug)]
+pub struct GroupSpec {
+    pub key: GroupKey,
+    pub feed: FeedKey,
+    pub rule: Option<Rule>,
+    /// Variables reduced to those that matter.
+    pub bound: BoundOperation,
+}
+
+impl GroupSpec {
+    /// Puts the variables of one request into the operation's feed.
+    ///
+    /// # Panics
+    /// When the operation is no event subscription.
+    pub fn render(bound: BoundOperation) -> Result<Self, RenderError> {
+        let field = bound.operation.feed.as_ref().expect("an event subscription");
+        let arguments = Arguments::new(&field.arguments, &bound.variables);
+        let feed = FeedKey::new(field.render(&arguments)?);
+        let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
+        let mut variables = Variables::new();
+        for name in &bound.operation.variables_used {
+            if let Some(value) = bound.variables.get(name) {
+                variables.set(name.clone(), value.clone());
+            }
+        }
+        let bound = BoundOperation { operation: bound.operation.clone(), variables };
+        let key = GroupKey::new(&feed, rule.as_ref(), &bound);
+        Ok(Self { key, feed, rule, bound })
+    }
+}
+
+/// Identity of a group: feed, canonical operation, projection, variables that matter, rule constants.
+///
+/// The hash only accelerates; equality is decided on everything.
+#[derive(Clone, Debug)]
+pub struct GroupKey {
+    hash: u64,
+    feed: FeedKey,
+    rule: Option<Arc<Rule>>,
+    operation: Arc<Operation>,
+    variables: Variables,
+}
+
+impl GroupKey {
+    fn new(feed: &FeedKey, rule: Option<&Rule>, bound: &BoundOperation) -> Self {
+        let operation = bound.operation.clone();
+        let identity = (&operation.canonical, &operation.projection.shape, &bound.variables, rule);
+        let hash = hash_of(&(feed.hash, identity));
+        let (rule, variables) = (rule.cloned().map(Arc::new), bound.variables.clone());
+        Self { hash, feed: feed.clone(), rule, operation, variables }
+    }
+
+    fn same_operation(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.operation, &other.operation)
+            || (self.operation.canonical == other.operation.canonical
+                && self.operation.projection.shape == other.operation.projection.shape)
+    }
+
+    /// A key that collides with every other one of its kind, for tests of full comparison.
+    #[cfg(test)]
+    pub(crate) fn with_hash(mut self, hash: u64) -> Self {
+        self.hash = hash;
+        self
+    }
+}
+
+impl PartialEq for GroupKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && self.feed == other.feed
+            && self.variables == other.variables
+            && self.rule == other.rule
+            && self.same_operation(other)
+    }
+}
+
+impl Eq for GroupKey {}
+
+impl Hash for GroupKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}

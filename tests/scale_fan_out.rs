@@ -1,0 +1,122 @@
+//! Ten thousand equal subscribers cost what one costs, up to the sockets; every figure is a counter.
+//!
+//! The clients live in this process, the router in its own: each may have 20,000 descriptors.
+#![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+
+#[path = "support/load.rs"]
+mod load;
+#[path = "support/nats.rs"]
+mod nats;
+mod support;
+
+use load::{Crowd, PATIENCE, collect, employee, process::settled_rss_anon};
+use nats::NatsServer;
+use serde_json::{Value, json};
+use std::{fs, sync::Mutex};
+use support::{Demo, router::Router, wait::wait_until};
+
+/// The wide stories take turns: together they would need more descriptors than a process may have.
+static WIDE: Mutex<()> = Mutex::new(());
+
+const CLIENTS: usize = 10_000;
+
+/// The same question in other words: none of this may make a difference.
+fn same_question() -> Vec<Value> {
+    let selection = "{ sequence: id details { forename } notes }";
+    let literal = format!("subscription {{ employeeUpdated(employeeID: 3) {selection} }}");
+    let spaced = literal.replace(' ', "\n   ").replace("{\n", "{ # a comment\n");
+    let variable = |name: &str| {
+        format!("subscription S(${name}: Int!) {{ employeeUpdated(employeeID: ${name}) {selection} }}")
+    };
+    vec![
+        json!({ "query": literal }),
+        json!({ "query": spaced }),
+        json!({ "query": literal, "extensions": {}, "variables": {} }),
+        json!({ "query": variable("id"), "variables": { "id": 3 } }),
+        json!({ "query": variable("employee"), "variables": { "employee": 3 }, "operationName": "S" }),
+        json!({ "query": format!("{literal} query Other {{ employees {{ id }} }}").replacen("subscription", "subscription Mine", 1), "operationName": "Mine" }),
+    ]
+}
+
+#[test]
+fn one_event_costs_one_of_everything() {
+    let _turn = WIDE.lock();
+    let (demo, nats) = (Demo::start(), NatsServer::start());
+    let providers = format!("nats: [{{ id: default, url: \"{}\" }}]", nats.url());
+    let router = Router::start(&demo.config("").replace("memory: [{ id: default }]", &providers));
+    let crowd = Crowd { asks: same_question(), first: 3, ..Crowd::plain(1, CLIENTS) };
+    let mut fleet = crowd.join(&router);
+
+    assert_eq!(router.state()["counts"], json!({ "triggers": 1, "groups": 1, "members": CLIENTS }));
+    let listened = nats.subjects().into_iter().filter(|it| it.starts_with("employeeUpdated"));
+    assert_eq!(listened.collect::<Vec<_>>(), ["employeeUpdated.3"]);
+
+    let before = router.metrics();
+    let mut publisher = nats.client();
+    publisher.publish("employeeUpdated.3", employee(3).to_string().as_bytes());
+    publisher.flush();
+    collect(&mut fleet, 3);
+    let after = router.metrics();
+    let grown = |name: &str| after.sum(name) - before.sum(name);
+    for (name, by) in [
+        ("router_streams_received_messages_total", 1.0),
+        ("router_engine_events_decoded_total", 1.0),
+        ("router_engine_resolves_total", 1.0),
+        ("router_engine_serialisations_total", 1.0),
+        ("router_engine_deliveries_total", 1.0),
+        ("router_engine_fetches_total", 2.0),
+        ("router_engine_representations_total", 2.0),
+        ("router_engine_messages_sent_total", CLIENTS as f64),
+    ] {
+        assert_eq!(grown(name), by, "{name}");
+    }
+    assert_eq!(after.sum("router_engine_triggers_started_total"), 1.0);
+    assert_eq!((demo.employees.request_count(), demo.products.request_count()), (1, 1));
+}
+
+#[test]
+fn idle_clients_cost_no_thread_and_little_memory() {
+    let _turn = WIDE.lock();
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    // Caches, pools and the allocator's arenas are there once somebody has been served.
+    drop(Crowd::plain(9, 100).join(&router));
+    wait_until("the first have left", PATIENCE, || load::members(&router) == 0);
+
+    let (alone, memory) = (threads(router.pid()), settled_rss_anon(router.pid()));
+    let first = Crowd::plain(1, 1_000).join(&router);
+    assert_eq!(threads(router.pid()), alone);
+    let rest = Crowd::plain(2, CLIENTS - 1_000).join(&router);
+    assert_eq!(threads(router.pid()), alone);
+
+    let added = settled_rss_anon(router.pid()).saturating_sub(memory);
+    let per_10_000 = added as f64 * 10_000.0 / CLIENTS as f64 / 1e6;
+    println!("10,000 idle clients add {per_10_000:.1} MB to {:.1} MB", memory as f64 / 1e6);
+    assert!(per_10_000 <= 25.0, "10,000 idle clients add {per_10_000:.1} MB");
+    drop((first, rest));
+}
+
+#[test]
+fn a_burst_reaches_everybody_in_order() {
+    const MEMBERS: usize = 5_000;
+    const EVENTS: u64 = 100;
+    let _turn = WIDE.lock();
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut fleet = Crowd::plain(1, MEMBERS).join(&router);
+    for sequence in 1..=EVENTS {
+        assert_eq!(router.publish("employeeUpdated.1", &employee(sequence)), 202);
+    }
+    collect(&mut fleet, EVENTS);
+    assert_eq!(fleet.ledger.delivered, MEMBERS as u64 * EVENTS);
+    assert_eq!(router.metrics().sum("router_engine_resolves_total"), EVENTS as f64);
+}
+
+/// Names of a process's threads, sorted.
+fn threads(pid: u32) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let name = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
+    let mut names: Vec<String> = tasks.filter_map(|task| name(task.ok()?)).collect();
+    names.sort();
+    names
+}
