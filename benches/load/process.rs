@@ -45,7 +45,7 @@ pub(super) fn rss_anon(pid: u32) -> u64 {
 }
 
 /// Waits until memory has stopped changing, five seconds at most, and returns it.
-pub(super) fn settled_rss_anon(pid: u32) -> u64 {
+pub fn settled_rss_anon(pid: u32) -> u64 {
     let (mut last, mut steady) = (rss_anon(pid), 0);
     for _ in 0..50 {
         thread::park_timeout(Duration::from_millis(100));

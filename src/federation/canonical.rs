@@ -5,10 +5,7 @@
 
 use super::{
     selection::{Field, Selection},
-<<<<<<< HEAD
     types::{Types, named},
-=======
->>>>>>> wip/scale
     values::variables_in,
 };
 use crate::plan::OperationKind;
@@ -20,11 +17,7 @@ use graphql_tools::{
     },
 };
 use std::{
-<<<<<<< HEAD
     collections::{BTreeMap, BTreeSet, HashSet},
-=======
-    collections::{BTreeMap, BTreeSet},
->>>>>>> wip/scale
     hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
@@ -88,42 +81,34 @@ pub(super) struct Context<'a> {
 }
 
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
-<<<<<<< HEAD
-/// mutation keep the client's keys, because two equal ones must both run.
-///
-/// Wherever a value can be of several types, `__typename` is asked for.
-=======
 /// mutation keep the client's keys, because two equal ones must both run. A subscription's root field goes
 /// without its arguments: they choose the feed and the rule, which tell subscriptions apart by themselves,
 /// so it does not matter here how the client has spelt them.
->>>>>>> wip/scale
+///
+/// Wherever a value can be of several types, `__typename` is asked for.
 pub(super) fn planner_document(
     context: &Context<'_>,
     kind: OperationKind,
     fields: &[Field],
     variables: &[VariableDefinition],
 ) -> Document {
-<<<<<<< HEAD
     let key = |it: &Field| match kind {
         OperationKind::Mutation => it.response_key.clone(),
         _ => it.key.clone(),
+    };
+    let without_arguments: Vec<Field>;
+    let fields = match kind {
+        OperationKind::Subscription => {
+            without_arguments =
+                fields.iter().map(|it| Field { arguments: Vec::new(), ..it.clone() }).collect();
+            &without_arguments[..]
+        }
+        OperationKind::Query | OperationKind::Mutation => fields,
     };
     let selections = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
     let selection_set = set(selections.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
     let variable_definitions = used_variables(fields, variables);
-=======
-    let selection_set = set(fields
-        .iter()
-        .map(|it| match kind {
-            OperationKind::Query => field(it, &it.key, &it.arguments),
-            OperationKind::Mutation => field(it, &it.response_key, &it.arguments),
-            OperationKind::Subscription => field(it, &it.key, &[]),
-        })
-        .collect());
-    let (position, name, directives) = (Pos::default(), None, Vec::new());
-    let variable_definitions = used(variables, &selection_set);
->>>>>>> wip/scale
     let operation = match kind {
         OperationKind::Query => OperationDefinition::Query(query::Query {
             position,
@@ -150,7 +135,6 @@ pub(super) fn planner_document(
     Document { definitions: vec![Definition::Operation(operation)] }
 }
 
-<<<<<<< HEAD
 /// Definitions of the variables that are left when conditions are decided, by name.
 fn used_variables(fields: &[Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
     fn add(field: &Field, names: &mut BTreeSet<Arc<str>>) {
@@ -217,42 +201,6 @@ impl Context<'_> {
             }),
         }
     }
-=======
-/// The definitions of those variables that a selection set uses: others were in conditions, which are
-/// decided, or in a subscription's root field.
-fn used(variables: &[VariableDefinition], selection_set: &SelectionSet) -> Vec<VariableDefinition> {
-    let (mut found, mut sets) = (BTreeSet::new(), vec![selection_set]);
-    while let Some(set) = sets.pop() {
-        for item in &set.items {
-            match item {
-                query::Selection::Field(it) => {
-                    it.arguments.iter().for_each(|(_, value)| variables_in(value, &mut found));
-                    sets.push(&it.selection_set);
-                }
-                query::Selection::InlineFragment(it) => sets.push(&it.selection_set),
-                query::Selection::FragmentSpread(_) => {}
-            }
-        }
-    }
-    variables.iter().filter(|it| found.contains(it.name.as_str())).cloned().collect()
-}
-
-fn set(items: Vec<query::Selection>) -> SelectionSet {
-    SelectionSet { span: (Pos::default(), Pos::default()), items }
-}
-
-fn field(source: &Field, key: &str, arguments: &[(String, Value)]) -> query::Selection {
-    let mut items: Vec<_> = source.selections.iter().map(selection).collect();
-    if items.is_empty() && source.is_composite {
-        items.push(query::Selection::Field(plain_field("__typename")));
-    }
-    query::Selection::Field(query::Field {
-        alias: (key != source.name).then(|| key.to_owned()),
-        arguments: arguments.to_vec(),
-        selection_set: set(items),
-        ..plain_field(&source.name)
-    })
->>>>>>> wip/scale
 }
 
 fn plain_field(name: &str) -> query::Field {
@@ -266,7 +214,6 @@ fn plain_field(name: &str) -> query::Field {
     }
 }
 
-<<<<<<< HEAD
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,16 +253,5 @@ mod tests {
         ];
         let keys: BTreeSet<String> = different.iter().map(|it| key(it)).collect();
         assert_eq!(keys.len(), different.len());
-=======
-fn selection(source: &Selection) -> query::Selection {
-    match source {
-        Selection::Field(it) => field(it, &it.key, &it.arguments),
-        Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
-            position: Pos::default(),
-            type_condition: Some(TypeCondition::On(condition.clone())),
-            directives: Vec::new(),
-            selection_set: set(selections.iter().map(selection).collect()),
-        }),
->>>>>>> wip/scale
     }
 }
