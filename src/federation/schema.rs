@@ -127,8 +127,13 @@ impl Schema {
             None => compose(&graphs.subgraphs, &events),
             Some(supergraph) => graft(supergraph, &events),
         };
-        let composed = composed.map_err(LoadErrors)?;
-        Self::from_supergraph(composed, graphs, events)
+        let loaded = composed.map_err(LoadErrors).and_then(|it| Self::from_supergraph(it, graphs, events));
+        loaded.map_err(|mut errors| {
+            let file = graphs.supergraph.as_ref().and_then(|it| it.file.as_ref());
+            let nowhere = errors.0.iter_mut().filter(|it| it.graph.is_none() && it.file.is_none());
+            nowhere.for_each(|it| it.file = file.cloned());
+            errors
+        })
     }
 
     fn from_supergraph(
@@ -259,9 +264,8 @@ impl Schema {
             if let Some(node) = &plan.node {
                 steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
             }
-            plan.to_string().hash(&mut fetches);
         }
-        format!("{:?}", compiler.feed).hash(&mut fetches);
+        format!("{steps:?} {:?}", compiler.feed).hash(&mut fetches);
         for id in &compiler.subgraphs {
             self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
         }
