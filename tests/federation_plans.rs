@@ -593,6 +593,17 @@ fn newer_federation_links_and_null_arguments_of_own_directives_compose() {
 }
 
 #[test]
+fn protection_that_nobody_enforces_is_said_out_loud() {
+    let sdl = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: [\"@authenticated\"]) type Query { a: Int @authenticated }";
+    let schema = load(&Graphs {
+        subgraphs: vec![SubgraphSource { name: "a".into(), sdl: sdl.into(), ..SubgraphSource::default() }],
+        ..Graphs::default()
+    });
+    assert!(schema.notes().iter().any(|it| it.contains("@authenticated")), "{:?}", schema.notes());
+    assert!(load(&demo()).notes().is_empty());
+}
+
+#[test]
 fn several_wrong_graphs_are_all_reported() {
     let error = Schema::load(&Graphs {
         subgraphs: vec![

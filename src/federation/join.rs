@@ -146,6 +146,18 @@ pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
     errors
 }
 
+/// Says which authorization directives are in use, since nothing here enforces them.
+pub(super) fn unenforced(sdl: &str) -> Option<String> {
+    let uses = |directive: &str| {
+        let mut lines = sdl.lines().filter(|it| !it.trim_start().starts_with("directive "));
+        lines.any(|it| it.contains(directive))
+    };
+    let found: Vec<&str> =
+        ["@authenticated", "@requiresScopes(", "@policy("].into_iter().filter(|it| uses(it)).collect();
+    let names = found.join(", ").replace('(', "");
+    (!found.is_empty()).then(|| format!("the graphs use {names}, which planning does not enforce"))
+}
+
 impl Join<'_> {
     fn check_graphs(&self, at: String, directives: &[&Directive], errors: &mut Vec<LoadError>) {
         let unknown = |it: &&&Directive| {

@@ -9,7 +9,7 @@ use super::{
     events::{self, Action, Binding, EventGraph},
     graft::{Services, graft},
     introspection::{answer, public_schema},
-    join::check_supported,
+    join::{check_supported, unenforced},
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
@@ -156,6 +156,7 @@ impl Schema {
         let subgraphs = subgraphs(graphs, &planner, &event_graphs);
         let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
         let mut notes = composed.notes;
+        notes.extend(unenforced(&composed.sdl));
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
