@@ -369,6 +369,31 @@ fn c_nats_26_two_subjects_feed_one_field() {
     assert_eq!(router.metrics().get("router_engine_triggers"), 1.0);
 }
 
+/// C-NATS-29: fields without a filter are told, fields with one are not; both live on.
+#[test]
+fn c_nats_29_invalid_json() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    stage.listen(&mut client, "plain", "subscription { anyUpdated { id } }", 1);
+    stage.listen(&mut client, "filtered", "subscription { othersUpdated { id } }", 2);
+    let mut broker = stage.nats.client();
+    for payload in ["", "no JSON", r#"{"id":2"#, r#"{"id":2}}"#, "[{\"id\":2}]", "\"id\"", "\u{0}"] {
+        broker.publish("employees.updated", payload.as_bytes());
+    }
+    broker.publish("employees.updated", b"{\"id\":\xff}");
+    broker.flush();
+    for _ in 0..8 {
+        let expected = json!({ "errors": [{ "message": "Invalid message received" }], "data": null });
+        assert_eq!(client.next("plain"), expected);
+    }
+    stage.publish(&[("employees.updated", employee(2))]);
+    let mut both = [client.message(), client.message()];
+    both.sort_by_key(|it| it["id"].to_string());
+    assert_eq!((&both[0]["id"], &both[1]["id"]), (&json!("filtered"), &json!("plain")));
+    assert_eq!(both[0]["payload"], json!({ "data": { "othersUpdated": { "id": 2 } } }));
+    assert_eq!(stage.router.metrics().sum("router_engine_events_unreadable_total"), 8.0);
+}
+
 /// C-TRG-1.
 #[test]
 fn c_trg_1_one_subject_and_two_selections_are_one_trigger() {

@@ -3,7 +3,7 @@
 use super::BAD_CONFIGURATION;
 use crate::{
     config::{Config, LogLevel},
-    server::{Server, StartError},
+    server::Server,
 };
 use std::{io, process::ExitCode};
 use tracing::Level;
@@ -20,7 +20,7 @@ pub(super) fn serve(config: &Config) -> ExitCode {
     };
     match Server::start(options) {
         Ok(server) => run(server, config),
-        Err(error @ (StartError::Graph(_) | StartError::Subgraphs(_))) => refuse(&error),
+        Err(error) if error.is_configuration() => refuse(&error),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
