@@ -380,6 +380,47 @@ fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
 }
 
 #[test]
+fn canonical_text_tells_operations_of_different_schemas_apart() {
+    let canonical = |graphs: &Graphs| plan(&load(graphs), "{ employeeFromEvent(id: 1) { id } }").canonical;
+    let mut other = demo();
+    other.event_graphs[0].sdl = other.event_graphs[0].sdl.replace("getEmployee.{{", "fetchEmployee.{{");
+    assert_ne!(canonical(&demo()), canonical(&other), "another subject");
+    let mut elsewhere = demo();
+    elsewhere.subgraphs[0].routing_url = "http://elsewhere".into();
+    assert_eq!(canonical(&demo()), canonical(&elsewhere), "no subgraph is asked");
+    let enriched = |graphs: &Graphs| plan(&load(graphs), "{ employees { id } }").canonical;
+    assert_ne!(enriched(&demo()), enriched(&elsewhere));
+}
+
+#[test]
+fn subscriptions_of_subgraphs_are_refused_when_planned() {
+    let mut graphs = demo();
+    graphs.subgraphs[0].sdl.push_str(" type Subscription { clock: Int }");
+    let schema = load(&graphs);
+    let document = schema.parse("subscription { clock }", None, &Limits::default()).expect("valid");
+    let errors = schema.plan(&document, &Variables::new()).expect_err("no feed");
+    assert_eq!(errors[0].code, Some("OPERATION_PLANNING_FAILED"));
+    assert!(errors[0].message.contains("served by subgraph \"employees\""), "{errors:?}");
+}
+
+#[test]
+fn a_supergraph_that_the_planner_chokes_on_is_an_error() {
+    let composed = load(&Graphs { event_graphs: Vec::new(), ..demo() });
+    let sdl = composed.supergraph_sdl();
+    for broken in [
+        sdl.replace("key: \"id tag\"", "key: \"id {\""),
+        sdl.replace("@join__field(graph: EMPLOYEES)", "@join__field(graph: NOWHERE)"),
+        sdl.replace("type Query ", "type Quarry "),
+        "type Query { a: Int }".to_owned(),
+        "nonsense".to_owned(),
+    ] {
+        let supergraph = Some(SupergraphSource { sdl: broken, file: Some("supergraph.graphql".into()) });
+        let error = Schema::load(&Graphs { supergraph, ..Graphs::default() }).expect_err("broken");
+        assert!(error.to_string().starts_with("supergraph.graphql: "), "{error}");
+    }
+}
+
+#[test]
 fn event_graphs_are_not_taken_for_subgraphs() {
     let subgraphs = vec![subgraph("employees"), subgraph("events")];
     let error = Schema::load(&Graphs { subgraphs, ..Graphs::default() }).expect_err("misplaced");
@@ -549,6 +590,17 @@ fn newer_federation_links_and_null_arguments_of_own_directives_compose() {
     });
     assert!(schema.notes()[0].contains("v2.11"), "{:?}", schema.notes());
     assert_eq!(steps(&schema, "{ a b }"), "a{a b}");
+}
+
+#[test]
+fn protection_that_nobody_enforces_is_said_out_loud() {
+    let sdl = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: [\"@authenticated\"]) type Query { a: Int @authenticated }";
+    let schema = load(&Graphs {
+        subgraphs: vec![SubgraphSource { name: "a".into(), sdl: sdl.into(), ..SubgraphSource::default() }],
+        ..Graphs::default()
+    });
+    assert!(schema.notes().iter().any(|it| it.contains("@authenticated")), "{:?}", schema.notes());
+    assert!(load(&demo()).notes().is_empty());
 }
 
 #[test]

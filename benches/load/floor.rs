@@ -10,10 +10,10 @@ use std::{
 };
 
 /// The argument under which this program becomes the floor.
-pub(crate) const ROLE: &str = "floor-send";
+pub const ROLE: &str = "floor-send";
 
 /// The floor's process, driven over its standard streams.
-pub(crate) struct Floor {
+pub struct Floor {
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -22,7 +22,7 @@ pub(crate) struct Floor {
 
 impl Floor {
     /// Starts a floor that expects this many connections.
-    pub(crate) fn start(connections: usize, pinning: Pinning) -> io::Result<Self> {
+    pub fn start(connections: usize, pinning: Pinning) -> io::Result<Self> {
         let own = env::current_exe()?;
         let mut command = match pinning.server() {
             [] => Command::new(&own),
@@ -40,22 +40,22 @@ impl Floor {
         Ok(Self { child, commands, answers, address })
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits until every expected connection was accepted.
-    pub(crate) fn accepted(&mut self) -> io::Result<()> {
+    pub fn accepted(&mut self) -> io::Result<()> {
         answer(&mut self.answers).map(drop)
     }
 
     /// Asks for one round; [`Floor::sent`] tells when it is over.
-    pub(crate) fn send(&mut self, frame: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, frame: &[u8]) -> io::Result<()> {
         self.commands.write_all(&(frame.len() as u64).to_be_bytes())?;
         self.commands.write_all(frame)
     }
 
-    pub(crate) fn sent(&mut self) -> io::Result<()> {
+    pub fn sent(&mut self) -> io::Result<()> {
         answer(&mut self.answers).map(drop)
     }
 }
@@ -75,7 +75,7 @@ fn answer(answers: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// What the floor's process does.
-pub(crate) fn run(connections: usize) -> io::Result<()> {
+pub fn run(connections: usize) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut answers = io::stdout();
     writeln!(answers, "{}", listener.local_addr()?)?;

@@ -2,22 +2,22 @@
 
 use serde_json::Value;
 
-pub(super) const TEXT: u8 = 0x1;
-pub(super) const CLOSE: u8 = 0x8;
-pub(super) const PING: u8 = 0x9;
-pub(super) const PONG: u8 = 0xA;
+pub const TEXT: u8 = 0x1;
+pub const CLOSE: u8 = 0x8;
+pub const PING: u8 = 0x9;
+pub const PONG: u8 = 0xA;
 
-pub(super) const ID_LEN: usize = 36;
-pub(super) type Id = [u8; ID_LEN];
+pub const ID_LEN: usize = 36;
+pub type Id = [u8; ID_LEN];
 
 /// The id of a subscription: as long as the UUIDs that clients use, and telling whose it is.
-pub(super) fn id_of(fleet: u16, connection: usize) -> Id {
+pub fn id_of(fleet: u16, connection: usize) -> Id {
     let text = format!("{fleet:08x}-0000-4000-8000-{connection:012x}");
     text.into_bytes().try_into().expect("36 characters")
 }
 
 /// Appends a client's frame, masked with the key 0: legal, and the bytes stay readable.
-pub(super) fn put_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+pub fn put_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.push(0x80 | opcode);
     match u16::try_from(payload.len()).expect("clients here say little") {
         short @ 0..126 => out.push(0x80 | short as u8),
@@ -31,7 +31,7 @@ pub(super) fn put_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 }
 
 /// A whole frame at the start of some bytes.
-pub(super) struct Frame<'a> {
+pub struct Frame<'a> {
     pub opcode: u8,
     pub payload: &'a [u8],
     /// Header and payload.
@@ -39,7 +39,7 @@ pub(super) struct Frame<'a> {
 }
 
 /// The first frame, or `None` while it is not all there. Servers neither mask nor, here, fragment.
-pub(super) fn first_frame(bytes: &[u8]) -> Option<Frame<'_>> {
+pub fn first_frame(bytes: &[u8]) -> Option<Frame<'_>> {
     let (&[head, length], rest) = bytes.split_first_chunk::<2>()?;
     let (length, rest) = match length & 0x7f {
         126 => {
@@ -59,7 +59,7 @@ pub(super) fn first_frame(bytes: &[u8]) -> Option<Frame<'_>> {
 
 /// What a text message of the server says.
 #[derive(Debug, PartialEq)]
-pub(super) enum Message<'a> {
+pub enum Message<'a> {
     Ack,
     Pong,
     Next {
@@ -71,7 +71,7 @@ pub(super) enum Message<'a> {
 }
 
 /// Finds what matters by scanning: a full parse per message would make the client the bottleneck.
-pub(super) fn read_message(text: &[u8]) -> Message<'_> {
+pub fn read_message(text: &[u8]) -> Message<'_> {
     let head = &text[..find(text, br#""payload":"#).unwrap_or(text.len())];
     match value_after(head, br#""type":""#) {
         Some(b"next") => {
@@ -88,7 +88,7 @@ pub(super) fn read_message(text: &[u8]) -> Message<'_> {
 }
 
 /// Whether a `next` is well-formed as a whole: valid JSON with exactly the members it should have.
-pub(super) fn is_whole(text: &[u8], field: &str) -> bool {
+pub fn is_whole(text: &[u8], field: &str) -> bool {
     let Ok(Value::Object(message)) = serde_json::from_slice(text) else { return false };
     let payload = message.get("payload").and_then(Value::as_object);
     let data = payload.and_then(|it| it.get("data")?.get(field)?.as_object());

@@ -1,11 +1,11 @@
 //! The account of one fleet: which connection got which event, and everything that was not as it should.
 
 /// Events carry sequence numbers from 1; 0 is a probe that proves a subscription is live.
-pub(super) const PROBE: u64 = 0;
+pub const PROBE: u64 = 0;
 
 /// Expects of every connection each sequence number once and in order.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub struct Ledger {
     /// Per connection, the number that should come next.
     next: Vec<u64>,
     probed: Vec<bool>,
@@ -25,11 +25,11 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// `first` is the first number that these connections must see.
-    pub(super) fn new(connections: usize, first: u64) -> Self {
+    pub fn new(connections: usize, first: u64) -> Self {
         Self { next: vec![first; connections], probed: vec![false; connections], ..Self::default() }
     }
 
-    pub(super) fn receive(&mut self, connection: usize, sequence: u64) {
+    pub fn receive(&mut self, connection: usize, sequence: u64) {
         if sequence == PROBE {
             self.probes += usize::from(!self.probed[connection]);
             self.probed[connection] = true;
@@ -50,19 +50,19 @@ impl Ledger {
     }
 
     /// Deliveries that should have happened, `last` included, and have not.
-    pub(super) fn missing(&self, last: u64) -> u64 {
+    pub fn missing(&self, last: u64) -> u64 {
         let behind: u64 = self.next.iter().map(|next| (last + 1).saturating_sub(*next)).sum();
         behind + self.holes.len() as u64
     }
 
     /// Everything that went wrong up to and including `last`.
-    pub(super) fn faults(&self, last: u64) -> u64 {
+    pub fn faults(&self, last: u64) -> u64 {
         let Self { duplicates, out_of_order, misrouted, unexpected, closed, .. } = self;
         self.missing(last) + duplicates + out_of_order + misrouted + unexpected + closed
     }
 
     /// One line for people who must find out what happened.
-    pub(super) fn describe(&self, last: u64) -> String {
+    pub fn describe(&self, last: u64) -> String {
         format!(
             "delivered {}, missing {}, duplicate {}, out of order {}, misrouted {}, unexpected {}, closed {}",
             self.delivered,

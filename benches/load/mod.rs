@@ -6,11 +6,11 @@
 #![allow(unreachable_pub, reason = "a bench has no outside")]
 
 mod fleet;
-pub(crate) mod floor;
+pub mod floor;
 mod frame;
 mod ledger;
 mod process;
-pub(crate) mod report;
-pub(crate) mod scenarios;
+pub mod report;
+pub mod scenarios;
 
-pub(crate) use process::Pinning;
+pub use process::Pinning;

@@ -4,31 +4,31 @@ use std::{fs, process::Command, thread, time::Duration};
 
 /// One core for the server, another for the client, where the machine allows it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pinning {
+pub struct Pinning {
     on: bool,
 }
 
 impl Pinning {
     /// Moves this process to the client's core; servers are started on theirs.
-    pub(crate) fn choose() -> Self {
+    pub fn choose() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let own = std::process::id().to_string();
         let pinned = || Command::new("taskset").args(["-a", "-cp", "1", &own]).output();
         Self { on: cores >= 2 && pinned().is_ok_and(|it| it.status.success()) }
     }
 
-    pub(crate) fn is_on(self) -> bool {
+    pub fn is_on(self) -> bool {
         self.on
     }
 
     /// The command that a server is started under.
-    pub(crate) fn server(self) -> &'static [&'static str] {
+    pub fn server(self) -> &'static [&'static str] {
         if self.on { &["taskset", "-c", "0"] } else { &[] }
     }
 }
 
 /// Nanoseconds that the threads of a process have run; threads that ended do not count.
-pub(super) fn cpu_ns(pid: u32) -> u64 {
+pub fn cpu_ns(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
     let run = |path: std::path::PathBuf| -> Option<u64> {
         fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
@@ -37,7 +37,7 @@ pub(super) fn cpu_ns(pid: u32) -> u64 {
 }
 
 /// Bytes of anonymous memory that are resident.
-pub(super) fn rss_anon(pid: u32) -> u64 {
+pub fn rss_anon(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
     let line = status.lines().find_map(|it| it.strip_prefix("RssAnon:")).expect("Linux 4.5 or later");
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");

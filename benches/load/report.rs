@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 
 /// One measured figure.
 #[derive(Debug, Serialize)]
-pub(crate) struct Row {
+pub struct Row {
     pub scenario: &'static str,
     pub what: String,
     pub value: f64,
@@ -15,26 +15,26 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn met(&self) -> bool {
+    pub fn met(&self) -> bool {
         // A figure that is no number has not met anything.
         self.bar.is_none_or(|bar| self.value <= bar)
     }
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub struct Report {
     /// Whether server and client had a core each.
     pub pinned: bool,
     pub rows: Vec<Row>,
 }
 
 impl Report {
-    pub(crate) fn met(&self) -> bool {
+    pub fn met(&self) -> bool {
         self.rows.iter().all(Row::met)
     }
 
     /// A line per row; those that missed their bar say so.
-    pub(crate) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let mut table =
             format!("{:<10} {:<58} {:>10} {:<8} {:>8}\n", "scenario", "what", "value", "unit", "at most");
         for row in &self.rows {
@@ -46,7 +46,7 @@ impl Report {
         table
     }
 
-    pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
+    pub fn write(&self, file: &Path) -> io::Result<()> {
         fs::write(file, serde_json::to_string_pretty(self).map_err(io::Error::other)?)
     }
 }

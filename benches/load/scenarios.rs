@@ -4,9 +4,9 @@ mod fan_out;
 mod hostile;
 mod neighbours;
 
-pub(crate) use fan_out::{burst, fan_out};
-pub(crate) use hostile::hostile;
-pub(crate) use neighbours::{hanging, stalled};
+pub use fan_out::{burst, fan_out};
+pub use hostile::hostile;
+pub use neighbours::{hanging, stalled};
 
 use super::{
     fleet::{Fleet, Plan, Speaks},
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all scenarios are told.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub pinning: Pinning,
     /// Clients of the wide scenarios.
     pub clients: usize,

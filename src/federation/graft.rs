@@ -22,12 +22,8 @@ use std::collections::{BTreeSet, HashMap};
 /// The supergraph with the event graphs in it. Root fields that it has already are bound where they are:
 /// `services` names the graph of the supergraph that stands for an event graph's field.
 pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<Composed, Vec<LoadError>> {
-    let in_file = |mut error: LoadError| {
-        error.file.clone_from(&source.file);
-        vec![error]
-    };
-    let document = parse(&source.sdl).map_err(|it| in_file(LoadError::new("INVALID_GRAPHQL", it.message)))?;
-    join::check_version(&document).map_err(|it| in_file(*it))?;
+    let document = parse(&source.sdl).map_err(|it| vec![LoadError::new("INVALID_GRAPHQL", it.message)])?;
+    join::check_version(&document).map_err(|it| vec![*it])?;
     let (mut document, mut services, mut errors) = (document, HashMap::new(), Vec::new());
     for event in events {
         let mut graft = Graft::new(&mut document, event, &mut errors);

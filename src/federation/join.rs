@@ -127,20 +127,47 @@ pub(super) fn check_version(document: &Document) -> Result<(), Box<LoadError>> {
 /// Refuses what the planner would pass over in silence and then answer wrongly.
 pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
     let Ok(document) = parse(sdl) else { return Vec::new() };
-    let sdl = Sdl::of(&document);
+    let join = Join::of(&document);
     let mut errors = Vec::new();
-    for object in sdl.objects.iter().chain(&sdl.interfaces) {
+    for object in join.sdl.objects.iter().chain(&join.sdl.interfaces) {
+        join.check_graphs(object.name.to_owned(), &object.directives, &mut errors);
         for field in &object.fields {
+            let at = format!("{}.{}", object.name, field.name.value);
             if field.directives.iter().any(|it| argument(it, "contextArguments").is_some()) {
-                let at = format!("{}.{}", object.name, field.name.value);
-                errors.push(LoadError::new("CONTEXT", "@context and @fromContext are not supported").at(at));
+                let message = "@context and @fromContext are not supported";
+                errors.push(LoadError::new("CONTEXT", message).at(&at));
             }
+            join.check_graphs(at, &field.directives.iter().collect::<Vec<_>>(), &mut errors);
         }
     }
-    if sdl.root(OperationType::Query).is_none_or(|it| it.fields.is_empty()) {
+    if join.sdl.root(OperationType::Query).is_none_or(|it| it.fields.is_empty()) {
         errors.push(LoadError::new("NO_QUERIES", "the supergraph has no query type"));
     }
     errors
+}
+
+/// Says which authorization directives are in use, since nothing here enforces them.
+pub(super) fn unenforced(sdl: &str) -> Option<String> {
+    let uses = |directive: &str| {
+        let mut lines = sdl.lines().filter(|it| !it.trim_start().starts_with("directive "));
+        lines.any(|it| it.contains(directive))
+    };
+    let found: Vec<&str> =
+        ["@authenticated", "@requiresScopes(", "@policy("].into_iter().filter(|it| uses(it)).collect();
+    let names = found.join(", ").replace('(', "");
+    (!found.is_empty()).then(|| format!("the graphs use {names}, which planning does not enforce"))
+}
+
+impl Join<'_> {
+    fn check_graphs(&self, at: String, directives: &[&Directive], errors: &mut Vec<LoadError>) {
+        let unknown = |it: &&&Directive| {
+            it.name.value.starts_with("join__") && graph_of(it).is_some_and(|it| self.name_of(it).is_none())
+        };
+        if let Some(graph) = directives.iter().find(unknown).and_then(|it| graph_of(it)) {
+            let message = format!("the supergraph has no graph {graph}");
+            errors.push(LoadError::new("SUPERGRAPH", message).at(at));
+        }
+    }
 }
 
 /// The name of a type definition.

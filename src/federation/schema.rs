@@ -9,7 +9,7 @@ use super::{
     events::{self, Action, Binding, EventGraph},
     graft::{Services, graft},
     introspection::{answer, public_schema},
-    join::check_supported,
+    join::{check_supported, unenforced},
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
@@ -127,8 +127,13 @@ impl Schema {
             None => compose(&graphs.subgraphs, &events),
             Some(supergraph) => graft(supergraph, &events),
         };
-        let composed = composed.map_err(LoadErrors)?;
-        Self::from_supergraph(composed, graphs, events)
+        let loaded = composed.map_err(LoadErrors).and_then(|it| Self::from_supergraph(it, graphs, events));
+        loaded.map_err(|mut errors| {
+            let file = graphs.supergraph.as_ref().and_then(|it| it.file.as_ref());
+            let nowhere = errors.0.iter_mut().filter(|it| it.graph.is_none() && it.file.is_none());
+            nowhere.for_each(|it| it.file = file.cloned());
+            errors
+        })
     }
 
     fn from_supergraph(
@@ -151,6 +156,7 @@ impl Schema {
         let subgraphs = subgraphs(graphs, &planner, &event_graphs);
         let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
         let mut notes = composed.notes;
+        notes.extend(unenforced(&composed.sdl));
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
@@ -263,8 +269,8 @@ impl Schema {
             if let Some(node) = &plan.node {
                 steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
             }
-            plan.to_string().hash(&mut fetches);
         }
+        format!("{steps:?}").hash(&mut fetches);
         if let Some(feed) = &mut compiler.feed {
             // Its arguments show in what they render to.
             let arguments = std::mem::take(&mut feed.arguments);

@@ -18,7 +18,7 @@ const BODY: &str = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed
 const SCENARIO: &str = "fan-out";
 
 /// Memory and CPU of subscribers that wait, then deliveries against `floor-send`, rounds alternating.
-pub(crate) fn fan_out(settings: &Settings) -> io::Result<Vec<Row>> {
+pub fn fan_out(settings: &Settings) -> io::Result<Vec<Row>> {
     let bench = Bench::start(settings.pinning)?;
     let pid = bench.router.pid();
     let mut warm = bench.subscribe(Members::plain(9, WARM_UP), 1)?;
@@ -108,7 +108,7 @@ const BURST_EVENTS: u64 = 100;
 const BURST_CLIENTS_MAX: usize = 5_000;
 
 /// Events published back to back: everybody gets each of them, once and in order.
-pub(crate) fn burst(settings: &Settings) -> io::Result<Vec<Row>> {
+pub fn burst(settings: &Settings) -> io::Result<Vec<Row>> {
     let bench = Bench::start(settings.pinning)?;
     let mut clients = bench.subscribe(Members::plain(0, settings.clients.min(BURST_CLIENTS_MAX)), 1)?;
     bench.probe(&mut clients, "ticks")?;

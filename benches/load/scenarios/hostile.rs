@@ -12,7 +12,7 @@ use std::{
 const ATTEMPTS: usize = 3;
 const BAR_MS: f64 = 50.0;
 
-pub(crate) fn hostile(settings: &Settings) -> io::Result<Vec<Row>> {
+pub fn hostile(settings: &Settings) -> io::Result<Vec<Row>> {
     let bench = Bench::start(settings.pinning)?;
     let mut rows = Vec::new();
     for (what, document) in documents() {

@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const PERCENTILE: f64 = 99.0;
 
 /// One of 500 clients never reads while 8 KB events come.
-pub(crate) fn stalled(settings: &Settings) -> io::Result<Vec<Row>> {
+pub fn stalled(settings: &Settings) -> io::Result<Vec<Row>> {
     let trouble = Trouble {
         subjects: &["ticks"],
         body: "x".repeat(8_000),
@@ -32,7 +32,7 @@ pub(crate) fn stalled(settings: &Settings) -> io::Result<Vec<Row>> {
 }
 
 /// Fifty clients wait for entities of a subgraph that never answers, at the same rate of events.
-pub(crate) fn hanging(settings: &Settings) -> io::Result<Vec<Row>> {
+pub fn hanging(settings: &Settings) -> io::Result<Vec<Row>> {
     let trouble = Trouble {
         subjects: &["ticks", "slow"],
         body: "x".repeat(200),
