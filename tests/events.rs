@@ -158,6 +158,29 @@ fn large_integers_keep_their_digits() {
     }
 }
 
+/// Values are compared, not their spelling: escapes in the event, mixed types in the filter.
+#[test]
+fn filters_compare_values_and_not_their_spelling() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let release = r#"subscription { releaseTagged(tag: "n\u00e9w \"x\"") { ... on Product { tag } } }"#;
+    stage.listen(&mut client, "tag", release, 1);
+    let few = r#"subscription { someUpdated(first: ["x", "3"], second: [4]) { id } }"#;
+    stage.listen(&mut client, "ids", few, 2);
+    let url = format!("{}/admin/publish/catalogue?provider=default", stage.router.admin_url());
+    for tag in [r#""new \"x\"""#, "7", "null", r#""n\u00E9\u0077 \u0022x\"""#] {
+        let event = format!(r#"{{"__typename":"Product","id":"p1","tag":{tag}}}"#);
+        let answer = support::http::http("POST", &url, &[("Content-Type", "application/json")], &event);
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+    assert_eq!(client.next("tag"), json!({ "data": { "releaseTagged": { "tag": "néw \"x\"" } } }));
+    for id in 1..=4 {
+        stage.publish("employees.updated", &employee(id));
+    }
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 3);
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 4);
+}
+
 /// An entity that its subgraph does not know: null where that may be, an error where it may not.
 #[test]
 fn an_entity_that_the_subgraph_does_not_know() {
@@ -170,6 +193,7 @@ fn an_entity_that_the_subgraph_does_not_know() {
     let expected = json!({ "id": 99, "currentMood": null, "isAvailable": null });
     assert_eq!(client.next("nullable"), json!({ "data": { "employeeUpdated": expected } }));
     client.complete("nullable");
+    wait_until_live(&stage.router, 0);
 
     stage.listen(&mut client, "not", &query("startYear"), 1);
     stage.tell(99);
@@ -206,6 +230,7 @@ fn ps_04_fields_of_the_event_arrive_when_the_subgraph_fails() {
     assert_eq!(client.next("rich"), json!({ "data": { "employeeUpdated": { "id": 3, "notes": null } } }));
 
     client.complete("rich");
+    wait_until_live(&stage.router, 0);
     stage.listen(&mut client, "raw", "subscription { employeeUpdated(employeeID: 3) { id } }", 1);
     stage.demo.products.forget_requests();
     stage.tell(3);
