@@ -468,6 +468,7 @@ fn subscriptions_per_connection_are_limited() {
     assert_eq!(expect_error(&mut client, "3")[0]["extensions"]["code"], "SUBSCRIPTION_LIMIT_EXCEEDED");
     listen(&stage.router, &mut other, "1", &watch(1), 3);
     client.complete("1");
+    wait_until_live(&stage.router, 2);
     listen(&stage.router, &mut client, "3", &watch(3), 3);
     stage.tell(3);
     assert_eq!(client.next("3")["data"]["employeeUpdated"]["id"], 3);
