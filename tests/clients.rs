@@ -57,7 +57,8 @@ impl Drop for Npm {
     }
 }
 
-const QUERY: &str = "subscription ($id: Int!) { employeeUpdated(employeeID: $id) { id details { forename } } }";
+const QUERY: &str =
+    "subscription ($id: Int!) { employeeUpdated(employeeID: $id) { id details { forename } } }";
 
 /// Subscribes, sees events in order, unsubscribes, and leaves nothing behind.
 #[test]

@@ -44,7 +44,9 @@ fn queries_by_get_and_post() {
         assert_eq!(answer.header("vary"), "Accept");
     }
     let variables = percent_encoded(r#"{"id":3}"#);
-    let query = percent_encoded("query A { employees { id } } query B($id: Int!) { employee(id: $id) { id seniority } }");
+    let query = percent_encoded(
+        "query A { employees { id } } query B($id: Int!) { employee(id: $id) { id seniority } }",
+    );
     let url = format!("{}?operationName=B&variables={variables}&query={query}", router.graphql_url());
     let answer = http("GET", &url, &[], "");
     assert_eq!((answer.status, answer.json()), (200, expected));
@@ -58,7 +60,11 @@ fn media_types_and_status_codes() {
         ("*/*", "application/json; charset=utf-8", 200),
         ("application/json", "application/json; charset=utf-8", 200),
         (NEWER, "application/graphql-response+json; charset=utf-8", 400),
-        ("application/graphql-response+json, application/json;q=0.9", "application/graphql-response+json; charset=utf-8", 400),
+        (
+            "application/graphql-response+json, application/json;q=0.9",
+            "application/graphql-response+json; charset=utf-8",
+            400,
+        ),
         ("application/graphql-response+json;q=0.1, application/json", "application/json; charset=utf-8", 200),
     ] {
         let answer = post(&router, "{ employee(id: 1) { id } }", &[("Accept", accept)]);
@@ -69,7 +75,13 @@ fn media_types_and_status_codes() {
     }
     assert_eq!(post(&router, "{ employees { id } }", &[("Accept", "image/png")]).status, 406);
     let typed = |content_type| {
-        http("POST", router.graphql_url(), &[("Content-Type", content_type)], r#"{"query":"{ employees { id } }"}"#).status
+        http(
+            "POST",
+            router.graphql_url(),
+            &[("Content-Type", content_type)],
+            r#"{"query":"{ employees { id } }"}"#,
+        )
+        .status
     };
     assert_eq!(typed("application/json; charset=utf-8"), 200);
     assert_eq!(typed("text/plain"), 415);
@@ -79,7 +91,9 @@ fn media_types_and_status_codes() {
 #[test]
 fn what_is_no_request_is_a_400() {
     let (_demo, router) = start();
-    for body in [" ", "nonsense", "[]", "{}", r#"{"query":7}"#, r#"{"query":"{ employees { id } }","variables":7}"#] {
+    for body in
+        [" ", "nonsense", "[]", "{}", r#"{"query":7}"#, r#"{"query":"{ employees { id } }","variables":7}"#]
+    {
         let answer = http("POST", router.graphql_url(), &[JSON], body);
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
         assert!(answer.json()["errors"][0]["message"].is_string(), "{body}: {answer:?}");
@@ -183,7 +197,10 @@ fn subscriptions_over_plain_http_are_refused() {
     let query = "subscription { employeeUpdated(employeeID: 1) { id } }";
     let answer = post(&router, query, &[]);
     assert_eq!(answer.status, 406, "{answer:?}");
-    assert!(answer.json()["errors"][0]["message"].as_str().is_some_and(|it| it.contains("WebSocket")), "{answer:?}");
+    assert!(
+        answer.json()["errors"][0]["message"].as_str().is_some_and(|it| it.contains("WebSocket")),
+        "{answer:?}"
+    );
     assert_eq!(get(&router, query, &[]).status, 405);
     assert_eq!(router.metrics().get("router_engine_triggers"), 0.0);
 }
@@ -222,13 +239,19 @@ fn introspection_shows_the_clients_schema() {
     assert_eq!(schema["queryType"]["name"], "Query");
     assert_eq!(schema["subscriptionType"]["name"], "Subscription");
     let text = schema.to_string();
-    for hidden in ["payrollNumber", "SECRET", "join__", "edfs__nats", "openfed__", "_Entity", "_Any", "inaccessible"] {
+    for hidden in
+        ["payrollNumber", "SECRET", "join__", "edfs__nats", "openfed__", "_Entity", "_Any", "inaccessible"]
+    {
         assert!(!text.contains(hidden), "{hidden} is visible");
     }
     for shown in ["employeeUpdated", "edfs__PublishResult", "seniority", "Ask the front desk."] {
         assert!(text.contains(shown), "{shown} is missing");
     }
-    let answer = post(&router, "{ __typename t: __type(name: \"Release\") { possibleTypes { name } } employee(id: 1) { __typename } }", &[]);
+    let answer = post(
+        &router,
+        "{ __typename t: __type(name: \"Release\") { possibleTypes { name } } employee(id: 1) { __typename } }",
+        &[],
+    );
     assert_eq!(
         answer.json()["data"],
         json!({ "__typename": "Query", "t": { "possibleTypes": [{ "name": "Product" }, { "name": "Service" }] }, "employee": { "__typename": "Employee" } })
@@ -250,7 +273,10 @@ fn introspection_can_be_turned_off() {
         assert!(answer.json().get("data").is_none(), "{answer:?}");
     }
     let answer = post(&router, "{ __typename employee(id: 1) { __typename } }", &[]);
-    assert_eq!(answer.json()["data"], json!({ "__typename": "Query", "employee": { "__typename": "Employee" } }));
+    assert_eq!(
+        answer.json()["data"],
+        json!({ "__typename": "Query", "employee": { "__typename": "Employee" } })
+    );
 }
 
 /// A body beyond the limit, and a document beyond its limits.
@@ -260,7 +286,10 @@ fn sizes_are_limited() {
     let router = Router::start(&demo.config("traffic_shaping: { router: { max_request_body_size: 10KB } }\nlimits: { operation: { depth: 3, aliases: 2 } }"));
     let answer = post(&router, &format!("{{ employees {{ id }} }} #{}", "x".repeat(10_000)), &[]);
     assert_eq!(answer.status, 413, "{answer:?}");
-    for query in ["{ employees { details { location { city } } } }", "{ a: employees { id } b: employees { id } c: employees { id } }"] {
+    for query in [
+        "{ employees { details { location { city } } } }",
+        "{ a: employees { id } b: employees { id } c: employees { id } }",
+    ] {
         let answer = post(&router, query, &[("Accept", NEWER)]);
         assert_eq!(answer.status, 400, "{answer:?}");
         assert_eq!(demo.employees.request_count(), 0);

@@ -70,7 +70,12 @@ fn requests_under_way_are_answered() {
     demo.employees.behave(Behaviour::Hang);
     let url = router.graphql_url().to_owned();
     let asked = std::thread::spawn(move || {
-        http("POST", &url, &[("Content-Type", "application/json")], r#"{"query":"{ employee(id: 3) { id } }"}"#)
+        http(
+            "POST",
+            &url,
+            &[("Content-Type", "application/json")],
+            r#"{"query":"{ employee(id: 3) { id } }"}"#,
+        )
     });
     wait_until("the subgraph is asked", PATIENCE, || demo.employees.request_count() == 1);
     router.signal("TERM");
