@@ -1,6 +1,8 @@
 //! The demo's event graph against real NATS servers: what goes over the broker's wire, and what clients
 //! see of it.
 
+#![expect(clippy::disallowed_methods, reason = "deadlines of the broker's tests are on the real clock")]
+
 #[path = "support/nats.rs"]
 mod nats;
 mod support;
