@@ -130,3 +130,33 @@ fn an_idle_router_ends_at_once() {
     assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
 }
+
+/// Connections that do nothing, or never finish what they began, do not hold the end up.
+#[test]
+fn idle_and_half_spoken_connections_do_not_hold_the_end_up() {
+    use std::io::{Read, Write};
+    let demo = Demo::start();
+    let mut router = Router::start(&demo.config("shutdown_delay: 0s\ngrace_period: 4s"));
+    let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let connect = |said: &str| {
+        let mut socket = std::net::TcpStream::connect(&address).expect("the router listens");
+        socket.write_all(said.as_bytes()).expect("the router reads");
+        socket
+    };
+    let silent = connect("");
+    let mut kept = connect("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut answer = [0; 512];
+    assert!(kept.read(&mut answer).is_ok_and(|it| it > 0));
+    let half_head = connect("POST /graphql HTTP/1.1\r\nHost");
+    let half_body = connect(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+    );
+    let mut deaf = Client::connect(&router.websocket_url());
+    listen(&router, &mut deaf, "1", WATCH, 1);
+    let start = Instant::now();
+    router.signal("TERM");
+    assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+    assert!(start.elapsed() < Duration::from_millis(5500), "took {:?}", start.elapsed());
+    println!("{:?}", start.elapsed());
+    drop((silent, kept, half_head, half_body, deaf));
+}
