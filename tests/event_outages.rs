@@ -276,10 +276,10 @@ fn a_start_with_a_broker_that_is_none_is_bounded() {
         let (_, answer) =
             router.post(&json!({ "query": "mutation { updateEmployee(id: 3, update: {}) { success } }" }));
         assert_eq!(answer["data"]["updateEmployee"]["success"], false);
+        drop(client);
         router.signal("TERM");
         assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
-        assert!(start.elapsed() < Duration::from_secs(15), "{url}: took {:?}", start.elapsed());
-        println!("{url} {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(10), "{url}: took {:?}", start.elapsed());
     }
     drop(listener);
 }
