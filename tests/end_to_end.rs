@@ -13,7 +13,6 @@ fn an_event_becomes_an_update_with_fields_of_two_subgraphs() {
     let (status, answer) =
         router.post(&json!({ "query": "{ employee(id: 3) { details { forename } notes } }" }));
     assert_eq!(status, 200, "{answer}");
-    println!("{answer}");
     let mut client = Client::connect(&router.websocket_url());
     client
         .subscribe("1", "subscription { employeeUpdated(employeeID: 3) { id details { forename } notes } }");
@@ -22,7 +21,6 @@ fn an_event_becomes_an_update_with_fields_of_two_subgraphs() {
     });
     assert_eq!(router.publish("employeeUpdated.3", &json!({ "id": 3, "__typename": "Employee" })), 202);
     let next = client.next("1");
-    println!("{next}");
     assert_eq!(next["data"]["employeeUpdated"]["details"]["forename"], "Kadri");
     client.complete("1");
     support::wait::wait_until("no trigger", std::time::Duration::from_secs(5), || {

@@ -46,7 +46,7 @@ fn a_feed_is_live_when_the_server_has_the_subscription_and_gone_when_stopped() {
     assert_eq!(rig.next(1), event(2, "{\"n\":2}"));
 
     rig.sources().stop(Ticket(1));
-    until("the subscriptions are gone", || server.subjects().is_empty().then_some(()));
+    until("the subscriptions are gone", || server.subjects_and_inboxes().is_empty().then_some(()));
     assert_eq!(rig.status("default").feeds, 0);
     assert_eq!(server.connections(), 2, "ours stays, and the test's");
 }
@@ -150,7 +150,8 @@ fn publishing_is_confirmed_or_refused_at_once() {
     client.subscribe("orders");
     until("it is up", || rig.status("default").up.then_some(()));
     rig.wait(rig.sources().publish(nats_message("default", "orders", "after"))).expect("published");
-    assert_eq!(client.next_message().2, b"after", "what was refused was not kept back either");
+    assert_eq!(client.next_message().2, b"after");
+    assert_eq!(server.bytes_from("juga"), 5, "what was refused was not kept back and sent later");
     assert_eq!((rig.status("default").published, rig.status("default").failed), (2, 6));
 }
 
@@ -160,10 +161,13 @@ fn a_server_that_hangs_confirms_nothing_in_bounded_time() {
     let nats = NatsOptions { request_timeout: Duration::from_millis(300), ..options(&server) };
     let rig = Rig::start(strict(nats));
     server.pause();
+    rig.sources().start(Ticket(1), &feed("default", &["a"]));
+    assert_eq!(rig.next(1), Report::Interrupted, "not live before the server says so");
     let error = rig.wait(rig.sources().publish(nats_message("default", "a", "{}"))).expect_err("paused");
     assert!(error.0.contains("no answer"), "{error}");
     server.resume();
-    until("it answers again", || rig.wait(rig.sources().publish(nats_message("default", "a", "{}"))).ok());
+    until("it answers again", || rig.wait(rig.sources().publish(nats_message("default", "b", "{}"))).ok());
+    assert_eq!([rig.next(1), rig.next(1)], [Report::Live, Report::Restored]);
 }
 
 #[test]
@@ -186,7 +190,7 @@ fn requests_are_answered_or_fail_in_bounded_time() {
 
     let error = ask("svc").expect_err("nobody replies");
     assert!(error.0.contains("no answer within 400ms"), "{error}");
-    until("no inbox is left behind", || (server.subjects() == ["svc"]).then_some(()));
+    until("no inbox is left behind", || (server.subjects_and_inboxes() == ["svc"]).then_some(()));
 }
 
 #[test]

@@ -18,6 +18,8 @@ const CONNECTING_MAX: usize = 128;
 /// With one source address the kernel's search for a free port gets slow as its range fills.
 const PER_SOURCE_ADDRESS: usize = 4_000;
 const READ_BUFFER: usize = 256 * 1024;
+/// Longer latencies count as this: ten minutes.
+const LATENCY_MAX_US: u64 = 600_000_000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// What a fleet's connections are.
@@ -100,7 +102,7 @@ impl Fleet {
             ready: 0,
             buffer: vec![0; READ_BUFFER],
             ledger: Ledger::new(plan.connections, plan.first),
-            latency: Histogram::new(3).expect("three digits"),
+            latency: Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("three digits"),
             schedule: None,
             sample: Vec::new(),
             plan,
@@ -123,6 +125,10 @@ impl Fleet {
             }
         }
         Ok(fleet)
+    }
+
+    pub fn number(&self) -> u16 {
+        self.plan.fleet
     }
 
     pub fn len(&self) -> usize {
@@ -336,7 +342,8 @@ impl Fleet {
         self.ledger.receive(index, sequence);
         if let Some(schedule) = self.schedule.filter(|it| sequence >= it.first) {
             let late = now.saturating_duration_since(schedule.due(sequence));
-            self.latency.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
+            let late = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.latency.saturating_record(late.max(1));
         }
     }
 

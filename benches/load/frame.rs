@@ -76,8 +76,8 @@ pub fn read_message(text: &[u8]) -> Message<'_> {
     match value_after(head, br#""type":""#) {
         Some(b"next") => {
             let sequence = find(text, br#""sequence":"#).map(|at| digits(&text[at + 11..]));
-            match (value_after(head, br#""id":""#), sequence, find(text, br#""errors":"#)) {
-                (Some(id), Some(sequence), None) => Message::Next { id, sequence },
+            match (value_after(head, br#""id":""#), sequence, has_errors(text)) {
+                (Some(id), Some(sequence), false) => Message::Next { id, sequence },
                 _ => Message::Other,
             }
         }
@@ -92,7 +92,17 @@ pub fn is_whole(text: &[u8], field: &str) -> bool {
     let Ok(Value::Object(message)) = serde_json::from_slice(text) else { return false };
     let payload = message.get("payload").and_then(Value::as_object);
     let data = payload.and_then(|it| it.get("data")?.get(field)?.as_object());
-    message.len() == 3 && data.is_some_and(|it| it.get("sequence").is_some_and(Value::is_u64))
+    message.len() == 3
+        && payload.is_some_and(|it| !it.contains_key("errors"))
+        && data.is_some_and(|it| it.get("sequence").is_some_and(Value::is_u64))
+}
+
+/// Whether there is an `errors` member near either end, where it stands before or behind the data. The
+/// middle is the event's body: scanning kilobytes of it for every delivery would slow the client down.
+fn has_errors(text: &[u8]) -> bool {
+    const EDGE: usize = 256;
+    let edges = [&text[..text.len().min(EDGE)], &text[text.len().saturating_sub(EDGE)..]];
+    edges.iter().any(|edge| find(edge, br#""errors":"#).is_some())
 }
 
 fn value_after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {

@@ -26,7 +26,7 @@ use std::{
 };
 
 /// How long anything may take that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all scenarios are told.
 #[derive(Clone, Debug)]

@@ -3,9 +3,12 @@
 use super::BAD_CONFIGURATION;
 use crate::{
     config::{Config, LogLevel},
-    server::{Server, StartError},
+    server::Server,
 };
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 use tracing::Level;
 
 /// Runs the router until the process is asked to stop.
@@ -20,7 +23,7 @@ pub(super) fn serve(config: &Config) -> ExitCode {
     };
     match Server::start(options) {
         Ok(server) => run(server, config),
-        Err(error @ (StartError::Graph(_) | StartError::Subgraphs(_))) => refuse(&error),
+        Err(error) if error.is_configuration() => refuse(&error),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
@@ -52,7 +55,7 @@ fn start_log(config: &Config) {
     let started = if config.json_log {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder.with_target(false).try_init()
+        builder.with_target(false).with_ansi(io::stdout().is_terminal()).try_init()
     };
     // A program that has the router as a library may have started a log of its own.
     drop(started);

@@ -5,6 +5,7 @@
 
 use super::{
     selection::{Field, Selection},
+    types::{Types, named},
     values::variables_in,
 };
 use crate::plan::OperationKind;
@@ -16,8 +17,9 @@ use graphql_tools::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     hash::{DefaultHasher, Hasher},
+    sync::Arc,
 };
 
 /// A field's name, or its name and a hash of its arguments, whatever their order.
@@ -70,25 +72,43 @@ fn hash_text(kind: char, text: &str, hasher: &mut DefaultHasher) {
     hasher.write(text.as_bytes());
 }
 
+/// What the planner's operation needs to know of the schema.
+pub(super) struct Context<'a> {
+    pub(super) types: &'a Types,
+    /// Interfaces that some subgraph serves as an object: asking for their `__typename` costs a fetch.
+    pub(super) interface_objects: &'a HashSet<String>,
+    pub(super) root_type: &'a str,
+}
+
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
 /// mutation keep the client's keys, because two equal ones must both run. A subscription's root field goes
 /// without its arguments: they choose the feed and the rule, which tell subscriptions apart by themselves,
 /// so it does not matter here how the client has spelt them.
+///
+/// Wherever a value can be of several types, `__typename` is asked for.
 pub(super) fn planner_document(
+    context: &Context<'_>,
     kind: OperationKind,
     fields: &[Field],
     variables: &[VariableDefinition],
 ) -> Document {
-    let selection_set = set(fields
-        .iter()
-        .map(|it| match kind {
-            OperationKind::Query => field(it, &it.key, &it.arguments),
-            OperationKind::Mutation => field(it, &it.response_key, &it.arguments),
-            OperationKind::Subscription => field(it, &it.key, &[]),
-        })
-        .collect());
+    let key = |it: &Field| match kind {
+        OperationKind::Mutation => it.response_key.clone(),
+        _ => it.key.clone(),
+    };
+    let without_arguments: Vec<Field>;
+    let fields = match kind {
+        OperationKind::Subscription => {
+            without_arguments =
+                fields.iter().map(|it| Field { arguments: Vec::new(), ..it.clone() }).collect();
+            &without_arguments[..]
+        }
+        OperationKind::Query | OperationKind::Mutation => fields,
+    };
+    let selections = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
+    let selection_set = set(selections.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
-    let variable_definitions = used(variables, &selection_set);
+    let variable_definitions = used_variables(fields, variables);
     let operation = match kind {
         OperationKind::Query => OperationDefinition::Query(query::Query {
             position,
@@ -115,40 +135,72 @@ pub(super) fn planner_document(
     Document { definitions: vec![Definition::Operation(operation)] }
 }
 
-/// The definitions of those variables that a selection set uses: others were in conditions, which are
-/// decided, or in a subscription's root field.
-fn used(variables: &[VariableDefinition], selection_set: &SelectionSet) -> Vec<VariableDefinition> {
-    let (mut found, mut sets) = (BTreeSet::new(), vec![selection_set]);
-    while let Some(set) = sets.pop() {
-        for item in &set.items {
-            match item {
-                query::Selection::Field(it) => {
-                    it.arguments.iter().for_each(|(_, value)| variables_in(value, &mut found));
-                    sets.push(&it.selection_set);
-                }
-                query::Selection::InlineFragment(it) => sets.push(&it.selection_set),
-                query::Selection::FragmentSpread(_) => {}
-            }
+/// Definitions of the variables that are left when conditions are decided, by name.
+fn used_variables(fields: &[Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
+    fn add(field: &Field, names: &mut BTreeSet<Arc<str>>) {
+        field.arguments.iter().for_each(|(_, value)| variables_in(value, names));
+        field.selections.iter().for_each(|it| add_selection(it, names));
+    }
+    fn add_selection(selection: &Selection, names: &mut BTreeSet<Arc<str>>) {
+        match selection {
+            Selection::Field(it) => add(it, names),
+            Selection::On { selections, .. } => selections.iter().for_each(|it| add_selection(it, names)),
         }
     }
-    variables.iter().filter(|it| found.contains(it.name.as_str())).cloned().collect()
+    let mut names = BTreeSet::new();
+    fields.iter().for_each(|it| add(it, &mut names));
+    let mut used: Vec<_> = variables.iter().filter(|it| names.contains(it.name.as_str())).cloned().collect();
+    used.sort_by(|a, b| a.name.cmp(&b.name));
+    used
 }
 
-fn set(items: Vec<query::Selection>) -> SelectionSet {
+/// A selection set in an order of its own: the client's shows in the projection alone.
+fn set(mut items: Vec<query::Selection>) -> SelectionSet {
+    items.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     SelectionSet { span: (Pos::default(), Pos::default()), items }
 }
 
-fn field(source: &Field, key: &str, arguments: &[(String, Value)]) -> query::Selection {
-    let mut items: Vec<_> = source.selections.iter().map(selection).collect();
-    if items.is_empty() && source.is_composite {
-        items.push(query::Selection::Field(plain_field("__typename")));
+fn sort_key(selection: &query::Selection) -> (bool, &str) {
+    match selection {
+        query::Selection::Field(it) => (false, it.alias.as_ref().unwrap_or(&it.name)),
+        query::Selection::InlineFragment(it) => match &it.type_condition {
+            Some(TypeCondition::On(condition)) => (true, condition),
+            None => (true, ""),
+        },
+        query::Selection::FragmentSpread(it) => (true, &it.fragment_name),
     }
-    query::Selection::Field(query::Field {
-        alias: (key != source.name).then(|| key.to_owned()),
-        arguments: arguments.to_vec(),
-        selection_set: set(items),
-        ..plain_field(&source.name)
-    })
+}
+
+impl Context<'_> {
+    fn field(&self, owner: &str, source: &Field, key: &str) -> query::Selection {
+        let returns = self.types.field(owner, &source.name).map_or("", |it| named(&it.ty));
+        let mut items: Vec<_> = source.selections.iter().map(|it| self.selection(returns, it)).collect();
+        if source.is_composite && (items.is_empty() || self.needs_type_name(returns)) {
+            items.insert(0, query::Selection::Field(plain_field("__typename")));
+        }
+        query::Selection::Field(query::Field {
+            alias: (key != source.name).then(|| key.to_owned()),
+            arguments: source.arguments.clone(),
+            selection_set: set(items),
+            ..plain_field(&source.name)
+        })
+    }
+
+    fn needs_type_name(&self, name: &str) -> bool {
+        self.types.composite(name).is_some_and(|it| it.is_abstract) && !self.interface_objects.contains(name)
+    }
+
+    fn selection(&self, owner: &str, source: &Selection) -> query::Selection {
+        match source {
+            Selection::Field(it) => self.field(owner, it, &it.key),
+            Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
+                position: Pos::default(),
+                type_condition: Some(TypeCondition::On(condition.clone())),
+                directives: Vec::new(),
+                selection_set: set(selections.iter().map(|it| self.selection(condition, it)).collect()),
+            }),
+        }
+    }
 }
 
 fn plain_field(name: &str) -> query::Field {
@@ -162,14 +214,44 @@ fn plain_field(name: &str) -> query::Field {
     }
 }
 
-fn selection(source: &Selection) -> query::Selection {
-    match source {
-        Selection::Field(it) => field(it, &it.key, &it.arguments),
-        Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
-            position: Pos::default(),
-            type_condition: Some(TypeCondition::On(condition.clone())),
-            directives: Vec::new(),
-            selection_set: set(selections.iter().map(selection).collect()),
-        }),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(arguments: &str) -> String {
+        let text = format!("{{ f{arguments} }}");
+        let document = graphql_tools::parser::parse_query::<String>(&text).expect(arguments).into_static();
+        let Some(Definition::Operation(OperationDefinition::SelectionSet(set))) =
+            document.definitions.first()
+        else {
+            panic!("{arguments}")
+        };
+        let query::Selection::Field(field) = &set.items[0] else { panic!("{arguments}") };
+        canonical_key(&field.name, &field.arguments)
+    }
+
+    #[test]
+    fn keys_know_values_and_not_their_order() {
+        assert_eq!(key(""), "f");
+        assert_eq!(key("(a: 1, b: {x: 1, y: [2]})"), key("(b: {y: [2], x: 1}, a: 1)"));
+        let different = [
+            "(a: 1)",
+            "(a: \"1\")",
+            "(a: 1.0)",
+            "(a: $x)",
+            "(a: x)",
+            "(a: \"x\")",
+            "(a: [1])",
+            "(a: [[1]])",
+            "(a: {b: 1})",
+            "(a: null)",
+            "(a: true)",
+            "(b: 1)",
+            "(a: [1, 2])",
+            "(a: [12])",
+            "(a: [\"1\", \"2\"])",
+        ];
+        let keys: BTreeSet<String> = different.iter().map(|it| key(it)).collect();
+        assert_eq!(keys.len(), different.len());
     }
 }

@@ -11,6 +11,7 @@ use crate::plan::{
     BatchAlias, BatchFetch, BrokerCall, EntityFetch, FeedField, InputValue, OperationKind, PathSegment,
     RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest, TypeNames,
 };
+use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
     ast::{
         selection_item::SelectionItem,
@@ -305,6 +306,12 @@ impl<'a> Compiler<'a> {
         let mut arguments = Arguments::with_capacity(source.arguments.len());
         for (name, value) in &source.arguments {
             let Some(argument) = declared.iter().find(|it| *it.name == **name) else { continue };
+            // A variable that turns out to be absent leaves the default in place. Of names that repeat
+            // the last one counts, so a value that is there takes over.
+            if let (Defaults::PutIn, Value::Variable(_), Some(default)) = (defaults, value, &argument.default)
+            {
+                arguments.push((argument.name.clone(), InputValue::Json(default.clone())));
+            }
             let value = input_value(value, &argument.ty, self.schema.input_types(), defaults);
             arguments.push((argument.name.clone(), value));
         }

@@ -2,28 +2,34 @@
 
 use super::{
     errors::LoadError,
-    events::{EventGraph, add_link, lower_link},
-    schema::{SubgraphSource, SupergraphSource},
+    events::{EventGraph, lower_link},
+    graft::Services,
+    graphs::SubgraphSource,
+    sdl::Sdl,
 };
 use federation_composition::{
     CompositionResult, ServiceDefinition, compose_services,
     graphql_core::{
-        Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef, Value,
-        VisitInfo, parse, print, visit_edit,
+        Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef,
+        OperationType, Value, VisitInfo, parse, print, visit_edit,
     },
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
 };
 
 /// A root field for graphs without a query of their own, since every schema needs one.
-const QUERY_STUB: &str = "type Query {\n  \"Stands in for queries, which these graphs have none of. Always null.\"\n  noQueries: Boolean @federation__shareable\n}";
+const QUERY_STUB: &str =
+    r#"type Query { "Stands in for queries, of which there are none. Always null." noQueries: Boolean }"#;
 
 /// A supergraph and what was changed on the way to it.
 pub(super) struct Composed {
     pub(super) sdl: String,
     pub(super) notes: Vec<String>,
+    /// Event fields that are not found under their own graph's name.
+    pub(super) services: Services,
 }
 
 /// Composes all graphs into one.
@@ -35,6 +41,7 @@ pub(super) fn compose(
     for source in subgraphs {
         match parse(&source.sdl) {
             Ok(mut document) => {
+                errors.extend(misplaced_event_fields(source, &document));
                 notes.extend(lower_link(&source.name, &mut document));
                 let document = without_null_arguments(document);
                 services.push(ServiceDefinition::new(&source.name, document).with_url(&source.routing_url));
@@ -50,46 +57,63 @@ pub(super) fn compose(
     if !errors.is_empty() {
         return Err(errors);
     }
-    if let Some(first) = services.first_mut().filter(|_| !services_query(subgraphs, events)) {
+    if !events.is_empty() && !has_query(&services) {
         let stub = parse(QUERY_STUB).expect("our own SDL parses");
-        first.type_defs.definitions.extend(stub.definitions);
-        add_link(&mut first.type_defs);
+        let event_graph = services.last_mut().expect("there is an event graph");
+        event_graph.type_defs.definitions.extend(stub.definitions);
     }
+    let mut files: Files<'_> = subgraphs.iter().map(|it| (it.name.as_str(), it.file.as_ref())).collect();
+    files.extend(events.iter().map(|it| (&*it.name, it.file.as_ref())));
     let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
         vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
     })?;
     match composed {
-        Ok(CompositionResult::Success(it)) => Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes }),
-        Ok(CompositionResult::Failure(failure)) => Err(failure
-            .errors()
-            .iter()
-            .map(|it| composition_error(it.code(), &it.message, subgraphs))
-            .collect()),
-        Err(error) => Err(vec![composition_error(None, &error.to_string(), subgraphs)]),
+        Ok(CompositionResult::Success(it)) => {
+            Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes, services: Services::new() })
+        }
+        Ok(CompositionResult::Failure(failure)) => {
+            let errors = failure.errors().iter();
+            Err(errors.map(|it| composition_error(it.code(), &it.message, &files)).collect())
+        }
+        Err(error) => Err(vec![composition_error(None, &error.to_string(), &files)]),
     }
 }
+
+/// Which file a graph came from.
+type Files<'a> = HashMap<&'a str, Option<&'a PathBuf>>;
 
 /// The composer names the graph in brackets at the start of its message.
-fn composition_error(code: Option<&str>, message: &str, subgraphs: &[SubgraphSource]) -> LoadError {
-    let graph = message.strip_prefix('[').and_then(|it| it.split_once("] "));
-    let error = LoadError::new(code.unwrap_or("COMPOSITION"), graph.map_or(message, |(_, rest)| rest));
-    match graph {
-        Some((name, _)) => {
-            let file = subgraphs.iter().find(|it| it.name == name).and_then(|it| it.file.as_ref());
-            error.in_graph(name, file)
+fn composition_error(code: Option<&str>, message: &str, files: &Files<'_>) -> LoadError {
+    let code = code.unwrap_or("COMPOSITION");
+    match message.strip_prefix('[').and_then(|it| it.split_once("] ")) {
+        Some((graph, rest)) => {
+            LoadError::new(code, rest).in_graph(graph, files.get(graph).copied().flatten())
         }
-        None => error,
+        None => LoadError::new(code, message),
     }
 }
 
-fn services_query(subgraphs: &[SubgraphSource], events: &[EventGraph]) -> bool {
-    let has_query = |document: &Document| {
-        let sdl = super::sdl::Sdl::of(document);
-        sdl.root(federation_composition::graphql_core::OperationType::Query)
-            .is_some_and(|it| !it.fields.is_empty())
-    };
-    events.iter().any(|it| has_query(&it.document))
-        || subgraphs.iter().any(|it| parse(&it.sdl).is_ok_and(|it| has_query(&it)))
+/// Without this an event graph among the subgraphs could compose, and its fields would be asked of a
+/// server that is not there.
+fn misplaced_event_fields(source: &SubgraphSource, document: &Document) -> Option<LoadError> {
+    let sdl = Sdl::of(document);
+    sdl.objects.iter().find_map(|object| {
+        let field = object
+            .fields
+            .iter()
+            .find(|it| it.directives.iter().any(|it| it.name.value.starts_with("edfs__")))?;
+        let message = "the field belongs to a broker: list this graph among the event graphs";
+        let error = LoadError::new("EVENT_GRAPH_AS_SUBGRAPH", message);
+        let at = format!("{}.{}", object.name, field.name.value);
+        Some(error.at(at).in_graph(&source.name, source.file.as_ref()))
+    })
+}
+
+fn has_query(services: &[ServiceDefinition]) -> bool {
+    services.iter().any(|it| {
+        let sdl = Sdl::of(&it.type_defs);
+        sdl.root(OperationType::Query).is_some_and(|it| !it.fields.is_empty())
+    })
 }
 
 /// Takes off uses of a graph's own directives that have a null argument: the composer takes null for an
@@ -138,9 +162,4 @@ fn is_composed(document: &Document, name: &str) -> bool {
         };
         directives.iter().any(|it| it.name.value.ends_with("composeDirective") && print(it).contains(&quoted))
     })
-}
-
-/// Adds event graphs to a supergraph that was composed elsewhere.
-pub(super) fn graft(source: &SupergraphSource, _events: &[EventGraph]) -> Result<Composed, Vec<LoadError>> {
-    Ok(Composed { sdl: source.sdl.clone(), notes: Vec::new() })
 }

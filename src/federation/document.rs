@@ -1,7 +1,7 @@
 //! An operation's text, read, bounded, validated; not yet planned.
 
 use super::{
-    errors::{LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
+    errors::{INTROSPECTION_DISABLED, LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
     limits::{self, Limits},
     selection::Fragments,
     values::{input_type, json_of, variables_in},
@@ -41,7 +41,6 @@ pub(super) struct Operation {
     pub(super) name: Option<Arc<str>>,
     pub(super) selection_set: SelectionSet,
     pub(super) variables: Vec<query::VariableDefinition>,
-    pub(super) position: Pos,
     /// Directives on the operation itself.
     pub(super) directives: usize,
 }
@@ -65,7 +64,34 @@ impl Document {
     pub fn specializing(&self) -> &[Arc<str>] {
         &self.specializing
     }
+
+    /// The refusal of an operation that asks about the schema (`__schema`, `__type`), for routers that
+    /// keep it to themselves; `None` for any other operation.
+    pub fn introspection_refusal(&self) -> Option<Error> {
+        let (mut sets, mut seen) = (vec![&self.operation.selection_set], HashSet::new());
+        while let Some(set) = sets.pop() {
+            for item in &set.items {
+                match item {
+                    Selection::Field(it) if it.name == "__schema" || it.name == "__type" => {
+                        let message = format!("`{}` is not available: introspection is turned off.", it.name);
+                        let refusal = Error::new(message).with_code(INTROSPECTION_DISABLED);
+                        return Some(refusal.at(it.position.line, it.position.column));
+                    }
+                    Selection::Field(_) => {}
+                    Selection::InlineFragment(it) => sets.push(&it.selection_set),
+                    Selection::FragmentSpread(it) if seen.insert(&it.fragment_name) => {
+                        sets.extend(self.fragments.get(&it.fragment_name).map(|it| &it.selection_set));
+                    }
+                    Selection::FragmentSpread(_) => {}
+                }
+            }
+        }
+        None
+    }
 }
+
+/// A document of nothing but mistakes is not worth a longer answer.
+const ERRORS_MAX: usize = 100;
 
 /// Reads a document and chooses the operation.
 pub(super) fn read(
@@ -81,11 +107,12 @@ pub(super) fn read(
     limits::check(&operations, &fragments, limits).map_err(|it| vec![it])?;
     let errors = validate(schema, &document, rules);
     if !errors.is_empty() {
-        return Err(errors.into_iter().map(validation_error).collect());
+        return Err(errors.into_iter().take(ERRORS_MAX).map(validation_error).collect());
     }
     let operation = choose(operations, operation_name).map_err(|it| vec![it])?;
+    check_variable_names(&operation).map_err(|it| vec![it])?;
     if operation.kind == OperationKind::Subscription {
-        refuse_conditions(&operation, &fragments).map_err(|it| vec![it])?;
+        check_subscription_root(&operation, &fragments).map_err(|it| vec![it])?;
     }
     Ok(Document {
         variable_definitions: operation.variables.iter().map(variable_definition).collect(),
@@ -136,40 +163,19 @@ fn take_apart(document: &query::Document) -> (Vec<Operation>, Fragments) {
 }
 
 fn operation(definition: &OperationDefinition) -> Operation {
-    let (kind, name, set, variables, position, directives) = match definition {
-        OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], set.span.0, 0),
+    let (kind, name, set, variables, directives) = match definition {
+        OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], &[][..]),
         OperationDefinition::Query(it) => {
-            let directives = it.directives.len();
-            (
-                OperationKind::Query,
-                it.name.as_ref(),
-                &it.selection_set,
-                &it.variable_definitions[..],
-                it.position,
-                directives,
-            )
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Query, it.name.as_ref(), &it.selection_set, variables, directives)
         }
         OperationDefinition::Mutation(it) => {
-            let directives = it.directives.len();
-            (
-                OperationKind::Mutation,
-                it.name.as_ref(),
-                &it.selection_set,
-                &it.variable_definitions[..],
-                it.position,
-                directives,
-            )
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Mutation, it.name.as_ref(), &it.selection_set, variables, directives)
         }
         OperationDefinition::Subscription(it) => {
-            let directives = it.directives.len();
-            (
-                OperationKind::Subscription,
-                it.name.as_ref(),
-                &it.selection_set,
-                &it.variable_definitions[..],
-                it.position,
-                directives,
-            )
+            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
+            (OperationKind::Subscription, it.name.as_ref(), &it.selection_set, variables, directives)
         }
     };
     Operation {
@@ -177,8 +183,7 @@ fn operation(definition: &OperationDefinition) -> Operation {
         name: name.map(|it| it.as_str().into()),
         selection_set: set.clone(),
         variables: variables.to_vec(),
-        position,
-        directives,
+        directives: directives.len(),
     }
 }
 
@@ -202,13 +207,17 @@ fn choose(mut operations: Vec<Operation>, name: Option<&str>) -> Result<Operatio
     }
 }
 
-/// A condition on the root field of a subscription could leave it without a source. (GraphQL
-/// specification, section 5.2.3.1; validation looks at the names only.)
-fn refuse_conditions(operation: &Operation, fragments: &Fragments) -> Result<(), Error> {
+/// A subscription has one root field, of the schema and without conditions: anything else could leave it
+/// without a source. (GraphQL specification, section 5.2.3.1; validation looks at less.)
+fn check_subscription_root(operation: &Operation, fragments: &Fragments) -> Result<(), Error> {
     let mut sets = vec![&operation.selection_set];
     while let Some(set) = sets.pop() {
         for item in &set.items {
             let (directives, position) = match item {
+                Selection::Field(it) if it.name.starts_with("__") => {
+                    let message = format!("`{}` is not allowed at the root of a subscription.", it.name);
+                    return Err(root_error(&message, it.position));
+                }
                 Selection::Field(it) => (&it.directives, it.position),
                 Selection::InlineFragment(it) => {
                     sets.push(&it.selection_set);
@@ -221,13 +230,28 @@ fn refuse_conditions(operation: &Operation, fragments: &Fragments) -> Result<(),
             };
             if directives.iter().any(|it| it.name == "skip" || it.name == "include") {
                 let message = "`@skip` and `@include` are not allowed on the root field of a subscription.";
-                return Err(Error::new(message)
-                    .with_code(VALIDATION_FAILED)
-                    .at(position.line, position.column));
+                return Err(root_error(message, position));
             }
         }
     }
     Ok(())
+}
+
+/// Requests to subgraphs have variables of their own beside the client's.
+fn check_variable_names(operation: &Operation) -> Result<(), Error> {
+    let reserved =
+        |it: &&query::VariableDefinition| it.name == "representations" || it.name.starts_with("__");
+    match operation.variables.iter().find(reserved) {
+        None => Ok(()),
+        Some(it) => {
+            let message = format!("The variable name \"${}\" is reserved; choose another.", it.name);
+            Err(root_error(&message, it.position))
+        }
+    }
+}
+
+fn root_error(message: &str, position: Pos) -> Error {
+    Error::new(message).with_code(VALIDATION_FAILED).at(position.line, position.column)
 }
 
 fn variable_definition(definition: &query::VariableDefinition) -> VariableDefinition {

@@ -55,6 +55,10 @@ impl Default for Limits {
     }
 }
 
+/// Levels of selections of any kind. Fields and inline fragments are bounded by the parser, chains of
+/// fragments are not, and whoever walks them recurses once for each.
+const NESTING_MAX: usize = 200;
+
 fn exceeded(what: &str, limit: usize) -> Error {
     Error::new(format!("The operation has more than {limit} {what}.")).with_code(LIMIT_EXCEEDED)
 }
@@ -111,13 +115,13 @@ fn significant_digits(literal: &str) -> String {
 pub(super) fn check(operations: &[Operation], fragments: &Fragments, limits: &Limits) -> Result<(), Error> {
     let mut counter = Counter { fragments, known: HashMap::new(), directives: 0 };
     for fragment in fragments.values() {
-        counter.fragment(&fragment.name, fragment.position)?;
+        counter.fragment(&fragment.name, fragment.position, 0)?;
     }
     counter.directives += fragments.values().map(|it| it.directives.len()).sum::<usize>();
     let mut total = Size::default();
     for operation in operations {
         counter.directives += operation.directives;
-        let size = counter.set(&operation.selection_set)?;
+        let size = counter.set(&operation.selection_set, 0)?;
         total.depth = total.depth.max(size.depth);
         total.selections = total.selections.saturating_add(size.selections);
         total.aliases = total.aliases.saturating_add(size.aliases);
@@ -140,7 +144,10 @@ pub(super) fn check(operations: &[Operation], fragments: &Fragments, limits: &Li
 /// What a selection set grows to.
 #[derive(Clone, Copy, Default)]
 struct Size {
+    /// Levels of fields.
     depth: usize,
+    /// Levels of selections of any kind.
+    nesting: usize,
     selections: usize,
     aliases: usize,
 }
@@ -154,36 +161,43 @@ struct Counter<'a> {
 }
 
 impl<'a> Counter<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Size, Error> {
+    fn set(&mut self, set: &'a SelectionSet, level: usize) -> Result<Size, Error> {
+        if level > NESTING_MAX {
+            return Err(exceeded("levels of fields and fragments", NESTING_MAX));
+        }
         let mut total = Size::default();
         for item in &set.items {
             let (inner, own_depth, is_alias) = match item {
                 Selection::Field(it) => {
                     self.directives += it.directives.len();
-                    (self.set(&it.selection_set)?, 1, it.alias.is_some())
+                    (self.set(&it.selection_set, level + 1)?, 1, it.alias.is_some())
                 }
                 Selection::InlineFragment(it) => {
                     self.directives += it.directives.len();
-                    (self.set(&it.selection_set)?, 0, false)
+                    (self.set(&it.selection_set, level + 1)?, 0, false)
                 }
                 Selection::FragmentSpread(it) => {
                     self.directives += it.directives.len();
-                    (self.fragment(&it.fragment_name, it.position)?, 0, false)
+                    (self.fragment(&it.fragment_name, it.position, level + 1)?, 0, false)
                 }
             };
             total.depth = total.depth.max(inner.depth + own_depth);
+            total.nesting = total.nesting.max(inner.nesting + 1);
             total.selections = total.selections.saturating_add(inner.selections).saturating_add(1);
             total.aliases = total.aliases.saturating_add(inner.aliases).saturating_add(usize::from(is_alias));
         }
         Ok(total)
     }
 
-    fn fragment(&mut self, name: &str, spread_at: Pos) -> Result<Size, Error> {
+    fn fragment(&mut self, name: &str, spread_at: Pos, level: usize) -> Result<Size, Error> {
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             // Validation names fragments that do not exist.
             return Ok(Size::default());
         };
         match self.known.get(name.as_str()) {
+            Some(Some(size)) if size.nesting + level > NESTING_MAX => {
+                return Err(exceeded("levels of fields and fragments", NESTING_MAX));
+            }
             Some(Some(size)) => return Ok(*size),
             Some(None) => {
                 let message = format!("Cannot spread fragment \"{name}\" within itself.");
@@ -194,7 +208,7 @@ impl<'a> Counter<'a> {
             None => {}
         }
         self.known.insert(name, None);
-        let size = self.set(&fragment.selection_set)?;
+        let size = self.set(&fragment.selection_set, level)?;
         self.known.insert(name, Some(size));
         Ok(size)
     }
@@ -246,6 +260,23 @@ impl<'a> Merger<'a> {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_exact_when_no_digit_is_lost() {
+        for exact in
+            ["0.0", "-0.0", "0.1", "1.50", "1e3", "123456789012345.0", "0.30000000000000004", "1e300"]
+        {
+            assert!(is_exact(exact), "{exact}");
+        }
+        for inexact in ["1e400", "1e-400", "0.1234567890123456789", "9007199254740993.0", "1e-310"] {
+            assert!(!is_exact(inexact), "{inexact}");
         }
     }
 }

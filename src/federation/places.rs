@@ -13,8 +13,10 @@ impl Places {
     /// Knows nothing where the text cannot be split into tokens.
     pub(super) fn of(sdl: &str) -> Self {
         let tokens = spanned_tokens(sdl).unwrap_or_default();
-        let mut scan = Scan { sdl, places: HashMap::new(), owner: String::new(), field: String::new() };
-        scan.run(&tokens);
+        let lines = std::iter::once(0).chain(sdl.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let (owner, field) = (String::new(), String::new());
+        let mut scan = Scan { sdl, tokens, lines, places: HashMap::new(), owner, field };
+        scan.run();
         Self(scan.places)
     }
 
@@ -32,58 +34,62 @@ impl Places {
 
 struct Scan<'a> {
     sdl: &'a str,
+    tokens: Vec<(TokenKind, Range<usize>)>,
+    /// Where each line starts.
+    lines: Vec<usize>,
     places: HashMap<String, (usize, usize)>,
+    /// The type and field whose definition this is.
     owner: String,
     field: String,
 }
 
-type Token = (TokenKind, Range<usize>);
-
-impl Scan<'_> {
-    fn run(&mut self, tokens: &[Token]) {
-        let text = |at: usize| tokens.get(at).map_or("", |(_, range)| &self.sdl[range.clone()]);
-        let texts: Vec<String> = (0..tokens.len()).map(|at| text(at).to_owned()).collect();
-        let word = |at: usize| texts.get(at).map_or("", String::as_str);
+impl<'a> Scan<'a> {
+    fn run(&mut self) {
         let (mut braces, mut parentheses) = (0usize, 0usize);
-        for (at, (kind, range)) in tokens.iter().enumerate() {
-            let before = if at == 0 { "" } else { word(at - 1) };
-            match (word(at), kind) {
-                ("(", _) => parentheses += 1,
-                (")", _) => parentheses = parentheses.saturating_sub(1),
-                ("{", _) if parentheses == 0 => braces += 1,
-                ("}", _) if parentheses == 0 => braces = braces.saturating_sub(1),
-                (name, TokenKind::Name) if parentheses == 0 => {
-                    self.name(name, before, word(at + 1), braces, range.start, word(at.saturating_sub(2)));
-                }
+        for index in 0..self.tokens.len() {
+            match self.text(index) {
+                "(" => parentheses += 1,
+                ")" => parentheses = parentheses.saturating_sub(1),
+                "{" if parentheses == 0 => braces += 1,
+                "}" if parentheses == 0 => braces = braces.saturating_sub(1),
+                _ if parentheses == 0 && self.tokens[index].0 == TokenKind::Name => self.name(index, braces),
                 _ => {}
             }
         }
     }
 
-    /// A name outside of parentheses, with its neighbours.
-    fn name(&mut self, name: &str, before: &str, after: &str, braces: usize, at: usize, before_that: &str) {
-        const KEYWORDS: &[&str] = &["type", "interface", "union", "enum", "input", "scalar"];
-        if before == "@" {
-            match (braces, before_that) {
-                (0, "directive") => self.note(format!("@{name}"), at),
-                (0, _) => self.note(format!("{}@{name}", self.owner), at),
-                _ => self.note(format!("{}.{}@{name}", self.owner, self.field), at),
-            }
-        } else if braces == 0 && KEYWORDS.contains(&before) {
-            self.owner = name.to_owned();
-            self.field.clear();
-            self.note(name.to_owned(), at);
-        } else if braces == 1 && (after == "(" || after == ":") {
-            self.field = name.to_owned();
-            self.note(format!("{}.{name}", self.owner), at);
-        }
+    /// A token's text; empty beyond the ends.
+    fn text(&self, index: usize) -> &'a str {
+        self.tokens.get(index).map_or("", |(_, range)| &self.sdl[range.clone()])
     }
 
-    fn note(&mut self, coordinate: String, at: usize) {
-        let before = &self.sdl[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        self.places.entry(coordinate).or_insert((line, column));
+    /// A name outside of parentheses, within so many braces.
+    fn name(&mut self, index: usize, braces: usize) {
+        const KEYWORDS: &[&str] = &["type", "interface", "union", "enum", "input", "scalar"];
+        let back = |by: usize| index.checked_sub(by).map_or("", |it| self.text(it));
+        let (name, before, before_that, after) = (self.text(index), back(1), back(2), self.text(index + 1));
+        let coordinate = match (before, braces) {
+            ("@", 0) if before_that == "directive" => format!("@{name}"),
+            ("@", 0) => format!("{}@{name}", self.owner),
+            ("@", _) => format!("{}.{}@{name}", self.owner, self.field),
+            (keyword, 0) if KEYWORDS.contains(&keyword) => {
+                name.clone_into(&mut self.owner);
+                self.field.clear();
+                name.to_owned()
+            }
+            (_, 1) if after == "(" || after == ":" => {
+                name.clone_into(&mut self.field);
+                format!("{}.{name}", self.owner)
+            }
+            _ => return,
+        };
+        let place = self.place(self.tokens[index].1.start);
+        self.places.entry(coordinate).or_insert(place);
+    }
+
+    fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|it| *it <= at);
+        (line, self.sdl[self.lines[line - 1]..at].chars().count() + 1)
     }
 }
 
@@ -98,7 +104,7 @@ mod tests {
         assert_eq!(places.find("@d"), Some((1, 12)));
         assert_eq!(places.find("A"), Some((3, 6)));
         assert_eq!(places.find("A.a"), Some((4, 3)));
-        assert_eq!(places.find("A.type@d"), Some((5, 27)));
+        assert_eq!(places.find("A.type@d"), Some((5, 25)));
         assert_eq!(places.find("A.z"), Some((7, 17)));
         assert_eq!(places.find("A.nope"), Some((3, 6)));
         assert_eq!(places.find("X"), None);

@@ -1,6 +1,6 @@
 //! The planner crate behind a small door: a supergraph in, query plans out, no panic through it.
 
-use super::errors::LoadError;
+use super::errors::{LoadError, LoadErrors};
 use graphql_tools::static_graphql::{query, schema};
 use hive_router_query_planner::{
     ast::{document::NormalizedDocument, normalization::normalize_operation},
@@ -9,6 +9,7 @@ use hive_router_query_planner::{
     utils::{cancellation::CancellationToken, parsing::safe_parse_schema},
 };
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -24,8 +25,8 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(sdl: &str) -> Result<Self, LoadError> {
-        let unusable = |message: String| LoadError::new("SUPERGRAPH", message);
+    pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
+        let unusable = |message: String| LoadErrors::from(LoadError::new("SUPERGRAPH", message));
         let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
         let made = catch_unwind(AssertUnwindSafe(|| {
             Inner::new_from_supergraph(&supergraph, QueryPlannerOptions::default())
@@ -51,6 +52,12 @@ impl Planner {
             OperationKind::Mutation => state.mutation_type.as_deref().unwrap_or("Mutation"),
             OperationKind::Subscription => state.subscription_type.as_deref().unwrap_or("Subscription"),
         }
+    }
+
+    /// Interfaces that a subgraph serves as an object (`@interfaceObject`).
+    pub(super) fn interface_objects(&self) -> HashSet<String> {
+        let by_interface = &self.inner.supergraph.interface_object_types_in_subgraphs;
+        by_interface.iter().filter(|(_, graphs)| !graphs.is_empty()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Names of all graphs with their URLs.

@@ -1,12 +1,16 @@
 //! A set of graphs, ready to answer what operations mean.
 
 use super::{
-    canonical::planner_document,
+    canonical::{Context, planner_document},
     compile::{Compiler, several},
-    compose::{Composed, compose, graft},
+    compose::{Composed, compose},
     document::{self, Document},
     errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
     events::{self, Action, Binding, EventGraph},
+    graft::{Services, graft},
+    graphs::{EventGraphSource, Graphs},
+    introspection::{answer, public_schema},
+    join::{check_supported, unenforced},
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
@@ -17,47 +21,16 @@ use crate::{
     graphql::{Error, InputTypes, Variables},
     plan::{FeedField, Operation, OperationKind, ProviderId, ProviderKind, Step, SubgraphId},
 };
-use graphql_tools::validation::{rules::default_rules_validation_plan, validate::ValidationPlan};
+use graphql_tools::{
+    static_graphql::schema,
+    validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
+};
 use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
     fmt,
     hash::{Hash, Hasher},
-    path::PathBuf,
     sync::Arc,
 };
-
-/// The graphs to serve, as their owners wrote them. Exactly one of `subgraphs` and `supergraph` is there
-/// (or neither, where event graphs are served alone).
-#[derive(Clone, Debug, Default)]
-pub struct Graphs {
-    pub subgraphs: Vec<SubgraphSource>,
-    pub supergraph: Option<SupergraphSource>,
-    pub event_graphs: Vec<EventGraphSource>,
-}
-
-/// A subgraph's SDL and where its server is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubgraphSource {
-    pub name: String,
-    pub routing_url: String,
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
-
-/// A supergraph SDL that was composed elsewhere (join specification v0.3 or later).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SupergraphSource {
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
-
-/// An event graph's SDL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventGraphSource {
-    pub name: String,
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
 
 /// A subgraph that plans refer to by its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,9 +63,11 @@ pub struct Schema {
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
     /// Graphs whose root fields are bound to brokers, by the name the planner knows them under.
     event_graphs: HashSet<String>,
-    bindings: HashMap<(String, OperationKind, String), Binding>,
+    bindings: Bindings,
     event_fields: Vec<EventField>,
+    interface_objects: HashSet<String>,
     /// What clients see.
+    consumer: schema::Document,
     consumer_types: Types,
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
@@ -119,8 +94,13 @@ impl Schema {
             None => compose(&graphs.subgraphs, &events),
             Some(supergraph) => graft(supergraph, &events),
         };
-        let composed = composed.map_err(LoadErrors)?;
-        Self::from_supergraph(composed, graphs, events)
+        let loaded = composed.map_err(LoadErrors).and_then(|it| Self::from_supergraph(it, graphs, events));
+        loaded.map_err(|mut errors| {
+            let file = graphs.supergraph.as_ref().and_then(|it| it.file.as_ref());
+            let nowhere = errors.0.iter_mut().filter(|it| it.graph.is_none() && it.file.is_none());
+            nowhere.for_each(|it| it.file = file.cloned());
+            errors
+        })
     }
 
     fn from_supergraph(
@@ -128,23 +108,23 @@ impl Schema {
         graphs: &Graphs,
         events: Vec<EventGraph>,
     ) -> Result<Self, LoadErrors> {
+        let unsupported = check_supported(&composed.sdl);
+        if !unsupported.is_empty() {
+            return Err(LoadErrors(unsupported));
+        }
         let planner = Planner::new(&composed.sdl)?;
-        let consumer_types = Types::of(planner.consumer_schema());
-        let supergraph_types = Types::of(&planner.supergraph);
-        let input_types = input_types(planner.consumer_schema());
-        let event_graphs: HashSet<String> = events.iter().map(|it| it.name.to_string()).collect();
+        let consumer = public_schema(planner.consumer_schema());
+        let input_types = input_types(&consumer);
+        let consumer_types = Types::of(&consumer, &input_types);
+        let supergraph_types = Types::of(&planner.supergraph, &input_types);
+        let interface_objects = planner.interface_objects();
+        let (bindings, event_fields) = bindings(&events, &composed.services);
+        let event_graphs: HashSet<String> = bindings.keys().map(|(service, ..)| service.clone()).collect();
         let subgraphs = subgraphs(graphs, &planner, &event_graphs);
         let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
         let mut notes = composed.notes;
-        let (mut bindings, mut event_fields) = (HashMap::new(), Vec::new());
-        for event in events {
-            notes.extend(event.notes);
-            for binding in event.bindings {
-                event_fields.push(event_field(&binding));
-                let key = (event.name.to_string(), binding.root, binding.field.to_string());
-                bindings.insert(key, binding);
-            }
-        }
+        notes.extend(unenforced(&composed.sdl));
+        notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
             planner,
@@ -154,6 +134,8 @@ impl Schema {
             event_graphs,
             bindings,
             event_fields,
+            interface_objects,
+            consumer,
             consumer_types,
             supergraph_types,
             input_types,
@@ -190,7 +172,7 @@ impl Schema {
         operation_name: Option<&str>,
         limits: &Limits,
     ) -> Result<Document, Vec<Error>> {
-        document::read(self.planner.consumer_schema(), &self.rules, text, operation_name, limits)
+        document::read(&self.consumer, &self.rules, text, operation_name, limits)
     }
 
     /// Plans an operation for the values of its [specializing](Document::specializing) variables; other
@@ -214,13 +196,16 @@ impl Schema {
                 Error::new("The operation is too large once its fragments are applied to every type.")
                     .with_code(LIMIT_EXCEEDED)
             })?;
+        let about_schema: Vec<&Field> =
+            fields.iter().filter(|it| it.name == "__schema" || it.name == "__type").collect();
+        let constants = answer(&self.consumer, &self.consumer_types, &about_schema, variables)?;
         let data: Vec<Field> = fields.into_iter().filter(|it| !it.name.starts_with("__")).collect();
         let planned = self.steps(document, kind, &data)?;
         Ok(Operation {
             kind,
             name: document.operation.name.clone(),
-            canonical: planned.canonical.into(),
-            constants: None,
+            canonical: canonical(planned.canonical, constants.as_deref()),
+            constants,
             steps: planned.steps,
             projection,
             feed: planned.feed,
@@ -232,6 +217,11 @@ impl Schema {
     fn steps(&self, document: &Document, kind: OperationKind, fields: &[Field]) -> Result<Planned, Error> {
         let mut compiler = Compiler::new(self, kind, fields);
         let (mut steps, mut canonical, mut fetches) = (Vec::new(), String::new(), DefaultHasher::new());
+        let context = Context {
+            types: &self.consumer_types,
+            interface_objects: &self.interface_objects,
+            root_type: self.root_type(kind),
+        };
         // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
         let plans: Vec<&[Field]> = match kind {
             OperationKind::Mutation => fields.chunks(1).collect(),
@@ -239,15 +229,15 @@ impl Schema {
             _ => vec![fields],
         };
         for fields in plans {
-            let operation = planner_document(kind, fields, &document.operation.variables);
+            let operation = planner_document(&context, kind, fields, &document.operation.variables);
             let (mut normalized, plan) = self.planner.plan(&operation).map_err(|it| planning_error(&it))?;
             normalized.operation.name = None;
             canonical.push_str(&normalized.operation.to_string());
             if let Some(node) = &plan.node {
                 steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
             }
-            plan.to_string().hash(&mut fetches);
         }
+        format!("{steps:?}").hash(&mut fetches);
         if let Some(feed) = &mut compiler.feed {
             // Its arguments show in what they render to.
             let arguments = std::mem::take(&mut feed.arguments);
@@ -296,6 +286,16 @@ struct Planned {
     feed: Option<FeedField>,
     variables_used: Vec<Arc<str>>,
     subgraphs: Vec<SubgraphId>,
+}
+
+/// Operations whose constants differ are not the same.
+fn canonical(mut text: String, constants: Option<&[u8]>) -> Arc<str> {
+    if let Some(constants) = constants {
+        let mut hasher = DefaultHasher::new();
+        constants.hash(&mut hasher);
+        text.push_str(&format!("\n# constants {:016x}", hasher.finish()));
+    }
+    text.into()
 }
 
 fn planning_error(reason: &str) -> Error {
@@ -347,6 +347,22 @@ fn subgraphs(graphs: &Graphs, planner: &Planner, events: &HashSet<String>) -> Ve
     let mut found: Vec<Subgraph> = others.map(|(name, url)| subgraph(name, url)).collect();
     found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// Event fields by the graph that the planner knows them under, root type and name.
+type Bindings = HashMap<(String, OperationKind, String), Binding>;
+
+fn bindings(events: &[EventGraph], services: &Services) -> (Bindings, Vec<EventField>) {
+    let (mut bindings, mut fields) = (Bindings::new(), Vec::new());
+    for event in events {
+        for binding in &event.bindings {
+            fields.push(event_field(binding));
+            let own = (event.name.to_string(), binding.root, binding.field.to_string());
+            let service = services.get(&own).cloned().unwrap_or_else(|| own.0.clone());
+            bindings.insert((service, own.1, own.2), binding.clone());
+        }
+    }
+    (bindings, fields)
 }
 
 fn event_field(binding: &Binding) -> EventField {

@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc};
 #[derive(Clone, Debug)]
 pub(super) enum Selection {
     Field(Field),
-    On { condition: String, selections: Vec<Selection> },
+    On { condition: String, selections: Vec<Self> },
 }
 
 #[derive(Clone, Debug)]

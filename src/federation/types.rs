@@ -1,9 +1,9 @@
 //! Facts about the types of a schema that planning needs at hand.
 
-use super::values::{input_type, json_of};
+use super::values::{Defaults, input_type, input_value};
 use crate::{
     graphql::{InputDefinition, InputField, InputTypes},
-    plan::{Leaf, TypeNames},
+    plan::{InputValue, Leaf, TypeNames},
 };
 use graphql_tools::static_graphql::schema::{self, Definition, Document, TypeDefinition};
 use std::{
@@ -34,11 +34,11 @@ pub(super) struct FieldType {
 }
 
 impl Types {
-    pub(super) fn of(document: &Document) -> Self {
+    pub(super) fn of(document: &Document, inputs: &InputTypes) -> Self {
         let mut types = Self::default();
         let mut members: BTreeMap<&str, Vec<Arc<str>>> = BTreeMap::new();
         for definition in type_definitions(document) {
-            types.add(definition, &mut members);
+            types.add(definition, inputs, &mut members);
         }
         for (name, members) in members {
             if let Some(composite) = types.composites.get_mut(name) {
@@ -51,17 +51,22 @@ impl Types {
         types
     }
 
-    fn add<'a>(&mut self, definition: &'a TypeDefinition, members: &mut BTreeMap<&'a str, Vec<Arc<str>>>) {
+    fn add<'a>(
+        &mut self,
+        definition: &'a TypeDefinition,
+        inputs: &InputTypes,
+        members: &mut BTreeMap<&'a str, Vec<Arc<str>>>,
+    ) {
         match definition {
             TypeDefinition::Object(it) => {
                 for interface in &it.implements_interfaces {
                     members.entry(interface).or_default().push(it.name.as_str().into());
                 }
                 let possible = TypeNames::new([it.name.as_str().into()]);
-                self.add_composite(&it.name, fields_of(&it.fields), possible, false);
+                self.add_composite(&it.name, fields_of(&it.fields, inputs), possible, false);
             }
             TypeDefinition::Interface(it) => {
-                self.add_composite(&it.name, fields_of(&it.fields), TypeNames::new([]), true);
+                self.add_composite(&it.name, fields_of(&it.fields, inputs), TypeNames::new([]), true);
             }
             TypeDefinition::Union(it) => {
                 let possible = TypeNames::new(it.types.iter().map(|it| it.as_str().into()));
@@ -124,19 +129,26 @@ pub(super) fn type_definitions(document: &Document) -> impl Iterator<Item = &Typ
     })
 }
 
-fn fields_of(fields: &[schema::Field]) -> HashMap<String, FieldType> {
+fn fields_of(fields: &[schema::Field], inputs: &InputTypes) -> HashMap<String, FieldType> {
     let field = |it: &schema::Field| FieldType {
         ty: it.field_type.clone(),
-        arguments: it.arguments.iter().map(input_field).collect(),
+        arguments: it.arguments.iter().map(|it| input_field(it, inputs)).collect(),
     };
     fields.iter().map(|it| (it.name.clone(), field(it))).collect()
 }
 
-fn input_field(value: &schema::InputValue) -> InputField {
+/// An argument or input field, its default coerced as far as `inputs` knows.
+fn input_field(value: &schema::InputValue, inputs: &InputTypes) -> InputField {
+    let ty = input_type(&value.value_type);
+    let default = value.default_value.as_ref().map(|it| input_value(it, &ty, inputs, Defaults::PutIn));
     InputField {
         name: value.name.as_str().into(),
-        ty: input_type(&value.value_type),
-        default: value.default_value.as_ref().and_then(json_of),
+        ty,
+        default: default.and_then(|it| match it {
+            InputValue::Json(json) => Some(json),
+            // Defaults are constants.
+            _ => None,
+        }),
     }
 }
 
@@ -148,8 +160,25 @@ pub(super) fn named(ty: &schema::Type) -> &str {
     }
 }
 
-/// The input types of a schema, for coercing variables.
+/// Levels of defaults within defaults that are put in. Only a schema whose defaults contain themselves
+/// has more.
+const DEFAULTS_NESTED_MAX: usize = 8;
+
+/// The input types of a schema, for coercing variables. Defaults are whole: what they leave out has its
+/// own default in it.
 pub(super) fn input_types(document: &Document) -> InputTypes {
+    let mut types = InputTypes::new();
+    for _ in 0..DEFAULTS_NESTED_MAX {
+        let next = input_types_knowing(document, &types);
+        if next == types {
+            break;
+        }
+        types = next;
+    }
+    types
+}
+
+fn input_types_knowing(document: &Document, inputs: &InputTypes) -> InputTypes {
     let mut types = InputTypes::new();
     for definition in type_definitions(document) {
         let (name, input) = match definition {
@@ -159,7 +188,7 @@ pub(super) fn input_types(document: &Document) -> InputTypes {
                 (&it.name, InputDefinition::Enum(values))
             }
             TypeDefinition::InputObject(it) => {
-                let fields = it.fields.iter().map(input_field).collect();
+                let fields = it.fields.iter().map(|it| input_field(it, inputs)).collect();
                 let one_of = it.directives.iter().any(|it| it.name == "oneOf");
                 (&it.name, InputDefinition::Object { fields, one_of })
             }

@@ -46,8 +46,8 @@ impl Variables {
 /// A type as a variable or an input field declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputType {
-    NonNull(Box<InputType>),
-    List(Box<InputType>),
+    NonNull(Box<Self>),
+    List(Box<Self>),
     Named(Arc<str>),
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response};
 use hyper::{
-    Method, Request, StatusCode,
+    HeaderMap, Method, Request, StatusCode,
     body::Incoming,
     header::{CONNECTION, HeaderValue, RETRY_AFTER, VARY},
 };
@@ -35,16 +35,10 @@ pub(super) async fn answer(state: &State, peer: SocketAddr, request: Request<Inc
     let (head, body) = request.into_parts();
     let parsed = match method {
         GraphqlMethod::Get => parse_query(head.uri.query()),
-        GraphqlMethod::Post if !negotiation::has_json_body(&head.headers) => {
-            return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, UNSUPPORTED, "UNSUPPORTED_MEDIA_TYPE");
-        }
-        GraphqlMethod::Post => {
-            let (bytes_max, timeout) = (state.options.max_request_body_size, state.options.body_read_timeout);
-            match body::read(body, bytes_max, timeout).await {
-                Ok(body) => GraphqlRequest::parse(body, &mut Document::new()),
-                Err(error) => return body_refusal(error, media, bytes_max),
-            }
-        }
+        GraphqlMethod::Post => match parse_body(state, media, &head.headers, body).await {
+            Ok(parsed) => parsed,
+            Err(refusal) => return *refusal,
+        },
     };
     match parsed {
         Ok(parsed) => {
@@ -60,11 +54,30 @@ const METHOD: &str = "METHOD_NOT_ALLOWED";
 const NOT_ACCEPTABLE: &str =
     "This endpoint answers with application/graphql-response+json or application/json.";
 const UNSUPPORTED: &str = "The body must be JSON in UTF-8: send `Content-Type: application/json`.";
+const BUSY: &str = "The router cannot take this request now; try again.";
 const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open: use a WebSocket on this \
                                path with the subprotocol graphql-transport-ws or graphql-ws.";
 
 fn parse_query(query: Option<&str>) -> Result<GraphqlRequest, Error> {
     GraphqlRequest::from_query(query.unwrap_or_default(), &mut Document::new())
+}
+
+/// The request in a body; `Err` when there is no body to look at.
+async fn parse_body(
+    state: &State,
+    media: Media,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Result<GraphqlRequest, Error>, Box<Reply>> {
+    if !negotiation::has_json_body(headers) {
+        let code = "UNSUPPORTED_MEDIA_TYPE";
+        return Err(Box::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, UNSUPPORTED, code)));
+    }
+    let (bytes_max, timeout) = (state.options.max_request_body_size, state.options.body_read_timeout);
+    match body::read(body, bytes_max, &state.bodies, timeout).await {
+        Ok(body) => Ok(GraphqlRequest::parse(body.bytes.clone(), &mut Document::new())),
+        Err(error) => Err(Box::new(body_refusal(state, error, media))),
+    }
 }
 
 fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
@@ -78,8 +91,7 @@ fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
             vary(text(status, media.content_type(), body))
         }
         Answer::Unavailable => {
-            let message = "The router cannot take this request now; try again.";
-            unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, media, message, "SERVICE_UNAVAILABLE"))
+            unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, media, BUSY, "SERVICE_UNAVAILABLE"))
         }
         Answer::NeedsPost => {
             let message = "Mutations need POST: a GET must not change anything.";
@@ -96,9 +108,14 @@ fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
     }
 }
 
-fn body_refusal(error: BodyError, media: Media, bytes_max: usize) -> Reply {
+fn body_refusal(state: &State, error: BodyError, media: Media) -> Reply {
     let (status, message, code) = match error {
+        BodyError::NoRoom => {
+            state.counters.count(&state.counters.bodies_refused);
+            (StatusCode::SERVICE_UNAVAILABLE, BUSY.into(), "SERVICE_UNAVAILABLE")
+        }
         BodyError::TooLarge => {
+            let bytes_max = state.options.max_request_body_size;
             let message = format!("The body is larger than the limit of {bytes_max} bytes.");
             (StatusCode::PAYLOAD_TOO_LARGE, message, "PAYLOAD_TOO_LARGE")
         }
@@ -110,6 +127,9 @@ fn body_refusal(error: BodyError, media: Media, bytes_max: usize) -> Reply {
         }
     };
     let mut reply = refusal(status, media, &message, code);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply = unavailable(reply);
+    }
     // What is left of the body is not worth reading.
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     reply

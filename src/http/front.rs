@@ -1,6 +1,6 @@
 //! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
 
-use super::{gateway::Gateway, listen, page, routes};
+use super::{body::Budget, cors::Cors, gateway::Gateway, listen, page, routes};
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,9 +31,13 @@ pub struct Options {
     pub graphql_path: String,
     /// Bytes of a POST body; beyond, `413`.
     pub max_request_body_size: usize,
+    /// Bytes of all bodies that are being read at one time; beyond, `503`.
+    pub request_bodies_bytes_max: usize,
     /// Serves the page at `/`.
     pub dev_mode: bool,
     pub websocket_enabled: bool,
+    /// Rules for pages of other origins; without them browsers let such pages do next to nothing.
+    pub cors: Option<Cors>,
     /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
     pub http_connections_max: usize,
     /// Bytes of a request's head; beyond, `431`. At least 8192.
@@ -52,8 +56,10 @@ impl Default for Options {
             listen_addr: "localhost:3002".into(),
             graphql_path: "/graphql".into(),
             max_request_body_size: 5_000_000,
+            request_bodies_bytes_max: 256 * 1024 * 1024,
             dev_mode: false,
             websocket_enabled: true,
+            cors: Some(Cors::default()),
             http_connections_max: 10_000,
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),
@@ -63,11 +69,14 @@ impl Default for Options {
     }
 }
 
-/// What the front has seen since the start; `connections` is a gauge.
+/// What the front has seen since the start; `connections` and `requests_in_flight` are of the moment.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub connections: AtomicU64,
     pub requests: AtomicU64,
+    pub requests_in_flight: AtomicU64,
+    /// Requests refused because all bodies together were too large.
+    pub bodies_refused: AtomicU64,
     /// Connections beyond `http_connections_max`.
     pub connections_refused: AtomicU64,
     /// Failed `accept` calls, most often for want of file descriptors.
@@ -98,6 +107,7 @@ pub(super) struct State {
     pub(super) gateway: Arc<dyn Gateway>,
     pub(super) counters: Arc<Counters>,
     pub(super) page: Option<Bytes>,
+    pub(super) bodies: Budget,
 }
 
 impl Front {
@@ -106,7 +116,8 @@ impl Front {
         let listener = listen::listen(&options.listen_addr)?;
         let address = listener.local_addr()?;
         let page = options.dev_mode.then(|| page::render(&options.graphql_path));
-        let state = State { options, gateway, counters: Arc::default(), page };
+        let bodies = Budget::new(options.request_bodies_bytes_max);
+        let state = State { options, gateway, counters: Arc::default(), page, bodies };
         Ok((Self { listener, state: Arc::new(state) }, address))
     }
 
@@ -180,30 +191,31 @@ impl Crowd {
     }
 }
 
-/// Keeps the gauge right however a connection ends.
-struct Counted(Arc<Counters>);
+/// Keeps a gauge right however a connection or a request ends.
+struct Counted<'a>(&'a AtomicU64);
 
-impl Counted {
-    fn new(counters: &Arc<Counters>) -> Self {
-        counters.connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counters))
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a AtomicU64) -> Self {
+        gauge.fetch_add(1, Ordering::Relaxed);
+        Self(gauge)
     }
 }
 
-impl Drop for Counted {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Serves one connection: to its end, to its upgrade, or, once `stopping`, to the end of its request.
 async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<()>) {
-    let _counted = Counted::new(&state.counters);
+    let _connection = Counted::new(&state.counters.connections);
     _ = socket.set_nodelay(true);
     let service = service_fn(|request| {
         let state = Arc::clone(&state);
         async move {
             state.counters.count(&state.counters.requests);
+            let _request = Counted::new(&state.counters.requests_in_flight);
             Ok::<_, Infallible>(routes::answer(&state, peer, request).await)
         }
     });

@@ -5,6 +5,7 @@
 //! means is behind [`Gateway`], and an upgraded socket is handed over whole and forgotten.
 
 mod body;
+mod cors;
 mod endpoint;
 mod front;
 mod gateway;
@@ -14,6 +15,7 @@ mod page;
 mod routes;
 mod upgrade;
 
+pub use cors::Cors;
 pub use front::{Counters, Front, Options};
 pub use gateway::{Answer, BoxFuture, Context, Gateway, Method, Upgraded};
 

@@ -1,6 +1,6 @@
 //! Which path gets which answer.
 
-use super::{endpoint, front::State, negotiation, upgrade};
+use super::{cors::Verdict, endpoint, front::State, negotiation, upgrade};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -25,10 +25,26 @@ pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Reques
     if path != state.options.graphql_path {
         return text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "Not found.\n");
     }
+    let rules = state.options.cors.as_ref();
+    match rules.map(|it| it.judge(request.method(), request.headers())) {
+        Some(Verdict::Answered(reply)) => *reply,
+        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, request).await, granted),
+        None => graphql(state, peer, request).await,
+    }
+}
+
+async fn graphql(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
     if upgrade::is_wanted(request.method(), request.headers()) {
         return upgrade::answer(state, peer, request);
     }
     endpoint::answer(state, peer, request).await
+}
+
+fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {
+    for (name, value) in &more {
+        reply.headers_mut().append(name, value.clone());
+    }
+    reply
 }
 
 /// A response with a body that is known in full.

@@ -253,6 +253,19 @@ fn bodies_without_a_length_are_bounded_too() {
 }
 
 #[test]
+fn all_bodies_together_are_bounded() {
+    let front = Running::start(Options { request_bodies_bytes_max: 40, ..Options::default() });
+    let small = r#"{"query":"{a}"}"#;
+    let refused = front.post(JSON, &format!("{small}{}", " ".repeat(40)));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+    assert_eq!(front.counters.bodies_refused.load(Ordering::Relaxed), 1);
+    // Its room is free again.
+    for _ in 0..10 {
+        assert_eq!(front.post(JSON, small).status, 200);
+    }
+}
+
+#[test]
 fn a_get_may_only_ask() {
     let front = Running::start(Options::default());
     let reply = front.get("/graphql?query=%7Ba%7D&variables=%7B%22x%22%3A2%7D", "");
@@ -334,6 +347,29 @@ fn a_websocket_leaves_with_its_socket_and_the_bytes_that_came_early() {
 }
 
 #[test]
+fn pages_of_other_origins_need_leave() {
+    let cors = Cors { allow_origins: vec!["https://app".into()], ..Cors::default() };
+    let front = Running::start(Options { cors: Some(cors), ..Options::default() });
+    let preflight = |origin: &str| {
+        let ask = "Access-Control-Request-Method: POST\r\nConnection: close\r\n";
+        front.exchange(&format!("OPTIONS /graphql HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\n{ask}\r\n"))
+    };
+    let granted = preflight("https://app");
+    assert_eq!((granted.status, granted.header("access-control-allow-origin")), (204, "https://app"));
+    assert_eq!(granted.header("access-control-allow-methods"), "head, get, post");
+    assert_eq!(preflight("https://evil").status, 403);
+    let post = |origin: &str| front.post(&format!("{JSON}Origin: {origin}\r\n"), r#"{"query":"{a}"}"#);
+    let answer = post("https://app");
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "https://app"));
+    assert!(answer.head.contains("vary: accept") && answer.head.contains("vary: origin"), "{answer:?}");
+    assert_eq!(post("https://evil").status, 403);
+    assert_eq!(post("http://x").status, 200, "a page of our own");
+    let socket = "Sec-WebSocket-Key: k\r\nOrigin: https://evil\r\nConnection: close\r\n";
+    assert_eq!(front.exchange(&upgrade(socket)).status, 403);
+    assert_eq!(front.get("/health", "Origin: https://evil\r\n").status, 200);
+}
+
+#[test]
 fn handshakes_can_be_refused() {
     let front = Running::start(Options::default());
     let close = "Sec-WebSocket-Key: k\r\nConnection: close\r\n";
@@ -348,20 +384,23 @@ fn handshakes_can_be_refused() {
 }
 
 #[test]
-fn heads_are_bounded_in_size_and_time() {
-    let options = Options {
-        head_bytes_max: 8192,
-        head_read_timeout: Duration::from_millis(50),
-        body_read_timeout: Duration::from_millis(50),
-        ..Options::default()
-    };
-    let front = Running::start(options);
+fn heads_are_bounded_in_size() {
+    let front = Running::start(Options { head_bytes_max: 8192, ..Options::default() });
     assert_eq!(front.get("/health", &format!("X: {}\r\n", "x".repeat(20_000))).status, 431);
+}
+
+#[test]
+fn nobody_may_dawdle() {
+    // Long enough that a busy machine sends a short head within it.
+    let front =
+        Running::start(Options { head_read_timeout: Duration::from_millis(400), ..Options::default() });
     // Not a word, and not another word: closed.
     assert_eq!(front.exchange("").status, 0);
     assert_eq!(front.exchange("GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status, 200);
     // Half a head: closed, with a 408 or without a word.
     assert!(matches!(front.exchange("GET /health HTTP/1.1\r\nHost:").status, 0 | 408));
+    let front =
+        Running::start(Options { body_read_timeout: Duration::from_millis(30), ..Options::default() });
     let half_a_body = format!("POST /graphql HTTP/1.1\r\nHost: x\r\n{JSON}Content-Length: 9\r\n\r\n{{");
     assert_eq!(front.exchange(&half_a_body).status, 408);
 }

@@ -21,9 +21,9 @@ pub(super) enum Verdict {
 /// A rule with its constants decoded.
 #[derive(Debug)]
 pub(super) enum Condition {
-    And(Vec<Condition>),
-    Or(Vec<Condition>),
-    Not(Box<Condition>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     In { path: Arc<[Arc<str>]>, constants: Vec<Constant> },
 }
 

@@ -10,13 +10,13 @@ pub struct SubgraphId(pub u16);
 /// A node of the tree of fetches. A path (the *flatten* of query planners) is part of each fetch.
 #[derive(Debug)]
 pub enum Step {
-    Sequence(Vec<Step>),
-    Parallel(Vec<Step>),
+    Sequence(Vec<Self>),
+    Parallel(Vec<Self>),
     /// Chosen by a Boolean variable.
     Condition {
         variable: Arc<str>,
-        then: Option<Box<Step>>,
-        otherwise: Option<Box<Step>>,
+        then: Option<Box<Self>>,
+        otherwise: Option<Box<Self>>,
     },
     /// Root fields of one subgraph.
     Fetch(RootFetch),
@@ -103,9 +103,9 @@ pub enum PathSegment {
 pub enum RequiresItem {
     /// Read from `key` (else from `name`), sent as `name`… `key` is the response key that the planner
     /// gave it, which differs from `name` only when arguments force an alias.
-    Field { name: Arc<str>, key: Arc<str>, selection: Vec<RequiresItem> },
+    Field { name: Arc<str>, key: Arc<str>, selection: Vec<Self> },
     /// Only for objects whose type is one of these.
-    On { types: TypeNames, selection: Vec<RequiresItem> },
+    On { types: TypeNames, selection: Vec<Self> },
 }
 
 /// A change to data on its way in or out of a subgraph.

@@ -70,8 +70,8 @@ pub enum FieldSource {
 /// A field's type, as far as completing a value needs it (GraphQL specification, section 6.4.3).
 #[derive(Debug)]
 pub enum ValueType {
-    NonNull(Box<ValueType>),
-    List(Box<ValueType>),
+    NonNull(Box<Self>),
+    List(Box<Self>),
     Leaf(Leaf),
     Object {
         /// The static type: the object type itself, or an interface or union.

@@ -12,9 +12,9 @@ use std::sync::Arc;
 /// A filter as the event graph spells it (`@openfed__subscriptionFilter`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleTemplate {
-    And(Vec<RuleTemplate>),
-    Or(Vec<RuleTemplate>),
-    Not(Box<RuleTemplate>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     In { path: Arc<[Arc<str>]>, values: Vec<RuleValueTemplate> },
 }
 
@@ -29,9 +29,9 @@ pub enum RuleValueTemplate {
 /// A condition over the fields of an event, with all constants known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    And(Vec<Rule>),
-    Or(Vec<Rule>),
-    Not(Box<Rule>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     /// The field at `path` equals one of the constants.
     In {
         path: Arc<[Arc<str>]>,

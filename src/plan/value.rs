@@ -10,8 +10,8 @@ pub enum InputValue {
     /// A JSON text without variables (enum values as strings).
     Json(Bytes),
     Variable(Arc<str>),
-    List(Vec<InputValue>),
-    Object(Vec<(Arc<str>, InputValue)>),
+    List(Vec<Self>),
+    Object(Vec<(Arc<str>, Self)>),
 }
 
 impl InputValue {

@@ -229,6 +229,9 @@ impl Job<'_> {
 impl Completion<'_> {
     /// Merges each entity into every object that it completes.
     fn merge(&self, document: &mut Document, data: NodeId, explained: bool) -> Result<(), FetchError> {
+        if self.representations.is_empty() {
+            return Ok(());
+        }
         let list = match document.get(data, self.key) {
             Some(list) if document.kind(list) == Kind::Array => list,
             _ if explained => return Ok(()),

@@ -33,7 +33,7 @@ pub(super) fn locate(
 ) {
     let visit = |node, at: &[Crumb<'_>]| {
         if wanted.contains(&node) {
-            out.insert(node, at.iter().map(Crumb::to_segment).collect());
+            out.insert(node, at.iter().map(|it| it.to_segment()).collect());
         }
     };
     // Types were checked when the objects were found, and merging may have changed them since.
@@ -55,8 +55,8 @@ enum Crumb<'p> {
 }
 
 impl Crumb<'_> {
-    fn to_segment(&self) -> graphql::PathSegment {
-        match *self {
+    fn to_segment(self) -> graphql::PathSegment {
+        match self {
             Self::Key(key) => graphql::PathSegment::Key(key.clone()),
             Self::Index(index) => graphql::PathSegment::Index(index),
         }

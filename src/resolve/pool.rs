@@ -22,7 +22,8 @@ use std::{
 /// Work for the prepare lane.
 pub type Work = Box<dyn FnOnce() + Send>;
 
-/// Threads in two lanes. Dropping it without [`Pool::stop`] lets the threads run on.
+/// Threads in two lanes. Dropped without [`Pool::stop`], its threads end once no task is left, and nobody
+/// waits for them.
 pub struct Pool {
     resolve: Sender<Message<Runnable>>,
     prepare: Sender<Message<Work>>,

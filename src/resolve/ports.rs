@@ -18,7 +18,7 @@ pub trait Subgraphs: Send + Sync {
 pub struct FetchRequest {
     pub subgraph: SubgraphId,
     pub kind: OperationKind,
-    /// The whole HTTP body: `{"query":…,"variables":…}`.
+    /// The whole HTTP body: `{"query":…,"variables":…}`, without `variables` when there are none.
     pub body: Bytes,
 }
 

@@ -176,7 +176,7 @@ impl Writer<'_> {
             return self.object(selection, only, node, Some(place));
         }
         let given = self.document.get(node, "__typename").and_then(|it| self.document.as_str(it));
-        match given.as_deref() {
+        match given.as_deref().or(possible.only().map(|it| &**it)) {
             // An interface object may answer with the interface's name.
             Some(typename) if possible.contains(typename) || typename == name => {
                 self.object(selection, typename, node, Some(place))

@@ -116,8 +116,7 @@ impl Representations {
 /// is unknown, no condition applies, or a needed field is missing.
 fn write_entity(document: &Document, entity: NodeId, requires: &[RequiresItem], out: &mut Vec<u8>) -> bool {
     let typename = document.get(entity, "__typename").and_then(|it| document.as_str(it));
-    let assumed = || requires.iter().find_map(only_type);
-    let Some(typename) = typename.as_deref().or_else(assumed) else { return false };
+    let Some(typename) = typename.as_deref().or_else(|| only_type(requires)) else { return false };
     out.extend_from_slice(b"{\"__typename\":");
     write_string(typename, out);
     let mut object = Object { document, node: entity, typename: Some(typename), names: SmallVec::new() };
@@ -126,12 +125,14 @@ fn write_entity(document: &Document, entity: NodeId, requires: &[RequiresItem], 
     written.is_ok_and(|applied| applied || requires.is_empty())
 }
 
-/// The type that an object without `__typename` must have when a condition leaves just one.
-fn only_type(item: &RequiresItem) -> Option<&str> {
-    match item {
-        RequiresItem::On { types, .. } => types.only().map(|it| &**it),
+/// The type that an object without `__typename` must have, when the conditions leave just one.
+fn only_type(requires: &[RequiresItem]) -> Option<&str> {
+    let mut conditions = requires.iter().filter_map(|item| match item {
+        RequiresItem::On { types, .. } => Some(types.only()),
         RequiresItem::Field { .. } => None,
-    }
+    });
+    let first = conditions.next()??;
+    conditions.all(|it| it == Some(first)).then_some(first)
 }
 
 /// An object of which some members are written, each name once.

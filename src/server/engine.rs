@@ -170,6 +170,11 @@ impl Engine {
         let name = request.operation_name.as_deref();
         match self.schema.parse(&request.query, name, &self.options.limits) {
             Ok(document) => {
+                if let Some(refusal) =
+                    document.introspection_refusal().filter(|_| !self.options.introspection)
+                {
+                    return Err(self.remember_failure(key, vec![refusal], now));
+                }
                 let document = Arc::new(document);
                 self.documents.insert(key, document.clone());
                 Ok(document)

@@ -81,6 +81,17 @@ pub enum StartError {
     Thread(#[from] std::io::Error),
 }
 
+impl StartError {
+    /// Whether nothing but another configuration helps; otherwise it may work when tried again.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Graph(_) | Self::Subgraphs(_) => true,
+            Self::Sources(error) => error.is_configuration(),
+            Self::Listen { .. } | Self::Thread(_) => false,
+        }
+    }
+}
+
 /// A running router.
 pub struct Server {
     addresses: Addresses,

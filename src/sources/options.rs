@@ -104,6 +104,16 @@ pub enum StartError {
     Stopping,
 }
 
+impl StartError {
+    /// Whether the configuration is wrong, whatever the brokers do.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Undefined { .. } | Self::Unavailable { .. } | Self::Invalid { .. } => true,
+            Self::Unreachable { .. } | Self::Stopping => false,
+        }
+    }
+}
+
 /// A kind as configuration files and messages spell it.
 pub(super) fn kind_name(kind: ProviderKind) -> &'static str {
     match kind {

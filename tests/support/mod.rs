@@ -1,6 +1,8 @@
 //! What the tests share: the router as a process, subgraphs, a WebSocket client, and waiting.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod http;
+pub mod live;
 pub mod router;
 pub mod subgraph;
 pub mod wait;
@@ -32,6 +34,11 @@ impl Demo {
     /// A configuration on free ports with the demo's graphs and a memory provider `default`; `more` is
     /// YAML for further top-level keys.
     pub fn config(&self, more: &str) -> String {
+        self.config_with("{ memory: [{ id: default }] }", "skip_unavailable_providers: true", more)
+    }
+
+    /// The same with other providers, and more keys of the section `events`.
+    pub fn config_with(&self, providers: &str, events: &str, more: &str) -> String {
         let sdl = |name: &str| fixture(&format!("demo/{name}.graphql")).display().to_string();
         format!(
             r#"version: "1"
@@ -42,12 +49,11 @@ supergraph:
   subgraphs:
     - {{ name: employees, routing_url: "{}", schema: {{ file: "{}" }} }}
     - {{ name: products, routing_url: "{}", schema: {{ file: "{}" }} }}
-  event_graphs: ["{}"]
+  event_graphs: ["{}", "{}"]
 events:
-  skip_unavailable_providers: true
+  {events}
   trigger_linger: 0s
-  providers:
-    memory: [{{ id: default }}]
+  providers: {providers}
 {more}
 "#,
             self.employees.url(),
@@ -55,6 +61,7 @@ events:
             self.products.url(),
             sdl("products"),
             sdl("events"),
+            fixture("more_events.graphql").display(),
         )
     }
 }

@@ -94,8 +94,12 @@ impl NatsServer {
         signal("CONT", self.child.as_ref().expect("running"));
     }
 
-    /// Subjects that clients listen to, as the server sees them.
+    /// Subjects that clients listen to, as the server sees them; without the inboxes of round trips.
     pub(crate) fn subjects(&self) -> Vec<String> {
+        self.subjects_and_inboxes().into_iter().filter(|it| !it.starts_with("_INBOX.")).collect()
+    }
+
+    pub(crate) fn subjects_and_inboxes(&self) -> Vec<String> {
         let connections = self.monitor("/connz?subs=1");
         let lists = connections["connections"].as_array().into_iter().flatten();
         let subjects = lists.flat_map(|it| it["subscriptions_list"].as_array().into_iter().flatten());
@@ -107,6 +111,13 @@ impl NatsServer {
     /// Connections of clients.
     pub(crate) fn connections(&self) -> usize {
         self.monitor("/connz")["connections"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Bytes of payload that the server took from the clients of that name.
+    pub(crate) fn bytes_from(&self, name: &str) -> u64 {
+        let connections = self.monitor("/connz");
+        let clients = connections["connections"].as_array().into_iter().flatten();
+        clients.filter(|it| it["name"] == name).filter_map(|it| it["in_bytes"].as_u64()).sum()
     }
 
     /// A plain client of the test's own, over a socket: no library under test in the way.

@@ -51,12 +51,13 @@ impl Router {
         Self::start_under(&[], &write_config(config))
     }
 
-    /// Starts a router with a configuration file of the caller's, under a wrapper such as `taskset -c 0`
+    /// Starts a router (the binary that Cargo built, or `JUGA_BIN`) with a configuration file of the caller's, under a wrapper such as `taskset -c 0`
     /// that becomes the router's process.
     pub fn start_under(wrapper: &[&str], config: &Path) -> Self {
-        let binary = env!("CARGO_BIN_EXE_juga");
+        let chosen = std::env::var_os("JUGA_BIN");
+        let binary = chosen.as_deref().unwrap_or(OsStr::new(env!("CARGO_BIN_EXE_juga")));
         let arguments = ["serve".as_ref(), "-c".as_ref(), config.as_os_str()];
-        let words = wrapper.iter().map(OsStr::new).chain([OsStr::new(binary)]).chain(arguments);
+        let words = wrapper.iter().map(OsStr::new).chain([binary]).chain(arguments);
         match Self::spawn(words, config) {
             Ok(router) => router,
             Err(log) => panic!("the router did not listen:\n{log}"),
@@ -210,7 +211,7 @@ impl Metrics {
     /// Reads the Prometheus text format.
     pub fn parse(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
-        Self(samples.filter_map(|line| sample(line)).collect())
+        Self(samples.filter_map(sample).collect())
     }
 
     /// A sample by its exact name, labels included; 0 if there is none.

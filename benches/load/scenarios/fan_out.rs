@@ -97,7 +97,11 @@ fn complete(fleet: &mut Fleet, last: u64) -> io::Result<()> {
     if fleet.collect(last, PATIENCE)? {
         return Ok(());
     }
-    Err(io::Error::other(format!("deliveries are not as they should be: {}", fleet.ledger.describe(last))))
+    Err(io::Error::other(format!(
+        "deliveries of fleet {} up to {last} are not as they should be: {}",
+        fleet.number(),
+        fleet.ledger.describe(last)
+    )))
 }
 
 const BURST_EVENTS: u64 = 100;

@@ -5,7 +5,7 @@ use super::{
     Action, Binding, Findings, filter,
 };
 use crate::plan::{BrokerOperation, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart};
-use federation_composition::graphql_core::{Directive, FieldDefinition, OperationType, Value};
+use federation_composition::graphql_core::{Directive, FieldDefinition, ObjectValue, OperationType, Value};
 use std::sync::Arc;
 
 /// One of the event directives.
@@ -206,43 +206,37 @@ impl Reader<'_, '_, '_> {
             self.complain("EDFS_STREAM", "\"streamConfiguration\" must be an input object".into());
             return None;
         };
-        let (mut stream, mut consumer, mut threshold) = (None, None, None);
-        for field in &object.fields {
-            let name = field.name.value.as_str();
-            let text = || string(&field.value).filter(|it| !it.is_empty()).map(Arc::<str>::from);
-            let (taken, ok) = match name {
-                "streamName" => (stream.is_some(), {
-                    stream = text();
-                    stream.is_some()
-                }),
-                "consumerName" => (consumer.is_some(), {
-                    consumer = text();
-                    consumer.is_some()
-                }),
-                "consumerInactiveThreshold" => (threshold.is_some(), {
-                    threshold = seconds(&field.value);
-                    threshold.is_some()
-                }),
-                _ => {
-                    self.complain("EDFS_STREAM", format!("\"streamConfiguration\" has no field \"{name}\""));
-                    continue;
-                }
-            };
-            if taken {
-                self.complain("EDFS_STREAM", format!("\"{name}\" is given more than once"));
-            } else if !ok {
-                self.complain(
-                    "EDFS_STREAM",
-                    format!("the value of \"{name}\" is of the wrong type or empty"),
-                );
+        const KNOWN: [&str; 3] = ["streamName", "consumerName", "consumerInactiveThreshold"];
+        for field in object.fields.iter().filter(|it| !KNOWN.contains(&it.name.value.as_str())) {
+            let message = format!("\"streamConfiguration\" has no field \"{}\"", field.name.value);
+            self.complain("EDFS_STREAM", message);
+        }
+        let [stream, consumer, threshold] = KNOWN.map(|it| self.stream_option(object, it));
+        let text = |it: Option<&Value>| it.and_then(string).map(Arc::<str>::from);
+        Some(StreamOptions {
+            stream: text(stream)?,
+            consumer: text(consumer)?,
+            consumer_inactive_threshold: threshold.and_then(seconds).unwrap_or(THRESHOLD_DEFAULT),
+        })
+    }
+
+    /// One field of the stream configuration; what is wrong with it is reported.
+    fn stream_option<'v>(&mut self, object: &'v ObjectValue, name: &str) -> Option<&'v Value> {
+        let mut found = object.fields.iter().filter(|it| it.name.value == name).map(|it| &it.value);
+        let value = found.next();
+        let is_threshold = name == "consumerInactiveThreshold";
+        let problem = match value {
+            _ if found.next().is_some() => "is given more than once",
+            None if is_threshold => return None,
+            None => "is missing",
+            Some(it) if is_threshold && seconds(it).is_none() => "must be a whole number of seconds",
+            Some(it) if !is_threshold && string(it).is_none_or(str::is_empty) => {
+                "must be a string that is not empty"
             }
-        }
-        if stream.is_none() || consumer.is_none() {
-            let message = "\"streamConfiguration\" needs \"consumerName\" and \"streamName\"";
-            self.complain("EDFS_STREAM", message.into());
-        }
-        let consumer_inactive_threshold = threshold.unwrap_or(THRESHOLD_DEFAULT);
-        Some(StreamOptions { stream: stream?, consumer: consumer?, consumer_inactive_threshold })
+            Some(it) => return Some(it),
+        };
+        self.complain("EDFS_STREAM", format!("\"{name}\" of \"streamConfiguration\" {problem}"));
+        None
     }
 }
 

@@ -8,18 +8,20 @@ mod filter;
 mod rules;
 mod strip;
 
-pub(super) use strip::{add_link, lower_link};
+pub(super) use rules::selection_of;
+pub(super) use strip::lower_link;
 
-use super::{errors::LoadError, places::Places, schema::EventGraphSource, sdl::Sdl};
+use super::{errors::LoadError, graphs::EventGraphSource, places::Places, sdl::Sdl};
 use crate::plan::{
     BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
 };
 use federation_composition::graphql_core::{Document, parse};
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// An event graph, taken apart.
 pub(super) struct EventGraph {
     pub(super) name: Arc<str>,
+    pub(super) file: Option<PathBuf>,
     /// Plain federation SDL.
     pub(super) document: Document,
     pub(super) bindings: Vec<Binding>,
@@ -86,5 +88,5 @@ pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadErro
         return Err(findings.errors);
     }
     let (document, notes) = strip::strip(&source.name, &document);
-    Ok(EventGraph { name, document, bindings, notes })
+    Ok(EventGraph { name, file: source.file.clone(), document, bindings, notes })
 }

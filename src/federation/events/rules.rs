@@ -88,7 +88,7 @@ fn check_result(
     }
     let single = matches!(&field.ty, Type::NonNull(inner) if matches!(*inner.ty, Type::Named(_)));
     let is_entity = |name: &&str| sdl.object(name).is_some_and(|it| it.keys().next().is_some());
-    if !single || !sdl.possible(named(&field.ty)).iter().any(|it| is_entity(it)) {
+    if !single || !sdl.possible(named(&field.ty)).iter().any(is_entity) {
         let message = format!(
             "the field must return one entity that is never null, or such an interface or union, not {is}"
         );

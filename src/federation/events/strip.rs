@@ -105,7 +105,7 @@ fn links(document: &mut Document) -> impl Iterator<Item = &mut Directive> {
 
 /// Says that the graph is of Federation 2, unless it says so itself: in Federation 1 a key cannot be
 /// `resolvable: false`.
-pub(in crate::federation) fn add_link(document: &mut Document) {
+fn add_link(document: &mut Document) {
     if links(document).next().is_some() {
         return;
     }

@@ -1,8 +1,11 @@
 //! Events on their way to a group's response.
 
 use super::support::*;
-use crate::plan::{Leaf, Step, ValueType};
-use std::sync::atomic::Ordering::Relaxed;
+use crate::{
+    plan::{Leaf, Step, ValueType},
+    resolve::{Options, Pool},
+};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 fn employee() -> ValueType {
     let id = field("id", non_null(leaf(Leaf::Int)));
@@ -87,6 +90,7 @@ fn a_type_that_the_field_cannot_have_is_refused() {
         (named(), r#"{"__typename":null}"#, ""),
         (named(), r#"{"__typename":"Rock"}"#, "Rock"),
         (named(), r#"{"__typename":7}"#, "7"),
+        (one_of("Named", &["Pet"], vec![]), r#"{"age":1}"#, ""),
         (employee(), r#"{"__typename":"Pet","id":1}"#, "Pet"),
     ] {
         check_event(&world, &group(None, ty), json, &refused(shown));
@@ -132,4 +136,19 @@ fn a_failed_enrichment_leaves_the_raw_event() {
         r#"{"raw":"r","deal":{"id":"7"}}"#,
         r#"{"errors":[{"message":"Failed to fetch from Subgraph 'a'.","path":["changed","deal"],"extensions":{"code":"DOWNSTREAM_SERVICE_ERROR","serviceName":"a"}}],"data":{"changed":{"raw":"r","deal":{"id":"7","title":null}}}}"#,
     );
+}
+
+#[test]
+fn events_are_resolved_on_the_pool() {
+    let world = World::new();
+    world.reply("a", r#"{"data":{"_entities":[{"name":"Jens"}]}}"#);
+    let pool = Pool::start(&Options { resolver_threads: 1, ..Options::default() }).expect("threads");
+    let run = world.executor().resolve(group(enrich(), employee()), event(r#"{"id":3}"#));
+    let (answer, answered) = crossbeam_channel::bounded(1);
+    pool.resolve(async move {
+        let _ = answer.send(text(&run.await));
+    });
+    let expected = r#"{"data":{"changed":{"__typename":"Employee","id":3,"name":"Jens"}}}"#;
+    assert_eq!(answered.recv_timeout(Duration::from_secs(30)).as_deref(), Ok(expected));
+    pool.stop();
 }

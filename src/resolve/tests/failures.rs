@@ -213,3 +213,21 @@ fn a_panic_costs_one_operation() {
     assert_eq!(executor.counters().panics.load(Relaxed), 1);
     assert_eq!(executor.counters().subgraphs[0].in_flight.load(Relaxed), 0);
 }
+
+/// The interface object's real type comes with the entity and is no longer what the path asks for.
+#[test]
+fn a_place_is_found_again_after_its_type_has_changed() {
+    let world = World::new();
+    world.reply("a", r#"{"data":{"box":{"__typename":"Box","id":1}}}"#).reply(
+        "b",
+        r#"{"data":{"_entities":[{"__typename":"Crate","w":null}]},"errors":[{"message":"gone","path":["_entities",0,"w"]}]}"#,
+    );
+    let entity = entities("b", "box.|Box", vec![need("id")]);
+    let steps = Step::Sequence(vec![fetch("a", "1"), Step::Entities(entity)]);
+    let shown = one_of("Box", &["Crate"], vec![field("w", string())]);
+    check(
+        &world,
+        operation(Some(steps), vec![field("box", shown)]),
+        &with_errors(&[error("gone", r#"["box","w"]"#, r#""serviceName":"b""#)], r#"{"box":{"w":null}}"#),
+    );
+}

@@ -34,6 +34,7 @@ fn a_hanging_subgraph_uses_up_only_its_own_permits() {
     let counters = executor.counters();
     assert_eq!(gauges(counters, 0), (2, 3));
     assert_eq!(counters.waiting(), 3);
+    assert_eq!(world.asked().len(), 2, "no more than two were sent");
     for _ in 0..20 {
         assert_eq!(text(&block_on(executor.execute(ask("b")))), r#"{"data":{"x":"b"}}"#);
     }

@@ -78,7 +78,11 @@ fn a_panic_costs_one_task_and_no_thread() {
     pool.resolve(async move {
         let _ = done.send("resolve");
     });
-    pool.prepare(move || drop(and_done.send("prepare"))).ok().expect("room");
+    pool.prepare(move || {
+        let _ = and_done.send("prepare");
+    })
+    .ok()
+    .expect("room");
     let mut seen = [receive(&both), receive(&both)];
     seen.sort_unstable();
     assert_eq!(seen, ["prepare", "resolve"]);
@@ -101,7 +105,9 @@ fn a_full_prepare_queue_gives_the_work_back() {
     let (done, finished) = unbounded();
     let job = |number| {
         let done = done.clone();
-        move || drop(done.send(number))
+        move || {
+            let _ = done.send(number);
+        }
     };
     pool.prepare(job(1)).ok().expect("room for two");
     pool.prepare(job(2)).ok().expect("room for two");
@@ -110,7 +116,9 @@ fn a_full_prepare_queue_gives_the_work_back() {
     assert_eq!(pool.counters().prepare_refused.load(Relaxed), 1);
     // The resolve lane does not notice.
     let (other, other_done) = bounded(1);
-    pool.resolve(async move { drop(other.send(())) });
+    pool.resolve(async move {
+        let _ = other.send(());
+    });
     receive(&other_done);
 
     drop(release);
@@ -133,7 +141,9 @@ fn stopping_does_what_is_queued_and_drops_what_is_parked() {
     let (done, finished) = unbounded();
     for number in 0..100 {
         let done = done.clone();
-        pool.resolve(async move { drop(done.send(number)) });
+        pool.resolve(async move {
+            let _ = done.send(number);
+        });
     }
     pool.stop();
     pool.stop();

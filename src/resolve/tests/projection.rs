@@ -130,3 +130,9 @@ fn an_abstract_value_without_a_type_is_shown_where_the_type_does_not_matter() {
     let pet = one_of("Pet", &["Cat", "Dog"], vec![field("id", leaf(Leaf::Id))]);
     check_shape(r#"{"x":{"id":1}}"#, vec![field("x", pet)], r#"{"data":{"x":{"id":"1"}}}"#);
 }
+
+#[test]
+fn an_interface_with_one_type_needs_no_typename() {
+    let pet = one_of("Pet", &["Cat"], vec![typename("t"), on(&["Cat"], field("mew", string()))]);
+    check_shape(r#"{"x":{"mew":"m"}}"#, vec![field("x", pet)], r#"{"data":{"x":{"t":"Cat","mew":"m"}}}"#);
+}

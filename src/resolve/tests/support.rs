@@ -196,11 +196,10 @@ pub(super) fn bind(operation: Operation, variables: &[(&str, &str)]) -> BoundOpe
 
 /// A subscription field `changed` of the event graph `events`.
 pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
-    let possible = match &ty {
-        ValueType::Object { possible, .. } => possible.clone(),
+    let (possible, is_abstract) = match &ty {
+        ValueType::Object { name, possible, .. } => (possible.clone(), possible.only() != Some(name)),
         _ => panic!("events are objects"),
     };
-    let is_abstract = possible.only().is_none();
     let mut operation = operation(steps, vec![field("changed", non_null(ty))]);
     operation.kind = OperationKind::Subscription;
     operation.projection.root_type = "Subscription".into();

@@ -36,8 +36,8 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) session: Session,
     pub(super) decoder: Decoder,
-    /// Bytes of a frame that is still incomplete.
-    pub(super) remainder: Option<Box<Vec<u8>>>,
+    /// Bytes of a frame that is still incomplete; empty, and without memory, while there is none.
+    pub(super) remainder: Vec<u8>,
     pub(super) queue: Queue,
     /// Its newest operation.
     pub(super) first: Option<SubscriptionKey>,
@@ -80,7 +80,7 @@ impl Connections {
             phase: Phase::Open,
             session: Session::default(),
             decoder: Decoder::default(),
-            remainder: None,
+            remainder: Vec::new(),
             queue: Queue::default(),
             first: None,
             subscriptions: 0,

@@ -76,18 +76,17 @@ impl Reactor {
         let connection = &mut self.connections[key];
         connection.active = self.now;
         connection.pings_unanswered = 0;
-        let Some(mut kept) = connection.remainder.take() else {
+        if connection.remainder.is_empty() {
             let used = self.decode(key, bytes);
-            if used < bytes.len() {
-                self.connections[key].remainder = Some(Box::new(bytes[used..].to_vec()));
-            }
+            self.connections[key].remainder = bytes[used..].to_vec();
             return;
-        };
+        }
+        let mut kept = std::mem::take(&mut connection.remainder);
         kept.extend_from_slice(bytes);
         let used = self.decode(key, &mut kept);
         if used < kept.len() {
             kept.drain(..used);
-            self.connections[key].remainder = Some(kept);
+            self.connections[key].remainder = kept;
         }
     }
 

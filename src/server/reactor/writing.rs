@@ -153,7 +153,7 @@ impl Reactor {
         self.end_operations(key);
         let connection = &mut self.connections[key];
         connection.phase = phase;
-        connection.remainder = None;
+        connection.remainder = Vec::new();
         let mut frame = Vec::new();
         websocket::write_close(code, reason, &mut frame);
         self.push_raw(key, frame.into());

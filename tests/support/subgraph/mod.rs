@@ -37,6 +37,11 @@ pub enum Behaviour {
     Answer,
     /// Answers after this time.
     Delay(Duration),
+    /// Answers each request after a time of its own, at random, so that answers overtake each other.
+    Scatter {
+        seed: u64,
+        most: Duration,
+    },
     /// Answers nothing until the behaviour changes.
     Hang,
     /// Answers with this HTTP status and no GraphQL.
@@ -45,6 +50,19 @@ pub enum Behaviour {
     Drop,
     /// Answers every request with these bytes as `application/json`.
     Raw(String),
+}
+
+impl Behaviour {
+    /// How long the request of this number is held back.
+    fn delay(&self, number: u64) -> Duration {
+        match *self {
+            Self::Delay(time) => time,
+            Self::Scatter { seed, most } => {
+                most.mul_f64(fastrand::Rng::with_seed(seed ^ (number << 32)).f64())
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// A request as it came in.
@@ -171,13 +189,15 @@ impl Shared {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, headers: http::HeaderMap, body: Value) {
+    /// The request's number.
+    fn record(&self, headers: http::HeaderMap, body: Value) -> u64 {
         let mut journal = self.journal();
         journal.total += 1;
         if journal.kept.len() == REQUESTS_KEPT {
             journal.kept.pop_front();
         }
         journal.kept.push_back(Recorded { at: Instant::now(), headers, body });
+        journal.total
     }
 }
 
@@ -208,7 +228,7 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<
     let (head, body) = request.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(io::Error::other)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    shared.record(head.headers, body.clone());
+    let number = shared.record(head.headers, body.clone());
     let mut behaviour = shared.behaviour.subscribe();
     loop {
         let now = behaviour.borrow_and_update().clone();
@@ -222,8 +242,8 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<
                     future::pending().await
                 }
             }
-            Behaviour::Delay(time) => tokio::select! {
-                () = tokio::time::sleep(time) => return Ok(json_response(shared.graph.answer(&body).to_string())),
+            Behaviour::Delay(_) | Behaviour::Scatter { .. } => tokio::select! {
+                () = tokio::time::sleep(now.delay(number)) => return Ok(json_response(shared.graph.answer(&body).to_string())),
                 _ = behaviour.changed() => {}
             },
         }

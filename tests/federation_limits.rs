@@ -1,0 +1,148 @@
+//! Operations that are small as text and endless as work are refused by a guard, before anything slow.
+
+use juga::{
+    federation::{EventGraphSource, Graphs, Limits, Schema, SubgraphSource},
+    graphql::{Error, Variables},
+};
+use std::fs;
+
+fn schema() -> Schema {
+    let read = |name: &str| fs::read_to_string(format!("tests/fixtures/demo/{name}.graphql")).expect(name);
+    let subgraph = |name: &str| SubgraphSource {
+        name: name.into(),
+        routing_url: "http://localhost".into(),
+        sdl: read(name),
+        file: None,
+    };
+    Schema::load(&Graphs {
+        subgraphs: vec![subgraph("employees"), subgraph("products")],
+        supergraph: None,
+        event_graphs: vec![EventGraphSource { name: "events".into(), sdl: read("events"), file: None }],
+    })
+    .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[track_caller]
+fn refusal(schema: &Schema, text: &str, limits: &Limits) -> Error {
+    let errors = schema.parse(text, None, limits).expect_err("refused");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0].code, Some("OPERATION_LIMIT_EXCEEDED"), "{errors:?}");
+    errors.into_iter().next().expect("one")
+}
+
+/// Twenty fragments, each spreading the next one twice: a million selections in 888 bytes.
+fn bomb() -> String {
+    let mut text = String::from("{ employees { ...F0 } }");
+    for index in 0..20 {
+        text.push_str(&format!(" fragment F{index} on Employee {{ ...F{0} ...F{0} }}", index + 1));
+    }
+    text + " fragment F20 on Employee { id }"
+}
+
+/// Fragments of which each spreads the next.
+fn chain(fragments: usize) -> String {
+    let mut text = String::from("{ employees { ...F0 } }");
+    for index in 0..fragments {
+        text.push_str(&format!(" fragment F{index} on Employee {{ ...F{} }}", index + 1));
+    }
+    text + &format!(" fragment F{fragments} on Employee {{ id }}")
+}
+
+#[test]
+fn a_chain_of_fragments_within_bounds_is_planned() {
+    let schema = schema();
+    let document = schema.parse(&chain(190), None, &Limits::default()).expect("within bounds");
+    assert!(schema.plan(&document, &Variables::new()).expect("a plan").steps.is_some());
+}
+
+#[test]
+fn hostile_operations_meet_the_guard_that_is_meant_for_them() {
+    let (schema, limits) = (schema(), Limits::default());
+    let many = |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<String>();
+    let inside = |text: String| format!("{{ employees {{ {text} }} }}");
+    let cases = [
+        ("selections", bomb()),
+        ("answer under the name \"details\"", inside("details { forename } ".repeat(2_000))),
+        ("tokens", inside("details { forename } ".repeat(5_000))),
+        (
+            "answer under the name \"details\"",
+            inside("details { forename forename forename forename forename forename } ".repeat(1_000)),
+        ),
+        ("answer under the name \"id\"", inside("id ".repeat(5_000))),
+        ("aliases", inside(many(1_000, &|it| format!("a{it}: seniority ")))),
+        (
+            "aliases",
+            format!("{{ {} }}", many(1_000, &|it| format!("a{it}: employee(id: {it}) {{ notes }} "))),
+        ),
+        ("root fields", format!("{{ {} }}", "employees { id } ".repeat(101))),
+        ("directives", inside(many(501, &|it| format!("f{it} @include(if: true) ")))),
+        ("bytes", format!("{{ employees {{ id }} }} # {}", "x".repeat(256 * 1024))),
+        ("nested more deeply", format!("{}id{}", "{ employees ".repeat(1_000), "}".repeat(1_000))),
+        (
+            "selections",
+            format!(
+                "{} fragment F on Employee {{ {} }}",
+                inside("...F ".repeat(1_000)),
+                "id notes ".repeat(50)
+            ),
+        ),
+    ];
+    for (part, text) in cases {
+        let error = refusal(&schema, &text, &limits);
+        assert!(error.message.contains(part), "wanted {part}: {}", error.message);
+    }
+}
+
+#[test]
+fn names_that_repeat_are_counted_across_merged_parents() {
+    let schema = schema();
+    let details = format!("details {{ location {{ {} }} }} ", "city ".repeat(30));
+    let text = format!("{{ employees {{ {} }} }}", details.repeat(5));
+    let error = refusal(&schema, &text, &Limits::default());
+    assert!(error.message.contains("\"city\""), "{}", error.message);
+    let fewer = format!("{{ employees {{ {} }} }}", details.repeat(3));
+    assert!(schema.parse(&fewer, None, &Limits::default()).is_ok());
+}
+
+#[test]
+fn every_limit_can_be_set_and_holds_to_the_unit() {
+    let schema = schema();
+    let text =
+        "query @include(if: true) { a: employees { details { forename forename } } products { name } }";
+    let _ = text;
+    let text = "{ a: employees { details @include(if: true) { forename forename } } products { name } }";
+    let exact = Limits {
+        document_bytes: text.len(),
+        tokens: 23,
+        depth: 3,
+        selections: 6,
+        aliases: 1,
+        root_fields: 2,
+        directives: 1,
+        same_response_name: 2,
+    };
+    schema.parse(text, None, &exact).unwrap_or_else(|it| panic!("{it:?}"));
+    for (part, limits) in [
+        ("bytes", Limits { document_bytes: exact.document_bytes - 1, ..exact.clone() }),
+        ("tokens", Limits { tokens: exact.tokens - 1, ..exact.clone() }),
+        ("levels", Limits { depth: 2, ..exact.clone() }),
+        ("selections", Limits { selections: 5, ..exact.clone() }),
+        ("aliases", Limits { aliases: 0, ..exact.clone() }),
+        ("root fields", Limits { root_fields: 1, ..exact.clone() }),
+        ("directives", Limits { directives: 0, ..exact.clone() }),
+        ("\"forename\"", Limits { same_response_name: 1, ..exact.clone() }),
+    ] {
+        let error = refusal(&schema, text, &limits);
+        assert!(error.message.contains(part), "wanted {part}: {}", error.message);
+    }
+}
+
+#[test]
+fn introspection_that_goes_round_in_circles_ends() {
+    let schema = schema();
+    let inner = "possibleTypes { interfaces { ".repeat(21) + "name" + &" } }".repeat(21);
+    let text = format!("{{ __schema {{ types {{ {inner} }} }} }}");
+    let document = schema.parse(&text, None, &Limits::default()).expect("small as text");
+    let errors = schema.plan(&document, &Variables::new()).expect_err("large as an answer");
+    assert_eq!(errors[0].code, Some("OPERATION_LIMIT_EXCEEDED"));
+}

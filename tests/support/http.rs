@@ -1,0 +1,71 @@
+//! One HTTP request over a socket of its own, so that a test sees the answer as it was written.
+
+use serde_json::Value;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer, taken apart.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    pub status: u16,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl HttpAnswer {
+    /// The first header of this name (in lower case), or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value)
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Sends `METHOD URL` with more header lines and a body, and reads until the router closes.
+pub fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+    let (address, path) = split(url);
+    let mut socket = TcpStream::connect(address).expect("the router listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    socket.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the router reads");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("an answer in time");
+    parse(&String::from_utf8(answer).expect("an answer in UTF-8"))
+}
+
+/// A text as it stands in a query string.
+pub fn percent_encoded(text: &str) -> String {
+    let plain = |it: u8| it.is_ascii_alphanumeric();
+    text.bytes().map(|it| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") }).collect()
+}
+
+fn split(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("http://").expect("an http URL");
+    rest.find('/').map_or((rest, "/"), |at| rest.split_at(at))
+}
+
+fn parse(answer: &str) -> HttpAnswer {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {answer:?}"));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|it| it.split(' ').nth(1)).and_then(|it| it.parse().ok());
+    let headers = lines.filter_map(|it| it.split_once(':'));
+    HttpAnswer {
+        status: status.expect("a status line"),
+        headers: headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect(),
+        body: body.to_owned(),
+    }
+}

@@ -1,0 +1,35 @@
+//! Waiting until subscriptions are where events reach them.
+
+use super::{router::Router, wait::wait_until, ws::Client};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Subscribes and waits until the router has so many subscriptions in all, on feeds that the broker has
+/// confirmed.
+#[track_caller]
+pub fn listen(router: &Router, client: &mut Client, id: &str, query: &str, members: u64) {
+    client.subscribe(id, query);
+    wait_until_live(router, members);
+}
+
+#[track_caller]
+pub fn wait_until_live(router: &Router, members: u64) {
+    wait_until(&format!("{members} subscriptions on live feeds"), PATIENCE, || {
+        let state = router.state();
+        let triggers = state["triggers"].as_array().expect("a list");
+        let groups = state["groups"].as_array().expect("a list");
+        state["counts"]["members"] == members
+            && triggers.iter().all(|it| it["state"] == "live")
+            && groups.iter().all(|it| it["joining"] == 0)
+    });
+}
+
+/// Waits until nobody listens to anything and nothing is left of it.
+#[track_caller]
+pub fn wait_until_idle(router: &Router) {
+    wait_until("no trigger, no group, no subscription", PATIENCE, || {
+        let metrics = router.metrics();
+        metrics.get("router_engine_triggers") == 0.0 && metrics.sum("router_engine_subscriptions") == 0.0
+    });
+}

@@ -1,0 +1,575 @@
+//! GraphQL over WebSocket on the real wire: operations, ids, limits, and every way a connection ends.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
+use support::{
+    Demo,
+    live::{listen, wait_until_idle, wait_until_live},
+    router::Router,
+    subgraph::Behaviour,
+    wait::wait_until,
+    ws::{Client, Said, TRANSPORT_WS},
+};
+use tungstenite::{Bytes, Error, Message};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Stage {
+    router: Router,
+    demo: Demo,
+}
+
+impl Stage {
+    fn start() -> Self {
+        Self::start_with("")
+    }
+
+    fn start_with(more: &str) -> Self {
+        let demo = Demo::start();
+        Self { router: Router::start(&demo.config(more)), demo }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.router.websocket_url())
+    }
+
+    /// Upgraded, and nothing said yet.
+    fn stranger(&self) -> Client {
+        Client::upgrade(&self.router.websocket_url(), &[TRANSPORT_WS], &[])
+    }
+
+    fn tell(&self, id: i64) {
+        let event = json!({ "__typename": "Employee", "id": id });
+        assert_eq!(self.router.publish(&format!("employeeUpdated.{id}"), &event), 202);
+    }
+}
+
+fn watch(id: i64) -> String {
+    format!("subscription {{ employeeUpdated(employeeID: {id}) {{ id }} }}")
+}
+
+#[track_caller]
+fn expect_error(client: &mut Client, id: &str) -> Value {
+    let message = client.message();
+    assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
+    assert!(message["payload"][0]["message"].is_string(), "a list of errors: {message}");
+    message["payload"].clone()
+}
+
+#[track_caller]
+fn expect_complete(client: &mut Client, id: &str) {
+    assert_eq!(client.message(), json!({ "type": "complete", "id": id }));
+}
+
+/// C-WS-2.
+#[test]
+fn c_ws_2_query() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("q", "{ employee(id: 3) { details { forename } seniority } }");
+    let expected = json!({ "data": { "employee": { "details": { "forename": "Kadri" }, "seniority": 8 } } });
+    assert_eq!(client.next("q"), expected);
+    expect_complete(&mut client, "q");
+}
+
+/// Mutations, operation names, variables, and errors of execution: all as `next` and `complete`.
+#[test]
+fn queries_and_mutations_answer_with_next_and_complete() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let query = "query A { employee(id: 1) { id } } query B($id: Int!) { employee(id: $id) { id } }";
+    client.subscribe_with(
+        "1",
+        json!({ "query": query, "operationName": "B", "variables": { "id": 4 }, "extensions": {} }),
+    );
+    assert_eq!(client.next("1"), json!({ "data": { "employee": { "id": 4 } } }));
+    expect_complete(&mut client, "1");
+
+    client.subscribe(
+        "1",
+        r#"mutation { addNote(employeeID: 4, text: "Hi") { id notes details { forename } } }"#,
+    );
+    let expected = json!({ "id": 4, "notes": "Hi", "details": { "forename": "Jaan" } });
+    assert_eq!(client.next("1"), json!({ "data": { "addNote": expected } }));
+    expect_complete(&mut client, "1");
+
+    stage.demo.products.behave(Behaviour::Status(503));
+    client.subscribe("1", "{ employee(id: 4) { id notes } }");
+    let told = client.next("1");
+    assert_eq!(told["data"], json!({ "employee": { "id": 4, "notes": null } }), "{told}");
+    assert_eq!(told["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR", "{told}");
+    expect_complete(&mut client, "1");
+}
+
+/// C-WS-25: and nothing after an `error`; the id is free again.
+#[test]
+fn c_ws_25_error() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { does_not_exist { id } }");
+    let errors = expect_error(&mut client, "1");
+    assert!(
+        errors[0]["message"].as_str().is_some_and(
+            |it| it.starts_with("Cannot query field \"does_not_exist\" on type \"Subscription\".")
+        ),
+        "{errors}"
+    );
+    for payload in [
+        json!({ "query": "{" }),
+        json!({ "query": "{ employee(id: $n) { id } }" }),
+        json!({ "query": "query ($n: Int!) { employee(id: $n) { id } }" }),
+        json!({ "query": "query ($n: Int!) { employee(id: $n) { id } }", "variables": { "n": "x" } }),
+        json!({ "query": "query A { employees { id } } query B { employees { id } }" }),
+        json!({ "query": "query A { employees { id } }", "operationName": "C" }),
+        json!({ "query": "subscription { employeeUpdated(employeeID: 1) { id } othersUpdated { id } }" }),
+        json!({ "query": "" }),
+    ] {
+        client.subscribe_with("1", payload);
+        expect_error(&mut client, "1");
+    }
+    client.subscribe("1", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("1")["data"]["employee"]["id"], 1);
+    expect_complete(&mut client, "1");
+}
+
+/// C-WS-38.
+#[test]
+fn c_ws_38_different_subscriptions_on_one_connection() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("emp", &watch(1));
+    client.subscribe("cat", "subscription { catalogueChanged { __typename ... on Product { name } } }");
+    client.subscribe("who", "subscription { othersUpdated { details { surname } } }");
+    wait_until_live(&stage.router, 3);
+    for _ in 0..3 {
+        stage.router.publish("catalogue", &json!({ "__typename": "Product", "id": "p1", "tag": "new" }));
+        assert_eq!(client.next("cat")["data"]["catalogueChanged"]["name"], "Kettle");
+        stage.router.publish("employees.updated", &json!({ "id": 2 }));
+        assert_eq!(client.next("who")["data"]["othersUpdated"]["details"]["surname"], "Saar");
+        stage.tell(1);
+        assert_eq!(client.next("emp")["data"]["employeeUpdated"]["id"], 1);
+    }
+}
+
+/// PS-24: `complete` stops only its own, and its id is silent from then on.
+#[test]
+fn ps_24_a_hundred_subscriptions_on_one_connection() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    for number in 0..100 {
+        client.subscribe(&format!("s{number}"), &watch(number % 10));
+    }
+    wait_until_live(&stage.router, 100);
+    let told = |client: &mut Client, count: usize| {
+        let mut ids: Vec<String> =
+            (0..count).map(|_| client.message()["id"].as_str().expect("an id").to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    stage.tell(3);
+    let ten: Vec<String> = (0..10).map(|it| if it == 0 { "s3".into() } else { format!("s{it}3") }).collect();
+    assert_eq!(
+        told(&mut client, 10),
+        ten.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
+
+    client.complete("s33");
+    client.complete("s3");
+    client.complete("never there");
+    wait_until_live(&stage.router, 98);
+    stage.tell(3);
+    stage.tell(4);
+    let ids = told(&mut client, 18);
+    assert!(ids.iter().all(|it| it != "s33" && it != "s3"), "{ids:?}");
+    assert_eq!(ids.iter().filter(|it| it.ends_with('3')).count(), 8);
+
+    // The id is free, and speaks for its new operation only.
+    listen(&stage.router, &mut client, "s33", &watch(77), 99);
+    stage.tell(3);
+    assert!(!told(&mut client, 8).contains(&"s33".to_owned()));
+    stage.tell(77);
+    assert_eq!(client.next("s33")["data"]["employeeUpdated"]["id"], 77);
+
+    drop(client);
+    wait_until_idle(&stage.router);
+}
+
+/// Answers come in the order in which they are ready.
+#[test]
+fn operations_overtake_each_other() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    stage.demo.products.behave(Behaviour::Hang);
+    client.subscribe("slow", "{ products { name } }");
+    client.subscribe("fast", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("fast")["data"]["employee"]["id"], 1);
+    expect_complete(&mut client, "fast");
+    stage.demo.products.behave(Behaviour::Answer);
+    assert_eq!(client.next("slow")["data"]["products"][0]["name"], "Kettle");
+    expect_complete(&mut client, "slow");
+}
+
+/// A query that is given up sends nothing any more, and its id can be used at once.
+#[test]
+fn a_query_can_be_given_up() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    stage.demo.products.behave(Behaviour::Hang);
+    client.subscribe("1", "{ products { name } }");
+    client.complete("1");
+    client.subscribe("1", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("1"), json!({ "data": { "employee": { "id": 1 } } }));
+    expect_complete(&mut client, "1");
+    stage.demo.products.behave(Behaviour::Answer);
+    client.subscribe("2", "{ employee(id: 2) { id } }");
+    assert_eq!(client.next("2"), json!({ "data": { "employee": { "id": 2 } } }));
+}
+
+/// Introspection, also of the subscription type, over a WebSocket.
+#[test]
+fn introspection_over_a_websocket() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe(
+        "1",
+        "{ __schema { subscriptionType { name } } __type(name: \"Employee\") { name kind } }",
+    );
+    let expected = json!({ "__schema": { "subscriptionType": { "name": "Subscription" } }, "__type": { "name": "Employee", "kind": "OBJECT" } });
+    assert_eq!(client.next("1"), json!({ "data": expected }));
+}
+
+#[test]
+fn pings_of_both_layers_come_back_with_their_payload() {
+    let stage = Stage::start();
+    // Before `connection_init` too.
+    let mut client = stage.stranger();
+    client.send(&json!({ "type": "ping", "payload": { "a": [1, "ü"] } }));
+    assert_eq!(client.message(), json!({ "type": "pong", "payload": { "a": [1, "ü"] } }));
+    client.send(&json!({ "type": "ping" }));
+    assert_eq!(client.message(), json!({ "type": "pong" }));
+    client.send(&json!({ "type": "pong", "payload": {} }));
+    client.send_frame(Message::Ping(Bytes::from_static(b"12345")));
+    assert_eq!(client.hear(PATIENCE), Some(Said::Pong(b"12345".to_vec())));
+    client.send_frame(Message::Pong(Bytes::from_static(b"unasked")));
+    client.send(&json!({ "type": "connection_init" }));
+    assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+}
+
+/// The router pings who is silent, and drops who does not answer.
+#[test]
+fn silent_clients_are_pinged_and_then_dropped() {
+    let stage = Stage::start_with("websocket: { ping_interval: 150ms }");
+    let mut lively = stage.client();
+    let deaf = stage.client();
+    for _ in 0..3 {
+        assert_eq!(lively.hear(PATIENCE), Some(Said::Ping(Vec::new())), "and the client library answers");
+    }
+    wait_until("the deaf one is gone", PATIENCE, || {
+        let mut probe = deaf.stream();
+        probe.set_nonblocking(true).expect("a socket");
+        let mut bytes = [0; 64];
+        let is_gone = probe.read(&mut bytes).is_ok_and(|it| it == 0);
+        // Pings that lie in the buffer are read and not answered.
+        is_gone || {
+            lively.hear(Duration::from_millis(1));
+            false
+        }
+    });
+    lively.send(&json!({ "type": "ping" }));
+    assert_eq!(lively.message(), json!({ "type": "pong" }));
+}
+
+#[track_caller]
+fn closes(client: &mut Client, code: u16) -> String {
+    let (got, reason) = client.closed();
+    assert_eq!(got, code, "{reason}");
+    reason
+}
+
+#[test]
+fn close_4400_for_messages_that_are_none() {
+    let stage = Stage::start();
+    for text in [
+        "",
+        "nonsense",
+        "[]",
+        "7",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"nonsense"}"#,
+        r#"{"type":"start","id":"1"}"#,
+        r#"{"type":"subscribe"}"#,
+        r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
+        r#"{"type":"subscribe","id":7,"payload":{"query":"{a}"}}"#,
+        r#"{"type":"subscribe","id":"1"}"#,
+        r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
+        r#"{"type":"complete"}"#,
+        r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
+        r#"{"type":"ping","payload":7}"#,
+        r#"{"type":"ping"} {"type":"ping"}"#,
+    ] {
+        let mut client = stage.client();
+        client.send_frame(Message::text(text));
+        let reason = closes(&mut client, 4400);
+        assert!(!reason.is_empty(), "{text}");
+    }
+    assert_eq!(
+        {
+            let mut client = stage.client();
+            client.send(&json!({ "type": "nonsense" }));
+            closes(&mut client, 4400)
+        },
+        "Invalid message type"
+    );
+}
+
+#[test]
+fn close_4401_for_operations_before_the_ack() {
+    let stage = Stage::start();
+    let mut client = stage.stranger();
+    client.subscribe("1", "{ employee(id: 1) { id } }");
+    assert_eq!(closes(&mut client, 4401), "Unauthorized");
+}
+
+#[test]
+fn close_4406_without_a_subprotocol_of_ours() {
+    let stage = Stage::start();
+    for offered in [&[][..], &["mqtt"], &["GRAPHQL-TRANSPORT-WS"], &["mqtt", "soap"]] {
+        match Client::try_upgrade(&stage.router.websocket_url(), offered, &[]) {
+            Ok(mut client) => {
+                assert_eq!(closes(&mut client, 4406), "Subprotocol not acceptable", "{offered:?}")
+            }
+            // The client's own library may refuse an answer without a subprotocol; the wire says 101 then.
+            Err(Error::Protocol(_)) if !offered.is_empty() => {}
+            Err(error) => panic!("{offered:?}: {error}"),
+        }
+    }
+    let mut client = Client::upgrade(&stage.router.websocket_url(), &["mqtt", TRANSPORT_WS], &[]);
+    client.send(&json!({ "type": "connection_init" }));
+    assert_eq!(client.message()["type"], "connection_ack");
+}
+
+#[test]
+fn close_4408_when_connection_init_does_not_come() {
+    let stage = Stage::start_with("websocket: { connection_init_timeout: 200ms }");
+    let mut lively = stage.client();
+    let mut client = stage.stranger();
+    client.send(&json!({ "type": "ping" }));
+    assert_eq!(client.message()["type"], "pong", "is no init");
+    assert_eq!(closes(&mut client, 4408), "Connection initialisation timeout");
+    lively.send(&json!({ "type": "ping" }));
+    assert_eq!(lively.message()["type"], "pong", "whoever came in stays in");
+}
+
+#[test]
+fn close_4409_for_an_id_that_is_live() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "one", &watch(1), 1);
+    client.subscribe("one", &watch(2));
+    assert_eq!(closes(&mut client, 4409), "Subscriber for one already exists");
+    wait_until_idle(&stage.router);
+}
+
+#[test]
+fn close_4429_for_a_second_init() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.send(&json!({ "type": "connection_init" }));
+    assert_eq!(closes(&mut client, 4429), "Too many initialisation requests");
+}
+
+#[test]
+fn close_1009_for_a_message_that_is_too_big() {
+    let stage = Stage::start_with("websocket: { max_message_size: 1KiB }");
+    let mut client = stage.client();
+    client.subscribe("1", &format!("{{ employee(id: 1) {{ id }} }} #{}", "x".repeat(800)));
+    assert_eq!(client.next("1")["data"]["employee"]["id"], 1);
+    expect_complete(&mut client, "1");
+    client.send_frame(Message::text(" ".repeat(1025)));
+    closes(&mut client, 1009);
+}
+
+/// Frames as no client library sends them.
+fn raw(client: &mut Client, frame: &[u8]) {
+    client.stream().write_all(frame).expect("the socket takes it");
+}
+
+#[test]
+fn close_1002_for_broken_framing() {
+    let stage = Stage::start();
+    let cases: [(&str, &[u8]); 5] = [
+        ("not masked", b"\x81\x02{}"),
+        ("reserved bit", b"\xc1\x82\0\0\0\0{}"),
+        ("unknown opcode", b"\x83\x80\0\0\0\0"),
+        ("continuation of nothing", b"\x80\x80\0\0\0\0"),
+        ("fragmented ping", b"\x09\x80\0\0\0\0"),
+    ];
+    for (what, frame) in cases {
+        let mut client = stage.client();
+        raw(&mut client, frame);
+        let (code, reason) = client.closed();
+        assert_eq!(code, 1002, "{what}: {reason}");
+    }
+}
+
+#[test]
+fn close_1007_for_text_that_is_not_utf_8() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    raw(&mut client, b"\x81\x82\0\0\0\0\xff\xfe");
+    closes(&mut client, 1007);
+}
+
+#[test]
+fn close_1003_for_binary_messages() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.send_frame(Message::binary(b"{}".to_vec()));
+    closes(&mut client, 1003);
+}
+
+/// A message in pieces, byte by byte, with a ping in between, is a message.
+#[test]
+fn fragments_are_put_together() {
+    let stage = Stage::start();
+    let mut client = stage.stranger();
+    for byte in b"\x01\x8a\0\0\0\0{\"type\":\"c\x89\x81\0\0\0\0!\x80\x90\0\0\0\0onnection_init\"}" {
+        raw(&mut client, &[*byte]);
+    }
+    assert_eq!(client.hear(PATIENCE), Some(Said::Pong(b"!".to_vec())));
+    assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+}
+
+/// The client's close is answered with its code, and its subscriptions are over.
+#[test]
+fn the_clients_close_is_answered() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "1", &watch(1), 1);
+    raw(&mut client, b"\x88\x84\0\0\0\0\x03\xe8ok");
+    closes(&mut client, 1000);
+    wait_until_idle(&stage.router);
+}
+
+/// One subscription too many is an error of its own; ending one makes room.
+#[test]
+fn subscriptions_per_connection_are_limited() {
+    let stage = Stage::start_with("limits: { subscriptions_per_connection: 2 }");
+    let (mut client, mut other) = (stage.client(), stage.client());
+    listen(&stage.router, &mut client, "1", &watch(1), 1);
+    listen(&stage.router, &mut client, "2", &watch(2), 2);
+    client.subscribe("3", &watch(3));
+    assert_eq!(expect_error(&mut client, "3")[0]["extensions"]["code"], "SUBSCRIPTION_LIMIT_EXCEEDED");
+    listen(&stage.router, &mut other, "1", &watch(1), 3);
+    client.complete("1");
+    wait_until_live(&stage.router, 2);
+    listen(&stage.router, &mut client, "3", &watch(3), 3);
+    stage.tell(3);
+    assert_eq!(client.next("3")["data"]["employeeUpdated"]["id"], 3);
+}
+
+/// One connection too many is refused; others do not notice, and there is room when one leaves.
+#[test]
+fn connections_are_limited() {
+    let stage = Stage::start_with("limits: { connections: 2 }");
+    let (mut first, second) = (stage.client(), stage.client());
+    match Client::try_upgrade(&stage.router.websocket_url(), &[TRANSPORT_WS], &[]) {
+        Err(Error::Http(answer)) => assert_eq!(answer.status(), 503),
+        Ok(mut client) => drop(closes(&mut client, 1013)),
+        Err(error) => panic!("{error}"),
+    }
+    first.send(&json!({ "type": "ping" }));
+    assert_eq!(first.message(), json!({ "type": "pong" }));
+    drop(second);
+    wait_until("there is room", PATIENCE, || {
+        match Client::try_upgrade(&stage.router.websocket_url(), &[TRANSPORT_WS], &[]) {
+            Ok(mut client) => {
+                client.send(&json!({ "type": "connection_init" }));
+                matches!(client.hear(PATIENCE), Some(Said::Message(_)))
+            }
+            Err(_) => false,
+        }
+    });
+}
+
+#[test]
+fn complete_is_echoed_where_asked_for() {
+    let stage = Stage::start_with("websocket: { echo_complete: true }");
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "1", &watch(1), 1);
+    client.complete("1");
+    expect_complete(&mut client, "1");
+    // An operation that ended by itself has said so already.
+    client.subscribe("2", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("2")["data"]["employee"]["id"], 1);
+    expect_complete(&mut client, "2");
+    client.complete("2");
+    client.send(&json!({ "type": "ping" }));
+    assert_eq!(client.message(), json!({ "type": "pong" }), "nothing for an id that is not live");
+}
+
+#[test]
+fn complete_is_not_echoed_by_default() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "1", &watch(1), 1);
+    client.complete("1");
+    client.send(&json!({ "type": "ping" }));
+    assert_eq!(client.message(), json!({ "type": "pong" }));
+}
+
+/// Ids of any kind come back as they were.
+#[test]
+fn ids_come_back_as_they_were() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    for id in ["ü \"\\ \n", "0", " ", "\u{1F600}", "a".repeat(200).as_str(), "__proto__"] {
+        client.subscribe(id, "{ employee(id: 1) { id } }");
+        assert_eq!(client.next(id)["data"]["employee"]["id"], 1);
+        expect_complete(&mut client, id);
+    }
+}
+
+/// WG-02: threads follow from the configuration, not from clients.
+#[cfg(target_os = "linux")]
+#[test]
+fn wg_02_clients_cost_no_threads() {
+    let stage = Stage::start();
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", stage.router.pid())).expect("/proc").count();
+    let _warm = stage.client();
+    let before = threads();
+    let mut clients: Vec<Client> = (0..200).map(|_| stage.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.subscribe("1", &watch(number as i64));
+    }
+    wait_until_live(&stage.router, 200);
+    assert_eq!(stage.router.metrics().get("router_engine_triggers"), 200.0);
+    assert_eq!(threads(), before);
+}
+
+/// WG-03: an idle subscribed connection costs kilobytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn wg_03_idle_connections_cost_little_memory() {
+    const CLIENTS: u64 = 500;
+    let stage = Stage::start();
+    let resident = || {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", stage.router.pid())).expect("/proc");
+        let line = text.lines().find(|it| it.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|it| it.parse::<u64>().ok()).expect("kilobytes")
+    };
+    let mut warm = stage.client();
+    listen(&stage.router, &mut warm, "1", &watch(1), 1);
+    let before = resident();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| stage.client()).collect();
+    clients.iter_mut().for_each(|it| it.subscribe("1", &watch(1)));
+    wait_until_live(&stage.router, CLIENTS + 1);
+    let each = resident().saturating_sub(before) / CLIENTS;
+    assert!(each <= 16, "{each} KB for each of {CLIENTS} clients");
+}
