@@ -393,6 +393,7 @@ impl Reactor {
         self.stats.connections.set(self.connections.len() as u64);
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
         self.stats.outbox_entries.set(self.outbox.len() as u64);
+        self.stats.outbound_bytes.set(self.outbox.refused_bytes() as u64);
         self.stats.mail_waiting.set(self.mailbox.len() as u64);
         self.stats.turns.record(clock::now().saturating_duration_since(self.now));
     }

@@ -144,6 +144,11 @@ impl Outbox {
         self.entries.len() - self.counted
     }
 
+    /// Bytes of frames that wait for sockets which refused bytes, each frame counted once.
+    pub(super) fn refused_bytes(&self) -> usize {
+        self.refused_bytes
+    }
+
     /// Takes in a frame for any number of [`Outbox::push`]es; close with [`Outbox::release`].
     pub(super) fn share(&mut self, kind: FrameKind, payload: Bytes) -> FrameKey {
         let frame = Frame { kind, payload, references: 1, refused: 0 };
@@ -159,7 +164,8 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame for a subscription. `false`: the connection's or the process's bound is passed.
+    /// Queues a frame for a subscription. `false`: the connection's or the process's bound is passed, and it
+    /// is one of those who do not read.
     pub(super) fn push(&mut self, queue: &mut Queue, subscription: u64, frame: FrameKey) -> bool {
         self.frames[frame.0 as usize].references += 1;
         self.append(queue, Item::Message { subscription, frame })
@@ -176,9 +182,10 @@ impl Outbox {
             Some(tail) => self.entries[tail as usize].next = Some(index),
             None => queue.head = Some(index),
         }
-        if queue.refused {
-            self.count(queue, index);
+        if !queue.refused {
+            return true;
         }
+        self.count(queue, index);
         queue.counted_bytes <= self.limits.queue_bytes_max
             && self.refused_bytes <= self.limits.total_bytes_max
     }
