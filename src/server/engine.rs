@@ -230,3 +230,6 @@ fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Err
         .map(|spec| Prepared::Subscription(Arc::new(spec)))
         .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
 }
+
+#[cfg(test)]
+mod tests;
