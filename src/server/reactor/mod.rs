@@ -180,6 +180,7 @@ struct Reactor {
 
     now: Instant,
     read_buffer: Vec<u8>,
+    /// Connections whose timers are to be looked at.
     expired: Vec<TimerKey>,
     ended: Vec<SubscriptionKey>,
 }
@@ -273,6 +274,7 @@ impl Reactor {
     fn timeout(&self) -> Option<Duration> {
         let has_work = !self.dirty.is_empty()
             || self.walk.is_some()
+            || !self.expired.is_empty()
             || self.mailbox.len() > 0
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {

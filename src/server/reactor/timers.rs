@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Looks at a connection are never further apart, which keeps every entry within the wheel.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(300);
+/// Connections looked at in one turn: many that came in one tick fall due in one, too.
+const LOOKS_PER_TURN: usize = 4096;
 /// When to look again at a client whose messages the reactor was too busy to read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pings that may stay unanswered.
@@ -29,7 +31,8 @@ impl Reactor {
     pub(super) fn fire_timers(&mut self) {
         let mut expired = std::mem::take(&mut self.expired);
         self.wheel.expire(self.now, &mut expired);
-        for timer in expired.drain(..) {
+        let left = expired.len().saturating_sub(LOOKS_PER_TURN);
+        for timer in expired.drain(left..) {
             if let Some(key) = self.connections.resolve(timer)
                 && self.connections[key].due <= self.now
             {
