@@ -36,7 +36,9 @@ fn refused(config: &str) -> (Option<i32>, String) {
 }
 
 fn one_nats(url: &str) -> String {
-    format!(r#"{{ nats: [{{ id: default, url: "{url}", request_timeout: 300ms }}], memory: [{{ id: my-nats }}] }}"#)
+    format!(
+        r#"{{ nats: [{{ id: default, url: "{url}", request_timeout: 300ms }}], memory: [{{ id: my-nats }}] }}"#
+    )
 }
 
 /// An address where nobody listens.
@@ -46,7 +48,8 @@ fn nowhere() -> String {
 }
 
 fn provider_is_up(router: &Router) -> bool {
-    router.metrics().get(r#"router_streams_provider_up{wg_provider_type="nats",wg_provider_id="default"}"#) == 1.0
+    router.metrics().get(r#"router_streams_provider_up{wg_provider_type="nats",wg_provider_id="default"}"#)
+        == 1.0
 }
 
 fn employee(id: i64) -> Vec<u8> {
@@ -219,7 +222,9 @@ fn publish_and_request_during_an_outage() {
     nats.restart();
     let mut broker = nats.client();
     broker.subscribe("employeeUpdated.>");
-    wait_until("publishing works again", PATIENCE, || router.post(&publish).1["data"]["updateEmployee"]["success"] == true);
+    wait_until("publishing works again", PATIENCE, || {
+        router.post(&publish).1["data"]["updateEmployee"]["success"] == true
+    });
     assert_eq!(broker.next_message().0, "employeeUpdated.3");
     broker.publish("employeeUpdated.end", b"");
     assert_eq!(broker.next_message().0, "employeeUpdated.end", "only what was confirmed has been sent");

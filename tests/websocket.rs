@@ -83,11 +83,17 @@ fn queries_and_mutations_answer_with_next_and_complete() {
     let stage = Stage::start();
     let mut client = stage.client();
     let query = "query A { employee(id: 1) { id } } query B($id: Int!) { employee(id: $id) { id } }";
-    client.subscribe_with("1", json!({ "query": query, "operationName": "B", "variables": { "id": 4 }, "extensions": {} }));
+    client.subscribe_with(
+        "1",
+        json!({ "query": query, "operationName": "B", "variables": { "id": 4 }, "extensions": {} }),
+    );
     assert_eq!(client.next("1"), json!({ "data": { "employee": { "id": 4 } } }));
     expect_complete(&mut client, "1");
 
-    client.subscribe("1", r#"mutation { addNote(employeeID: 4, text: "Hi") { id notes details { forename } } }"#);
+    client.subscribe(
+        "1",
+        r#"mutation { addNote(employeeID: 4, text: "Hi") { id notes details { forename } } }"#,
+    );
     let expected = json!({ "id": 4, "notes": "Hi", "details": { "forename": "Jaan" } });
     assert_eq!(client.next("1"), json!({ "data": { "addNote": expected } }));
     expect_complete(&mut client, "1");
@@ -108,7 +114,9 @@ fn c_ws_25_error() {
     client.subscribe("1", "subscription { does_not_exist { id } }");
     let errors = expect_error(&mut client, "1");
     assert!(
-        errors[0]["message"].as_str().is_some_and(|it| it.starts_with("Cannot query field \"does_not_exist\" on type \"Subscription\".")),
+        errors[0]["message"].as_str().is_some_and(
+            |it| it.starts_with("Cannot query field \"does_not_exist\" on type \"Subscription\".")
+        ),
         "{errors}"
     );
     for payload in [
@@ -165,7 +173,10 @@ fn ps_24_a_hundred_subscriptions_on_one_connection() {
     };
     stage.tell(3);
     let ten: Vec<String> = (0..10).map(|it| if it == 0 { "s3".into() } else { format!("s{it}3") }).collect();
-    assert_eq!(told(&mut client, 10), ten.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        told(&mut client, 10),
+        ten.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
 
     client.complete("s33");
     client.complete("s3");
@@ -224,9 +235,11 @@ fn a_query_can_be_given_up() {
 fn introspection_over_a_websocket() {
     let stage = Stage::start();
     let mut client = stage.client();
-    client.subscribe("1", "{ __schema { subscriptionType { name } } __type(name: \"Employee\") { name kind } }");
-    let expected =
-        json!({ "__schema": { "subscriptionType": { "name": "Subscription" } }, "__type": { "name": "Employee", "kind": "OBJECT" } });
+    client.subscribe(
+        "1",
+        "{ __schema { subscriptionType { name } } __type(name: \"Employee\") { name kind } }",
+    );
+    let expected = json!({ "__schema": { "subscriptionType": { "name": "Subscription" } }, "__type": { "name": "Employee", "kind": "OBJECT" } });
     assert_eq!(client.next("1"), json!({ "data": expected }));
 }
 
@@ -282,19 +295,37 @@ fn closes(client: &mut Client, code: u16) -> String {
 fn close_4400_for_messages_that_are_none() {
     let stage = Stage::start();
     for text in [
-        "", "nonsense", "[]", "7", "{}", r#"{"type":7}"#, r#"{"type":"nonsense"}"#, r#"{"type":"start","id":"1"}"#,
-        r#"{"type":"subscribe"}"#, r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
-        r#"{"type":"subscribe","id":7,"payload":{"query":"{a}"}}"#, r#"{"type":"subscribe","id":"1"}"#,
-        r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#, r#"{"type":"complete"}"#,
+        "",
+        "nonsense",
+        "[]",
+        "7",
+        "{}",
+        r#"{"type":7}"#,
+        r#"{"type":"nonsense"}"#,
+        r#"{"type":"start","id":"1"}"#,
+        r#"{"type":"subscribe"}"#,
+        r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
+        r#"{"type":"subscribe","id":7,"payload":{"query":"{a}"}}"#,
+        r#"{"type":"subscribe","id":"1"}"#,
+        r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
+        r#"{"type":"complete"}"#,
         r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
-        r#"{"type":"ping","payload":7}"#, r#"{"type":"ping"} {"type":"ping"}"#,
+        r#"{"type":"ping","payload":7}"#,
+        r#"{"type":"ping"} {"type":"ping"}"#,
     ] {
         let mut client = stage.client();
         client.send_frame(Message::text(text));
         let reason = closes(&mut client, 4400);
         assert!(!reason.is_empty(), "{text}");
     }
-    assert_eq!({ let mut client = stage.client(); client.send(&json!({ "type": "nonsense" })); closes(&mut client, 4400) }, "Invalid message type");
+    assert_eq!(
+        {
+            let mut client = stage.client();
+            client.send(&json!({ "type": "nonsense" }));
+            closes(&mut client, 4400)
+        },
+        "Invalid message type"
+    );
 }
 
 #[test]
@@ -310,7 +341,9 @@ fn close_4406_without_a_subprotocol_of_ours() {
     let stage = Stage::start();
     for offered in [&[][..], &["mqtt"], &["GRAPHQL-TRANSPORT-WS"], &["mqtt", "soap"]] {
         match Client::try_upgrade(&stage.router.websocket_url(), offered, &[]) {
-            Ok(mut client) => assert_eq!(closes(&mut client, 4406), "Subprotocol not acceptable", "{offered:?}"),
+            Ok(mut client) => {
+                assert_eq!(closes(&mut client, 4406), "Subprotocol not acceptable", "{offered:?}")
+            }
             // The client's own library may refuse an answer without a subprotocol; the wire says 101 then.
             Err(Error::Protocol(_)) if !offered.is_empty() => {}
             Err(error) => panic!("{offered:?}: {error}"),
