@@ -75,9 +75,10 @@ fn ctrl_c_stops_everything_in_time() {
     let idle = TcpStream::connect(greeting.address()).expect("the router listens");
 
     quickstart.interrupt();
+    assert_eq!(client.closed().0, 1012, "told to come back later");
+    drop(client);
     let status = quickstart.ended(STOP_TIMEOUT);
     assert!(status.success(), "{status}");
-    assert_eq!(client.closed().0, 1012, "told to come back later");
     assert!(TcpStream::connect(greeting.address()).is_err(), "nobody listens any more");
     drop(idle);
 }
@@ -117,6 +118,7 @@ fn the_page_shows_events_live() {
     browser.photograph(&picture("quickstart"));
     assert_results(&mut browser);
     assert_schema(&mut browser);
+    assert_format(&mut browser, &greeting);
 
     browser.prefer("dark");
     browser.resize(400, 800);
@@ -129,6 +131,14 @@ fn the_page_shows_events_live() {
         http("GET", &greeting.state(), &[], "").json()["counts"]["members"] == 0
     });
     assert_error(&mut browser, &greeting);
+
+    browser.open(&greeting.link(&greeting.subscription));
+    browser.wait_until(&format!("{STATUS} === 'live'"));
+    quickstart.interrupt();
+    assert!(quickstart.ended(STOP_TIMEOUT).success());
+    browser.wait_until(&format!("{STATUS} === 'error'"));
+    let said = browser.evaluate("document.querySelector('#status').textContent");
+    assert!(said.as_str().is_some_and(|it| it.contains("1012")), "{said}");
     assert_eq!(browser.complaints(), [""; 0]);
     browser.close();
 }
@@ -147,6 +157,16 @@ fn assert_results(browser: &mut Browser) {
     }
     let count = browser.evaluate("Number(document.querySelector('#count').dataset.count)");
     assert!(count.as_u64() >= u64::try_from(shown.len()).ok(), "{count} for {shown:?}");
+}
+
+/// An operation in one line is laid out, and means the same afterwards.
+fn assert_format(browser: &mut Browser, greeting: &Greeting) {
+    browser.click("#format");
+    let made = browser.evaluate("document.querySelector('#query').value");
+    let made = made.as_str().expect("a text");
+    assert_eq!(made.lines().nth(1), Some("  employeeUpdated(id: 1) {"));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(made), words(&greeting.subscription));
 }
 
 /// The schema browser has what introspection told, and finds fields by their names.
