@@ -170,18 +170,22 @@ impl Engine {
 
     fn parse(&self, request: &Request, now: Instant) -> Result<Arc<Document>, Errors> {
         let name = request.operation_name.as_deref();
-        match self.schema.parse(&request.query, name, &self.options.limits) {
+        let parsed = self.schema.parse(&request.query, name, &self.options.limits);
+        match parsed.and_then(|document| self.allowed(document)) {
             Ok(document) => {
-                if let Some(refusal) =
-                    document.introspection_refusal().filter(|_| !self.options.introspection)
-                {
-                    return Err(self.remember_failure(key, vec![refusal], now));
-                }
                 let document = Arc::new(document);
                 self.documents.insert(DocumentRef::of(request).to_key(), document.clone());
                 Ok(document)
             }
             Err(errors) => Err(self.remember_failure(request, errors, now)),
+        }
+    }
+
+    /// Refuses questions about the schema where they are switched off.
+    fn allowed(&self, document: Document) -> Result<Document, Vec<Error>> {
+        match document.introspection_refusal() {
+            Some(refusal) if !self.options.introspection => Err(vec![refusal]),
+            _ => Ok(document),
         }
     }
 
