@@ -80,10 +80,12 @@ impl State {
         let reactor = &self.stats.reactor;
         snapshot.connections = reactor.connections.get();
         snapshot.subscriptions = reactor.subscriptions.get();
+        snapshot.outbound_bytes = reactor.outbound_bytes.get();
         snapshot.messages_sent = reactor.messages_sent.get();
         snapshot
             .connections_refused
             .push(Labelled { label: "full", value: reactor.connections_refused.get() });
+        snapshot.connections_timed_out = reactor.ping_timeouts.get();
         snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
         snapshot.queues.push(queue("outbox", reactor.outbox_entries.get(), 0, reactor.slow_consumers.get()));
