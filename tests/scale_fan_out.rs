@@ -42,8 +42,8 @@ fn same_question() -> Vec<Value> {
 fn one_event_costs_one_of_everything() {
     let _turn = WIDE.lock();
     let (demo, nats) = (Demo::start(), NatsServer::start());
-    let providers = format!("nats: [{{ id: default, url: \"{}\" }}]", nats.url());
-    let router = Router::start(&demo.config("").replace("memory: [{ id: default }]", &providers));
+    let providers = format!("{{ nats: [{{ id: default, url: \"{}\" }}] }}", nats.url());
+    let router = Router::start(&demo.config_with(&providers, "skip_unavailable_providers: true", ""));
     let crowd = Crowd { asks: same_question(), first: 3, ..Crowd::plain(1, CLIENTS) };
     let mut fleet = crowd.join(&router);
 
