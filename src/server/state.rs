@@ -146,8 +146,8 @@ fn publish_error(error: sources::PublishError) -> PublishError {
     }
 }
 
-/// Triggers and groups that are shown; all of them are counted.
-const SHOWN_MAX: usize = 1000;
+/// Triggers and groups that are shown; all of them are counted. The hub writes them itself, within a turn.
+const SHOWN_MAX: usize = 200;
 
 /// The hub's state as a JSON text.
 pub(super) fn describe(hub: &Hub) -> Bytes {

@@ -5,13 +5,14 @@
 //! member sees deliveries in order.
 
 use super::{
-    Reactor,
+    PHASE, Reactor,
     outbox::{FrameKey, FrameKind},
     subscriptions::{Stage, SubscriptionKey},
 };
 use crate::{
     graphql,
     hub::{EndReason, GroupId},
+    server::clock::Slice,
 };
 use bytes::Bytes;
 
@@ -54,8 +55,9 @@ impl Reactor {
     /// Goes on with the delivery under way.
     pub(super) fn walk_audience(&mut self) {
         let Some(walk) = self.walk.take() else { return };
+        let mut slice = Slice::new(PHASE);
         for _ in 0..MEMBERS_PER_TURN {
-            if self.outbox.waiting() >= WAITING_MAX {
+            if self.outbox.waiting() >= WAITING_MAX || slice.is_over() {
                 break;
             }
             let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {

@@ -2,13 +2,14 @@
 
 pub(super) use super::outbox::write_framed;
 use super::{
-    Reactor,
+    PHASE, Reactor,
     connections::{ConnectionKey, Phase},
     outbox::{Flushed, Written},
 };
 use crate::{
     net::websocket::{self, CloseCode, Violation},
     protocol::Close,
+    server::clock::Slice,
 };
 use bytes::Bytes;
 use std::{borrow::Cow, io::Write, net::Shutdown};
@@ -76,10 +77,14 @@ impl Reactor {
 
     /// Writes to connections that have output, in order, until the turn's budget is used up.
     pub(super) fn flush_some(&mut self) {
+        let mut slice = Slice::new(PHASE);
         for _ in 0..self.dirty.len().min(FLUSHES_PER_TURN) {
             let Some(key) = self.dirty.pop_front() else { break };
             if self.connections.contains(key) {
                 self.flush(key);
+            }
+            if slice.is_over() {
+                break;
             }
         }
     }
