@@ -1,5 +1,7 @@
 //! Brokers that are missing, late, or gone for a while: what starts, what is said, and what comes back.
 
+#![expect(clippy::disallowed_methods, reason = "deadlines of the broker's tests are on the real clock")]
+
 #[path = "support/nats.rs"]
 mod nats;
 mod support;

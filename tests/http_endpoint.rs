@@ -3,7 +3,6 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::sync::OnceLock;
 use support::{
     Demo,
     http::{HttpAnswer, http, percent_encoded},
@@ -93,14 +92,9 @@ fn media_types_and_status_codes() {
 fn what_is_no_request_is_a_400() {
     let (_demo, router) = start();
     for body in
-        ["", "nonsense", "[]", "{}", r#"{"query":7}"#, r#"{"query":"{ employees { id } }","variables":7}"#]
+        [" ", "nonsense", "[]", "{}", r#"{"query":7}"#, r#"{"query":"{ employees { id } }","variables":7}"#]
     {
-        let answer = http(
-            "POST",
-            router.graphql_url(),
-            &[JSON, ("Content-Length", &body.len().to_string())][..if body.is_empty() { 2 } else { 1 }],
-            body,
-        );
+        let answer = http("POST", router.graphql_url(), &[JSON], body);
         assert_eq!(answer.status, 400, "{body}: {answer:?}");
         assert!(answer.json()["errors"][0]["message"].is_string(), "{body}: {answer:?}");
     }
@@ -130,6 +124,44 @@ fn errors_have_locations_and_paths() {
     assert_eq!(answer["data"]["them"][0], json!({ "id": 1, "note": null }), "{answer}");
     assert_eq!(answer["errors"][0]["path"][0], "them", "{answer}");
     assert_eq!(answer["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR", "{answer}");
+}
+
+/// Each is refused, and is refused the second time too, when it is known.
+#[test]
+fn invalid_documents_are_refused_every_time() {
+    let (demo, router) = start();
+    for query in [
+        "{ employees { id } } fragment F on Employee { id }",
+        "{ employees { id @skip(if: true, unless: false) } }",
+        "{ employees { id @nothing } }",
+        "query A { employees { id } } query B { employees { id } }",
+        "query A { employees { id } } query A { employees { id } }",
+        "query ($unused: Int) { employees { id } }",
+        "{ employees { ...F } } fragment F on Employee { ...F }",
+        "{ employees { details } }",
+        "{ employee(id: \"x\") { id } }",
+        "{ employee { id } }",
+    ] {
+        for _ in 0..2 {
+            let answer = post(&router, query, &[("Accept", NEWER)]);
+            assert_eq!(answer.status, 400, "{query}: {answer:?}");
+            assert!(answer.json()["errors"][0]["message"].is_string(), "{query}: {answer:?}");
+        }
+    }
+    assert_eq!(demo.employees.request_count(), 0);
+}
+
+/// Another path, no WebSockets.
+#[test]
+fn the_path_and_websockets_are_configurable() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config("graphql_path: /api/gql\nwebsocket: { enabled: false }"));
+    assert!(router.graphql_url().ends_with("/api/gql"), "{}", router.graphql_url());
+    assert_eq!(post(&router, "{ employee(id: 1) { id } }", &[]).status, 200);
+    let elsewhere = router.graphql_url().replace("/api/gql", "/graphql");
+    assert_eq!(http("POST", &elsewhere, &[JSON], "{}").status, 404);
+    let upgrade = support::ws::Client::try_upgrade(&router.websocket_url(), &["graphql-transport-ws"], &[]);
+    assert!(matches!(upgrade, Err(tungstenite::Error::Http(answer)) if answer.status() == 400));
 }
 
 #[test]
@@ -268,19 +300,17 @@ fn sizes_are_limited() {
 #[test]
 fn connections_are_kept_and_requests_may_come_in_pieces() {
     use std::io::{Read, Write};
-    static PIECES: OnceLock<Vec<u8>> = OnceLock::new();
     let (_demo, router) = start();
     let address = root(&router).trim_start_matches("http://").to_owned();
     let mut socket = std::net::TcpStream::connect(&address).expect("the router listens");
     socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
     socket.set_nodelay(true).expect("a socket");
     let body = r#"{"query":"{ employee(id: 1) { id } }"}"#;
-    let request = PIECES.get_or_init(|| {
-        format!("POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
-    });
+    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let answer_ends = br#"{"data":{"employee":{"id":1}}}"#;
     for _ in 0..3 {
-        for piece in request.chunks(7) {
+        for piece in request.as_bytes().chunks(7) {
             socket.write_all(piece).expect("the router reads");
         }
         let mut answer = Vec::new();

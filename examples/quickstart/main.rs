@@ -6,11 +6,11 @@ mod subgraph;
 
 use juga::{
     config::{Config, Environment, Overrides},
-    server::Server,
+    server::{Addresses, Server, StartError},
 };
 use std::{
     error::Error,
-    fs,
+    fs, io,
     net::SocketAddr,
     path::Path,
     process::ExitCode,
@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use subgraph::{Graph, Subgraph, demo};
+use tracing::Level;
 
 /// The allocator of the `juga` binary: heap profiles need it.
 #[global_allocator]
@@ -28,7 +29,13 @@ const EVENT_INTERVAL: Duration = Duration::from_secs(1);
 /// Employees that the events go round.
 const EMPLOYEES: std::ops::RangeInclusive<u32> = 1..=3;
 
+/// The variables that `juga.yaml` takes the subgraphs' ports from, and its defaults.
+const EMPLOYEES_PORT: (&str, &str) = ("EMPLOYEES_PORT", "4001");
+const PRODUCTS_PORT: (&str, &str) = ("PRODUCTS_PORT", "4002");
+
 fn main() -> ExitCode {
+    // Greetings go to stdout, problems to stderr.
+    tracing_subscriber::fmt().with_max_level(Level::WARN).with_target(false).with_writer(io::stderr).init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -40,14 +47,14 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let _employees = serve(home, "employees", demo::employees, 4001)?;
-    let _products = serve(home, "products", demo::products, 4002)?;
-    let router = start_router(&home.join("examples/quickstart/juga.yaml"))?;
+    let mut environment = Environment::of_process();
+    let _employees = serve(home, "employees", demo::employees, EMPLOYEES_PORT, &mut environment)?;
+    let _products = serve(home, "products", demo::products, PRODUCTS_PORT, &mut environment)?;
+    let router = start_router(&home.join("examples/quickstart/juga.yaml"), &environment)?;
     let addresses = router.addresses();
-    greet(addresses.public, addresses.admin);
-    let admin = addresses.admin;
+    greet(addresses);
     let (stop, stopped) = mpsc::channel();
-    let publisher = thread::spawn(move || publish(admin, &stopped));
+    let publisher = thread::spawn(move || publish(addresses.admin, &stopped));
     router.wait_for_signal();
     end(stop, publisher);
     router.stop();
@@ -55,23 +62,42 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// The seam between this example and the router as a library.
-fn start_router(file: &Path) -> Result<Server, Box<dyn Error>> {
-    let config = Config::load_file(file, &Environment::of_process(), &Overrides::default())?;
-    Ok(Server::start(config.options()?)?)
+fn start_router(file: &Path, environment: &Environment) -> Result<Server, Box<dyn Error>> {
+    let config = Config::load_file(file, environment, &Overrides::default())?;
+    Server::start(config.options()?).map_err(|error| match error {
+        StartError::Listen { .. } => {
+            format!("{error}\n  help: LISTEN_ADDR and ADMIN_LISTEN_ADDR choose other addresses").into()
+        }
+        error => error.into(),
+    })
 }
 
-fn serve(home: &Path, name: &str, graph: fn(&str) -> Graph, port: u16) -> Result<Subgraph, Box<dyn Error>> {
+/// Serves a subgraph on the port that a variable names, and sets the variable to the port that it is:
+/// with `0` the system picks a free one, which the router's configuration must know.
+fn serve(
+    home: &Path,
+    name: &str,
+    graph: fn(&str) -> Graph,
+    (variable, default): (&str, &str),
+    environment: &mut Environment,
+) -> Result<Subgraph, Box<dyn Error>> {
     let sdl = fs::read_to_string(home.join(format!("tests/fixtures/demo/{name}.graphql")))?;
+    let port = environment.variable(variable).unwrap_or(default);
+    let port: u16 = port.parse().map_err(|_| format!("{variable} is no port: {port:?}"))?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    Ok(Subgraph::bind(graph(&sdl), address).map_err(|why| format!("cannot listen on {address}: {why}"))?)
+    let subgraph = Subgraph::bind(graph(&sdl), address).map_err(|why| {
+        format!("cannot listen on {address}: {why}\n  help: {variable} chooses another port")
+    })?;
+    environment.variables.insert(variable.to_owned(), subgraph.address().port().to_string());
+    Ok(subgraph)
 }
 
-fn greet(public: SocketAddr, admin: SocketAddr) {
+fn greet(Addresses { public, admin }: Addresses) {
     println!(
-        "Juga is running. An event comes every second for employees {} to {}.
+        "Juga is running. Every second something happens to one of the employees {} to {}.
 
   Page         http://{public}/
-  Subscribe    subscription {{ employeeUpdated(id: 1) {{ id details {{ forename surname }} notes }} }}
+  Subscribe    subscription {{ employeeUpdated(id: 1) {{ id details {{ forename surname }} products {{ name }} }} }}
   Publish      curl 'http://{admin}/admin/publish/employeeUpdated.1?provider=default' \\
                  -H 'Content-Type: application/json' -d '{{\"__typename\": \"Employee\", \"id\": 1}}'
   Metrics      http://{admin}/metrics

@@ -12,7 +12,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -207,11 +207,16 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// How long a connection without any request so far is kept once the front is stopping.
+const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
+
 /// Serves one connection: to its end, to its upgrade, or, once `stopping`, to the end of its request.
 async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<()>) {
     let _connection = Counted::new(&state.counters.connections);
     _ = socket.set_nodelay(true);
+    let begun = AtomicBool::new(false);
     let service = service_fn(|request| {
+        begun.store(true, Ordering::Relaxed);
         let state = Arc::clone(&state);
         async move {
             state.counters.count(&state.counters.requests);
@@ -232,7 +237,12 @@ async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopp
         _ = &mut connection => {}
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
-            _ = connection.await;
+            // A connection that never had a request does not count as idle, and browsers keep such spares:
+            // they get a moment for a request that is on its way, not the whole time for a head.
+            let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
+            if moment.is_err() && begun.load(Ordering::Relaxed) {
+                _ = connection.await;
+            }
         }
     }
 }

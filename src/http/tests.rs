@@ -466,3 +466,15 @@ fn stopping_does_not_wait_for_ever() {
     front.stop();
     assert_eq!(Reply::read(&mut client).status, 0);
 }
+
+#[test]
+fn stopping_does_not_wait_for_connections_that_never_asked() {
+    let patient =
+        Options { head_read_timeout: PATIENCE * 10, stop_timeout: PATIENCE * 10, ..Options::default() };
+    let mut front = Running::start(patient);
+    let mut spare = front.connect();
+    // The second connection is served after the first, so both are known when the front is told to stop.
+    assert_eq!(front.get("/health", "").status, 200);
+    front.stop();
+    assert_eq!(spare.read(&mut [0; 1]).expect("closed in time"), 0);
+}

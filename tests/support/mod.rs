@@ -1,6 +1,7 @@
-//! What the tests share: the router as a process, subgraphs, a WebSocket client, and waiting.
+//! What the tests share: the router as a process, subgraphs, a WebSocket client, a browser, and waiting.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod browser;
 pub mod http;
 pub mod live;
 pub mod router;

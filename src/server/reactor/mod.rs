@@ -1,6 +1,6 @@
 //! The reactor: one thread that owns every WebSocket.
 //!
-//! A turn reads as its phases: wait, take mail, read, walk audiences, fire timers, flush, sweep. Each phase
+//! A turn reads as its phases: wait, fire timers, walk audiences, take mail, read, flush, sweep. Each phase
 //! has a budget, and what it leaves is the next turn's, so that no burst, however wide, keeps a ping
 //! waiting for longer than a turn. Nothing here waits for anybody: when the hub or the prepare lane takes
 //! no more, sockets are not read until it does.
@@ -170,6 +170,8 @@ struct Reactor {
     dead: Vec<ConnectionKey>,
     /// The delivery that is being handed to its audience.
     walk: Option<Walk>,
+    /// Members that got a frame in this turn.
+    handed: usize,
     /// Asks that the hub had no room for, in order.
     asks: VecDeque<Input>,
     /// Operations that the prepare lane had no room for, in order.
@@ -181,6 +183,7 @@ struct Reactor {
 
     now: Instant,
     read_buffer: Vec<u8>,
+    /// Connections whose timers are to be looked at.
     expired: Vec<TimerKey>,
     ended: Vec<SubscriptionKey>,
 }
@@ -223,6 +226,7 @@ impl Reactor {
             dirty: VecDeque::new(),
             dead: Vec::new(),
             walk: None,
+            handed: 0,
             asks: VecDeque::new(),
             unprepared: VecDeque::new(),
             credits: 0,
@@ -243,11 +247,12 @@ impl Reactor {
             }
             self.now = clock::now();
             self.note_readiness();
+            // Before anything sets a deadline: the wheel's horizon counts from here.
+            self.fire_timers();
             self.hand_over_waiting();
+            self.walk_on();
             self.take_mail();
             self.read_sockets();
-            self.walk_audience();
-            self.fire_timers();
             self.drain_some();
             self.flush_some();
             self.sweep();
@@ -272,6 +277,7 @@ impl Reactor {
     fn timeout(&self) -> Option<Duration> {
         let has_work = !self.dirty.is_empty()
             || self.walk.is_some()
+            || !self.expired.is_empty()
             || self.mailbox.len() > 0
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {
@@ -356,8 +362,10 @@ impl Reactor {
         let is_full = self.connections.len() >= self.options.connections_max;
         let key = self.connections.insert(socket, self.now);
         self.stats.connections_accepted.increment();
-        self.schedule(key, self.now + self.options.connection_init_timeout);
-        if is_full || self.drain.is_some() {
+        self.schedule(key, self.options.connection_init_timeout);
+        if self.drain.is_some() {
+            self.close(key, writing::service_restart());
+        } else if is_full {
             self.stats.connections_refused.increment();
             self.close(key, writing::too_many_connections());
         } else if !speaks_our_protocol {

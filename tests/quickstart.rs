@@ -1,0 +1,398 @@
+//! The quickstart as its reader meets it: the program that Cargo built, what it prints, and the page in a
+//! browser.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{self, Receiver},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use support::{
+    browser::{self, Browser},
+    http::{http, percent_encoded},
+    wait::{wait_for, wait_until},
+    ws::{Client, PATIENCE},
+};
+
+/// How long the example may take until it greets: composing and planning in a debug build included.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// A person who presses Ctrl-C does not wait longer.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const LAST_LINE: &str = "Ctrl-C stops everything.";
+
+#[test]
+fn what_it_prints_works_as_it_stands() {
+    let mut quickstart = Quickstart::start();
+    let greeting = quickstart.greeting();
+    let page = http("GET", &greeting.page, &[("Accept", "text/html")], "");
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let metrics = http("GET", &greeting.metrics, &[], "");
+    assert!(metrics.body.contains("router_engine_triggers"), "{metrics:?}");
+
+    let mut client = Client::connect(&greeting.websocket());
+    client.subscribe("one", &greeting.subscription);
+    assert_eq!(client.next("one"), json!({ "data": { "employeeUpdated": employee_one() } }));
+    assert_the_curl_publishes(&mut client, &greeting);
+}
+
+/// Events of the example's own go round the employees, so that two of them get equally many, give or take
+/// one. What the curl publishes comes on top for one of them.
+fn assert_the_curl_publishes(client: &mut Client, greeting: &Greeting) {
+    client.subscribe("two", &greeting.subscription.replace("id: 1", "id: 2"));
+    client.next("two");
+    for _ in 0..3 {
+        let answer = Command::new("sh").args(["-c", &greeting.curl]).output().expect("a shell");
+        let said = String::from_utf8_lossy(&answer.stdout);
+        assert!(answer.status.success() && said.contains("position"), "{answer:?}");
+    }
+    let mut lead = 0;
+    let ahead = wait_for(PATIENCE, || {
+        let message = client.message();
+        lead += if message["id"] == "one" { 1 } else { -1 };
+        (lead >= 2).then_some(())
+    });
+    assert!(ahead.is_some(), "the published events arrive");
+}
+
+#[test]
+fn ctrl_c_stops_everything_in_time() {
+    let mut quickstart = Quickstart::start();
+    let greeting = quickstart.greeting();
+    let mut client = Client::connect(&greeting.websocket());
+    client.subscribe("one", &greeting.subscription);
+    client.next("one");
+    // An HTTP connection that its client keeps open must not hold up the end.
+    let idle = TcpStream::connect(greeting.address()).expect("the router listens");
+
+    quickstart.interrupt();
+    assert_eq!(client.closed().0, 1012, "told to come back later");
+    drop(client);
+    let status = quickstart.ended(STOP_TIMEOUT);
+    assert!(status.success(), "{status}");
+    assert!(TcpStream::connect(greeting.address()).is_err(), "nobody listens any more");
+    drop(idle);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_way_around_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let port = taken.local_addr().expect("an address").port().to_string();
+    for (variable, value) in [
+        ("EMPLOYEES_PORT", &port),
+        ("PRODUCTS_PORT", &port),
+        ("LISTEN_ADDR", &address),
+        ("ADMIN_LISTEN_ADDR", &address),
+    ] {
+        let mut quickstart = Quickstart::start_with(&[(variable, value)]);
+        let status = quickstart.ended(START_TIMEOUT);
+        let complaint = quickstart.complaint();
+        assert_eq!(status.code(), Some(1), "{complaint}");
+        assert!(complaint.contains(&address) && complaint.contains(variable), "{complaint}");
+    }
+}
+
+#[test]
+fn the_page_shows_events_live() {
+    let Some(program) = browser_or_excuse() else { return };
+    let mut quickstart = Quickstart::start();
+    let greeting = quickstart.greeting();
+    let mut browser = Browser::start(&program);
+    browser.resize(1280, 800);
+    browser.prefer("light");
+
+    browser.open(&greeting.link(&greeting.subscription));
+    browser
+        .wait_until(&format!("{STATUS} === 'live' && document.querySelectorAll('#results li').length >= 2"));
+    browser.wait_until("document.querySelector('#schema').dataset.state === 'ready'");
+    browser.photograph(&picture("quickstart"));
+    assert_results(&mut browser);
+    assert_schema(&mut browser);
+    assert_format(&mut browser, &greeting);
+
+    browser.prefer("dark");
+    browser.resize(400, 800);
+    browser.photograph(&picture("quickstart-dark-narrow"));
+    assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), 400, "nothing sticks out");
+
+    browser.click("#stop");
+    browser.wait_until(&format!("{STATUS} === 'done'"));
+    wait_until("the router forgets the page's subscription", PATIENCE, || {
+        http("GET", &greeting.state(), &[], "").json()["counts"]["members"] == 0
+    });
+    assert_error(&mut browser, &greeting);
+
+    browser.open(&greeting.link(&greeting.subscription));
+    browser.wait_until(&format!("{STATUS} === 'live'"));
+    quickstart.interrupt();
+    assert!(quickstart.ended(STOP_TIMEOUT).success());
+    browser.wait_until(&format!("{STATUS} === 'error'"));
+    let said = browser.evaluate("document.querySelector('#status').textContent");
+    assert!(said.as_str().is_some_and(|it| it.contains("1012")), "{said}");
+    assert_eq!(browser.complaints(), [""; 0]);
+    browser.close();
+}
+
+const STATUS: &str = "document.querySelector('#status').dataset.state";
+const RESULTS: &str = "[...document.querySelectorAll('#results li pre')].map(it => it.textContent)";
+
+/// Each result has what the subgraphs know, and the counter tells how many there were.
+fn assert_results(browser: &mut Browser) {
+    let shown = browser.evaluate(RESULTS);
+    let shown = shown.as_array().expect("a list");
+    assert!(shown.len() >= 2, "{shown:?}");
+    for it in shown {
+        let result: Value = serde_json::from_str(it.as_str().expect("a text")).expect("JSON");
+        assert_eq!(result, json!({ "data": { "employeeUpdated": employee_one() } }));
+    }
+    let count = browser.evaluate("Number(document.querySelector('#count').dataset.count)");
+    assert!(count.as_u64() >= u64::try_from(shown.len()).ok(), "{count} for {shown:?}");
+}
+
+/// An operation in one line is laid out, and means the same afterwards.
+fn assert_format(browser: &mut Browser, greeting: &Greeting) {
+    browser.click("#format");
+    let made = browser.evaluate("document.querySelector('#query').value");
+    let made = made.as_str().expect("a text");
+    assert_eq!(made.lines().nth(1), Some("  employeeUpdated(id: 1) {"));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(made), words(&greeting.subscription));
+}
+
+/// The schema browser has what introspection told, and finds fields by their names.
+fn assert_schema(browser: &mut Browser) {
+    let fields = "[...document.querySelectorAll('[data-field]')].map(it => it.dataset.field)";
+    let all = browser.evaluate(fields);
+    for wanted in ["Subscription.employeeUpdated", "Query.employees", "Employee.products", "Mood.HAPPY"] {
+        assert!(all.as_array().expect("a list").contains(&json!(wanted)), "{wanted} in {all}");
+    }
+    let look_for = |text: &str| {
+        format!(
+            "const it = document.querySelector('#filter'); it.value = '{text}'; it.dispatchEvent(new Event('input')); "
+        )
+    };
+    browser.evaluate(&format!("{{ {} }}", look_for("surname")));
+    assert_eq!(browser.evaluate(fields), json!(["Details.surname"]));
+    browser.evaluate(&format!("{{ {} }}", look_for("")));
+}
+
+/// An operation that the router refuses says why.
+fn assert_error(browser: &mut Browser, greeting: &Greeting) {
+    browser.open(&greeting.link(&greeting.subscription.replace("details", "salary")));
+    browser.wait_until(&format!(
+        "{STATUS} === 'error' && document.querySelector('#results li[data-kind=error]')"
+    ));
+    let shown = browser.evaluate(RESULTS)[0].as_str().expect("a text").to_owned();
+    assert!(shown.contains("salary"), "{shown}");
+    browser.resize(1280, 800);
+    browser.photograph(&picture("quickstart-error"));
+}
+
+/// Employee 1, as the printed subscription asks for it: the name from one subgraph, the products from the
+/// other.
+fn employee_one() -> Value {
+    json!({
+        "id": 1,
+        "details": { "forename": "Anu", "surname": "Tamm" },
+        "products": [{ "name": "Kettle" }],
+    })
+}
+
+/// Where pictures of the page go.
+fn picture(name: &str) -> PathBuf {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    tmp.parent().expect("the target folder").join(format!("{name}.png"))
+}
+
+/// The browser; without one this test has nothing to say, except in CI, where that is a failure.
+fn browser_or_excuse() -> Option<PathBuf> {
+    let found = browser::find();
+    if found.is_none() {
+        let missing = "the page is not tested: no browser; as root: apt-get install chromium";
+        assert!(env::var_os("CI").is_none_or(|it| it.is_empty()), "{missing}");
+        // Not `eprintln!`: what that says in tests that pass, nobody sees.
+        drop(writeln!(io::stderr(), "{missing}"));
+    }
+    found
+}
+
+/// The example as a process of its own. Dropping it kills it.
+struct Quickstart {
+    child: Child,
+    lines: Receiver<String>,
+    complaint: Option<JoinHandle<String>>,
+}
+
+impl Quickstart {
+    /// On free ports.
+    fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(variables: &[(&str, &String)]) -> Self {
+        let mut child = Command::new(example())
+            .envs([("LISTEN_ADDR", "127.0.0.1:0"), ("ADMIN_LISTEN_ADDR", "127.0.0.1:0")])
+            .envs([("EMPLOYEES_PORT", "0"), ("PRODUCTS_PORT", "0")])
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the example starts");
+        let lines = read_lines(child.stdout.take().expect("piped"));
+        let complaint = Some(read_all(child.stderr.take().expect("piped")));
+        Self { child, lines, complaint }
+    }
+
+    /// What it prints when all is up.
+    fn greeting(&mut self) -> Greeting {
+        let mut text = String::new();
+        while let Ok(line) = self.lines.recv_timeout(START_TIMEOUT) {
+            if line == LAST_LINE {
+                return Greeting::read(&text);
+            }
+            text.push_str(&line);
+            text.push('\n');
+        }
+        drop(self.child.kill());
+        panic!("no greeting, but {text:?} and {:?}", self.complaint());
+    }
+
+    fn interrupt(&self) {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|it| it.success()), "kill -INT");
+    }
+
+    #[track_caller]
+    fn ended(&mut self, timeout: Duration) -> ExitStatus {
+        wait_for(timeout, || self.child.try_wait().expect("our child")).expect("it ends in time")
+    }
+
+    /// All it said on stderr, once it has ended.
+    fn complaint(&mut self) -> String {
+        self.complaint.take().expect("asked once").join().expect("a text")
+    }
+}
+
+impl Drop for Quickstart {
+    fn drop(&mut self) {
+        // Both fail only if the process is gone already.
+        drop((self.child.kill(), self.child.wait()));
+    }
+}
+
+/// What the example tells its reader to use.
+struct Greeting {
+    /// Ends with `/`.
+    page: String,
+    subscription: String,
+    /// A command for a shell, of several lines.
+    curl: String,
+    metrics: String,
+}
+
+impl Greeting {
+    fn read(text: &str) -> Self {
+        let after = |word: &str| {
+            let (_, rest) =
+                text.split_once(&format!("\n  {word} ")).unwrap_or_else(|| panic!("{word}: {text}"));
+            rest.trim_start()
+        };
+        let line = |word| after(word).lines().next().expect("a line").to_owned();
+        let mut curl = String::new();
+        for line in after("Publish").lines() {
+            curl.push_str(line);
+            curl.push('\n');
+            if !line.ends_with('\\') {
+                break;
+            }
+        }
+        Self { page: line("Page"), subscription: line("Subscribe"), curl, metrics: line("Metrics") }
+    }
+
+    /// The page's address, with this operation running.
+    fn link(&self, query: &str) -> String {
+        format!("{}?query={}&run=1", self.page, percent_encoded(query))
+    }
+
+    fn websocket(&self) -> String {
+        format!("ws://{}/graphql", self.address())
+    }
+
+    /// `127.0.0.1:PORT`
+    fn address(&self) -> &str {
+        self.page.trim_start_matches("http://").trim_end_matches('/')
+    }
+
+    fn state(&self) -> String {
+        self.metrics.replace("/metrics", "/debug/state")
+    }
+}
+
+fn read_lines(stream: ChildStdout) -> Receiver<String> {
+    let (said, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            // Nobody listens after the greeting.
+            drop(said.send(line));
+        }
+    });
+    lines
+}
+
+fn read_all(mut stream: ChildStderr) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("UTF-8");
+        text
+    })
+}
+
+/// The example's program. Cargo builds it before it runs all tests, but not for `--test quickstart` alone:
+/// what is missing, or older than the router that the tests were given, is built here.
+fn example() -> &'static Path {
+    static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
+    EXAMPLE.get_or_init(|| {
+        let router = Path::new(env!("CARGO_BIN_EXE_juga"));
+        let folder = router.parent().expect("the profile's folder");
+        let example = folder.join("examples").join(format!("quickstart{}", env::consts::EXE_SUFFIX));
+        let changed = |file: &Path| fs::metadata(file).and_then(|it| it.modified()).ok();
+        if changed(&example) < changed(router) {
+            build(folder);
+        }
+        assert!(example.is_file(), "{} is built", example.display());
+        example
+    })
+}
+
+fn build(folder: &Path) {
+    let profile = match folder.file_name().and_then(|it| it.to_str()).expect("the profile's folder") {
+        "debug" => "dev",
+        name => name,
+    };
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--example",
+            "quickstart",
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
+        .arg(folder.parent().expect("the target folder"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(built.is_ok_and(|it| it.success()), "cargo build --example quickstart");
+}
