@@ -1,6 +1,7 @@
 //! Connections that come, go and dawdle: nothing of them stays behind, and no way of cutting bytes up
 //! makes a difference.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
 
 #[path = "support/load.rs"]
 mod load;

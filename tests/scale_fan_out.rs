@@ -2,6 +2,7 @@
 //!
 //! The clients live in this process, the router in its own: each may have 20,000 descriptors.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
 
 #[path = "support/load.rs"]
 mod load;

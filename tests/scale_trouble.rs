@@ -1,6 +1,7 @@
 //! Somebody misbehaves, and nobody else notices: a client that stops reading, a subgraph that hangs, a
 //! broker that dies, operations made to hurt.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
 
 #[path = "support/load.rs"]
 mod load;
