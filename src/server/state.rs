@@ -148,8 +148,8 @@ fn publish_error(error: sources::PublishError) -> PublishError {
     }
 }
 
-/// Triggers and groups that are shown; all of them are counted.
-const SHOWN_MAX: usize = 1000;
+/// Triggers and groups that are shown; all of them are counted. The hub writes them itself, within a turn.
+const SHOWN_MAX: usize = 200;
 /// Characters of an operation that are shown.
 const SHOWN_OPERATION_MAX: usize = 200;
 

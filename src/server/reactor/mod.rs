@@ -20,7 +20,7 @@ mod timers;
 mod writing;
 
 use super::{
-    clock,
+    clock::{self, Slice},
     engine::{Engine, Errors, Prepared},
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
@@ -150,6 +150,9 @@ pub(super) fn start(
 /// Units of mail taken in a turn; adopting a socket costs [`ADOPT_COST`] of them.
 const MAIL_PER_TURN: usize = 4096;
 const ADOPT_COST: usize = 16;
+/// What a phase may take of a turn, whatever its budget in pieces: how long those take depends on their
+/// size and on the machine.
+const PHASE: Duration = Duration::from_millis(3);
 /// How long to wait when sockets must not be read because the hub or the prepare lane is full.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -320,13 +323,17 @@ impl Reactor {
 
     fn take_mail(&mut self) {
         self.mailbox.answer_bell();
-        let mut budget = MAIL_PER_TURN;
+        let (mut budget, mut slice) = (MAIL_PER_TURN, Slice::new(PHASE));
         // A walk that is under way comes first: the hub's mail is carried out in order.
         while budget > 0 && self.walk.is_none() {
             let Some(mail) = self.mailbox.take() else { break };
             budget =
                 budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
             self.open(mail);
+            // A delivery has walked for its own time.
+            if slice.is_over() {
+                break;
+            }
         }
     }
 
