@@ -1,6 +1,7 @@
 //! Connections that come, go and dawdle: nothing of them stays behind, and no way of cutting bytes up
 //! makes a difference.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
 
 #[path = "support/load.rs"]
 mod load;
@@ -244,8 +245,11 @@ fn clients_that_come_and_go_leave_nothing_behind() {
     const EACH: u32 = 1_000;
     let demo = Demo::start();
     // What may grow is as long as it will be after the first thousand: cached plans and logged events.
-    let config = demo.config("engine: { execution_plan_cache_size: 64 }");
-    let router = Router::start(&config.replace("{ id: default }", "{ id: default, ring_events: 16 }"));
+    let router = Router::start(&demo.config_with(
+        "{ memory: [{ id: default, ring_events: 16 }] }",
+        "skip_unavailable_providers: true",
+        "engine: { execution_plan_cache_size: 64 }",
+    ));
     let done = AtomicBool::new(false);
     let mut memory = Vec::new();
     thread::scope(|scope| {

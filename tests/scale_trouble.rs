@@ -1,6 +1,7 @@
 //! Somebody misbehaves, and nobody else notices: a client that stops reading, a subgraph that hangs, a
 //! broker that dies, operations made to hurt.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
 
 #[path = "support/load.rs"]
 mod load;
@@ -114,6 +115,10 @@ fn the_bound_of_all_queues_together_hits_those_who_do_not_read() {
 
 #[test]
 fn a_subgraph_that_hangs_holds_up_only_those_who_need_it() {
+    with_short_turns(hold_up_those_who_need_the_subgraph);
+}
+
+fn hold_up_those_who_need_the_subgraph() -> Router {
     const HELD: i64 = 100;
     const EVENTS: i64 = 3;
     let demo = Demo::start();
@@ -161,7 +166,7 @@ fn a_subgraph_that_hangs_holds_up_only_those_who_need_it() {
         );
     }
     assert!(last[1..].iter().all(|it| *it == EVENTS));
-    assert_short_turns(&router);
+    router
 }
 
 /// Subscribes to what needs the subgraph that hangs, and leaves again.
@@ -173,13 +178,24 @@ fn come_and_go(router: &Router, client: &mut Client) {
     wait_until("the guest has left", PATIENCE, || load::members(router) == before);
 }
 
-fn assert_short_turns(router: &Router) {
-    let metrics = router.metrics();
-    for name in ["reactor", "hub"] {
-        let longest = metrics.get(&format!("router_engine_loop_turn_max_seconds{{loop=\"{name}\"}}"));
-        println!("longest turn of the {name}: {:.1} ms", longest * 1e3);
-        assert!(longest > 0.0 && longest <= TURN_MAX, "a turn of the {name} took {longest} s");
+/// Runs a story, more than once if need be, and expects that no turn of its router's loops was too long.
+/// A busy machine may take a thread off its core in the middle of a turn; a turn that is too long by itself
+/// is so every time.
+fn with_short_turns(story: impl Fn() -> Router) {
+    const ATTEMPTS: usize = 3;
+    let mut seen = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let metrics = story().metrics();
+        let longest = ["reactor", "hub"]
+            .map(|it| metrics.get(&format!("router_engine_loop_turn_max_seconds{{loop=\"{it}\"}}")));
+        println!("longest turns of reactor and hub in seconds: {longest:?}");
+        assert!(longest.iter().all(|it| *it > 0.0));
+        if longest.iter().all(|it| *it <= TURN_MAX) {
+            return;
+        }
+        seen.push(longest);
     }
+    panic!("turns of reactor and hub beyond {TURN_MAX} s each time: {seen:?}");
 }
 
 #[test]
@@ -188,8 +204,8 @@ fn a_broker_that_dies_takes_no_event_of_another_with_it() {
     const EVENTS: u64 = 60;
     let (demo, mut nats) = (Demo::start(), NatsServer::start());
     let providers =
-        format!("memory: [{{ id: default }}]\n    nats: [{{ id: my-nats, url: \"{}\" }}]", nats.url());
-    let router = Router::start(&demo.config("").replace("memory: [{ id: default }]", &providers));
+        format!("{{ memory: [{{ id: default }}], nats: [{{ id: my-nats, url: \"{}\" }}] }}", nats.url());
+    let router = Router::start(&demo.config_with(&providers, "skip_unavailable_providers: true", ""));
     let mut of_nats = Client::connect(&router.websocket_url());
     of_nats.subscribe("1", "subscription { employeeUpdatedMyNats(id: 5) { id } }");
     wait_until("the broker's subscriber is a member", PATIENCE, || load::members(&router) == 1);
@@ -237,14 +253,17 @@ fn hostile_operations() -> Vec<(&'static str, String)> {
 
 #[test]
 fn hostile_operations_are_refused_and_delay_nobody() {
-    let limits_off = "limits: { operation: { document_bytes: 0, tokens: 0, aliases: 0 } }";
-    for limits in ["", limits_off] {
-        let router =
-            Router::start(&load::ticks(&format!("websocket: {{ max_message_size: 1MB }}\n{limits}")));
-        let latest = refuse_all_while_events_flow(&router);
-        println!("latest event: {latest:?} after it was published");
-        assert!(latest < Duration::from_secs(2), "an event was {latest:?} late");
-        assert_short_turns(&router);
+    // Guards that look at the text alone catch most of them; those behind must do so too.
+    let text_guards_off = "limits: { operation: { document_bytes: 0, tokens: 0, aliases: 0 } }";
+    for limits in ["", text_guards_off] {
+        with_short_turns(|| {
+            let config = load::ticks(&format!("websocket: {{ max_message_size: 1MB }}\n{limits}"));
+            let router = Router::start(&config);
+            let latest = refuse_all_while_events_flow(&router);
+            println!("the latest event came {latest:?} after it was published");
+            assert!(latest < Duration::from_secs(2), "an event was {latest:?} late");
+            router
+        });
     }
 }
 

@@ -5,13 +5,14 @@
 //! member sees deliveries in order.
 
 use super::{
-    Reactor,
+    PHASE, Reactor,
     outbox::{FrameKey, FrameKind},
     subscriptions::{Stage, SubscriptionKey},
 };
 use crate::{
     graphql,
     hub::{EndReason, GroupId},
+    server::clock::Slice,
 };
 use bytes::Bytes;
 
@@ -59,7 +60,8 @@ impl Reactor {
 
     fn walk_audience(&mut self) {
         let Some(walk) = self.walk.take() else { return };
-        while self.handed < MEMBERS_PER_TURN && self.outbox.waiting() < WAITING_MAX {
+        let mut slice = Slice::new(PHASE);
+        while self.handed < MEMBERS_PER_TURN && self.outbox.waiting() < WAITING_MAX && !slice.is_over() {
             let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {
                 self.outbox.release(walk.frame);
                 // Ends cost no credit: there is one for each group at most.

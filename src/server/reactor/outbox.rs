@@ -149,7 +149,7 @@ impl Outbox {
         self.entries.len() - self.counted
     }
 
-    /// Bytes of frames that wait for sockets which refused bytes, each frame counted once.
+    /// Bytes that are kept for connections which refused more, shared frames once each.
     pub(super) fn refused_bytes(&self) -> usize {
         self.refused_bytes
     }

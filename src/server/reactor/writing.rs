@@ -2,13 +2,14 @@
 
 pub(super) use super::outbox::write_framed;
 use super::{
-    Reactor,
+    PHASE, Reactor,
     connections::{ConnectionKey, Phase},
     outbox::{Flushed, Written},
 };
 use crate::{
     net::websocket::{self, CloseCode, Violation},
     protocol::Close,
+    server::clock::Slice,
 };
 use bytes::Bytes;
 use std::{borrow::Cow, io::Write, net::Shutdown};
@@ -85,6 +86,7 @@ impl Reactor {
 
     /// Writes to connections that have output, in order, until the turn's budget is used up.
     pub(super) fn flush_some(&mut self) {
+        let mut slice = Slice::new(PHASE);
         let bytes_before = self.stats.bytes_sent.get();
         let mut flushes = 0;
         for _ in 0..self.dirty.len() {
@@ -98,6 +100,9 @@ impl Reactor {
             if self.connections.contains(key) && self.connections[key].dirty {
                 self.flush(key);
                 flushes += 1;
+            }
+            if slice.is_over() {
+                break;
             }
         }
     }
