@@ -731,15 +731,14 @@ fn joining_while_events_flow_leaves_no_gap() {
     let mut first = stage.client();
     stage.listen(&mut first, "1", "subscription { anyUpdated { id } }", 1);
     let mut broker = stage.nats.client();
-    let (started, start) = std::sync::mpsc::channel();
+    // Between two handfuls of events the publisher waits for the next client to come, while there is one.
+    let (started, start) = std::sync::mpsc::sync_channel(0);
     let publisher = thread::spawn(move || {
         for id in 1..=EVENTS {
             broker.publish("employees.updated", employee(id).to_string().as_bytes());
             if id % 30 == 0 {
                 broker.flush();
-                // The test may have had enough of them.
                 let _ = started.send(());
-                thread::park_timeout(Duration::from_millis(2));
             }
         }
         broker.flush();
@@ -752,6 +751,7 @@ fn joining_while_events_flow_leaves_no_gap() {
             client
         })
         .collect();
+    drop(start);
     publisher.join().expect("published");
     let seen = |client: &mut Client| client.next("1")["data"]["anyUpdated"]["id"].as_i64().expect("an id");
     assert_eq!((0..EVENTS).map(|_| seen(&mut first)).collect::<Vec<_>>(), (1..=EVENTS).collect::<Vec<_>>());
