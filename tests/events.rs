@@ -438,3 +438,81 @@ fn admin_publish_says_what_is_wrong() {
     assert_eq!(publish("a.b", "text/plain", "{}"), 415);
     assert_eq!(publish("a.b?provider=nothing", "application/json", "{}"), 404);
 }
+
+/// Nesting without end, wherever JSON comes in, is refused or passed over; the router lives.
+#[test]
+fn deep_nesting_breaks_nothing() {
+    const DEEP: usize = 100_000;
+    let mut stage = Stage::start();
+    let (open, close) = ("[".repeat(DEEP), "]".repeat(DEEP));
+    let post = |url: &str, body: &str| {
+        support::http::http("POST", url, &[("Content-Type", "application/json")], body)
+    };
+    let mut client = stage.client();
+    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
+    let url = format!("{}/admin/publish/employeeUpdated.3?provider=default", stage.router.admin_url());
+    for event in [
+        format!("{open}{close}"),
+        open.clone(),
+        format!(r#"{{"id":3,"more":{open}{close}}}"#),
+        "{\"id\":".repeat(DEEP),
+    ] {
+        let status = post(&url, &event).status;
+        assert!(matches!(status, 202 | 400), "{status}");
+        if status == 202 {
+            client.next("1");
+        }
+    }
+    let url = stage.router.graphql_url().to_owned();
+    for body in [
+        open.clone(),
+        format!(r#"{{"query":"{{ employees {{ id }} }}","variables":{{"a":{open}{close}}}}}"#),
+        format!(r#"{{"query":"{{ employees {{ id }} }}","extensions":{{"a":{open}{close}}}}}"#),
+        format!(r#"{{"query":"{{ employee(id: {open}{close}) {{ id }} }}"}}"#),
+        format!(r#"{{"query":"{} id {}"}}"#, "{ a ".repeat(20_000), "}".repeat(20_000)),
+    ] {
+        let answer = post(&url, &body);
+        assert!(answer.status < 500, "{}: {}", answer.status, &answer.body[..answer.body.len().min(200)]);
+    }
+    for text in [open.clone(), format!(r#"{{"type":"ping","payload":{{"a":{}}}}}"#, "[".repeat(DEEP))] {
+        let mut victim = stage.client();
+        victim.send_frame(tungstenite::Message::text(text));
+        assert_eq!(victim.closed().0, 4400);
+    }
+    stage.demo.products.behave(Behaviour::Raw(format!(r#"{{"data":{{"_entities":[{open}{close}]}}}}"#)));
+    stage.tell(3);
+    assert_eq!(client.next("1")["data"]["employeeUpdated"], json!({ "id": 3, "notes": null }));
+    assert!(stage.router.is_running());
+}
+
+/// The same value twice in a list of destinations is one of them.
+#[test]
+fn equal_destinations_are_one() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let query = r#"subscription { severalNoted(topics: ["7", 7, "8", "7"]) { id } }"#;
+    stage.listen(&mut client, "1", query, 1);
+    stage.publish("notes.7", &employee(1));
+    stage.publish("notes.8", &employee(2));
+    assert_eq!(client.next("1")["data"]["severalNoted"]["id"], 1);
+    assert_eq!(client.next("1")["data"]["severalNoted"]["id"], 2);
+    let swapped = r#"subscription { severalNoted(topics: [8, 7]) { id } }"#;
+    stage.listen(&mut client, "2", swapped, 2);
+    assert_eq!(stage.router.metrics().get("router_engine_triggers"), 1.0, "their order does not matter");
+}
+
+/// A subgraph that was restarted is reached again, without an error for the connections that died.
+#[test]
+fn a_restarted_subgraph_costs_no_event() {
+    let mut stage = Stage::start();
+    let mut client = stage.client();
+    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
+    let expected = json!({ "data": { "employeeUpdated": { "id": 3, "notes": null } } });
+    for _ in 0..3 {
+        stage.tell(3);
+        assert_eq!(client.next("1"), expected);
+        stage.demo.restart_products();
+        stage.tell(3);
+        assert_eq!(client.next("1"), expected);
+    }
+}

@@ -5,7 +5,11 @@
 mod support;
 
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 use support::{
     Demo,
     http::http,
@@ -129,4 +133,47 @@ fn an_idle_router_ends_at_once() {
     router.signal("INT");
     assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
     assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+}
+
+/// Connections that do nothing do not hold the end up.
+#[test]
+fn idle_connections_do_not_hold_the_end_up() {
+    let demo = Demo::start();
+    let mut router = Router::start(&demo.config("shutdown_delay: 0s\ngrace_period: 60s"));
+    let silent = connect(&router, "");
+    let mut kept = connect(&router, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut answer = [0; 512];
+    assert!(kept.read(&mut answer).is_ok_and(|it| it > 0));
+    let start = Instant::now();
+    router.signal("TERM");
+    assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    drop((silent, kept));
+}
+
+/// Requests that never get finished, and a client that does not answer the close, cost the grace time
+/// at most.
+#[test]
+fn unfinished_requests_hold_the_end_up_for_the_grace_time_at_most() {
+    let demo = Demo::start();
+    let mut router = Router::start(&demo.config("shutdown_delay: 0s\ngrace_period: 700ms"));
+    let half_head = connect(&router, "POST /graphql HTTP/1.1\r\nHost");
+    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100";
+    let half_body = connect(&router, &format!("{head}\r\n\r\n{{"));
+    let mut deaf = Client::connect(&router.websocket_url());
+    listen(&router, &mut deaf, "1", WATCH, 1);
+    let start = Instant::now();
+    router.signal("TERM");
+    assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
+    drop((half_head, half_body, deaf));
+}
+
+/// A connection to the public port with something said on it.
+fn connect(router: &Router, said: &str) -> TcpStream {
+    let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut socket = TcpStream::connect(address).expect("the router listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    socket.write_all(said.as_bytes()).expect("the router reads");
+    socket
 }

@@ -7,6 +7,7 @@
 use super::{
     clock,
     inbox::{Bell, BellPull, Mail, bell},
+    liveness::Vital,
     reactor::ReactorMail,
     reply::Reply,
     state::describe,
@@ -164,10 +165,14 @@ pub(super) fn start(
     inbox: HubInbox,
     neighbours: Neighbours,
     stats: Arc<HubStats>,
+    vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
     let thread = HubThread { hub, inbox, neighbours, stats, reactor_has_mail: false, published: true };
-    thread::Builder::new().name("juga-hub".into()).spawn(move || thread.run())
+    thread::Builder::new().name("juga-hub".into()).spawn(move || {
+        let _vital = vital;
+        thread.run();
+    })
 }
 
 struct HubThread {

@@ -10,6 +10,7 @@ mod gateway;
 mod hub_thread;
 mod inbox;
 mod io;
+mod liveness;
 mod reactor;
 mod reply;
 mod signals;
@@ -129,6 +130,7 @@ impl Server {
             reactor_stats: stats.reactor.clone(),
             connections_max: options.websocket.connections_max,
             ready: ready.clone(),
+            liveness: stats.liveness.clone(),
         };
         let (front, public) = FrontTask::start(&options.http, &threads.io, router)?;
         let state = State {
@@ -176,7 +178,7 @@ impl Server {
 
     fn shut_down(&mut self) {
         let Some(front) = self.front.take() else { return };
-        let deadline = clock::now() + self.grace_period;
+        let deadline = clock::now() + self.grace_period.min(GRACE_MAX);
         self.ready.store(false, Ordering::Release);
         self.threads.reactor.send(ReactorMail::Drain { spread: self.shutdown_delay });
         front.stop(&self.threads.io, self.grace_period);
@@ -194,6 +196,8 @@ impl Drop for Server {
     }
 }
 
+/// Keeps the deadline of a stop within what clocks can tell.
+const GRACE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a server that is dropped rather than stopped may take.
 const DROP_GRACE: Duration = Duration::from_secs(2);
 

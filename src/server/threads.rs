@@ -65,7 +65,13 @@ impl Threads {
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
         };
-        let thread = hub_thread::start(options.hub.clone(), inbox, neighbours, stats.hub.clone())?;
+        let thread = hub_thread::start(
+            options.hub.clone(),
+            inbox,
+            neighbours,
+            stats.hub.clone(),
+            stats.liveness.vital(),
+        )?;
         self.hub_thread = Some(thread);
         Ok(())
     }
@@ -83,8 +89,10 @@ impl Threads {
             executor: self.executor.clone(),
             hub: self.hub.clone(),
         };
-        let (options, mail, stats) = (options.websocket.clone(), self.reactor.clone(), stats.reactor.clone());
-        self.reactor_thread = Some(reactor::start(options, seat, mail, neighbours, stats)?);
+        let (options, mail, vital) =
+            (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());
+        let thread = reactor::start(options, seat, mail, neighbours, stats.reactor.clone(), vital)?;
+        self.reactor_thread = Some(thread);
         Ok(())
     }
 
@@ -102,6 +110,7 @@ impl Threads {
 
     fn join_reactor(&mut self, deadline: Instant) {
         let reactor = self.reactor.clone();
+        reactor.send(ReactorMail::Finish);
         let gave_up = self.io.handle().spawn(async move {
             tokio::time::sleep_until(deadline.into()).await;
             reactor.send(ReactorMail::Stop);

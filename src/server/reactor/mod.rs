@@ -11,6 +11,7 @@
 mod audience;
 mod connections;
 mod delivering;
+mod draining;
 mod operations;
 mod outbox;
 mod reading;
@@ -23,6 +24,7 @@ use super::{
     engine::{Engine, Errors, Prepared},
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
+    liveness::Vital,
     stats::ReactorStats,
 };
 use crate::{
@@ -34,6 +36,7 @@ use audience::Audiences;
 use bytes::Bytes;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
+use draining::Drain;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
@@ -98,8 +101,10 @@ pub(super) enum ReactorMail {
     Deliver { group: GroupId, response: Bytes },
     /// A group is over.
     End { group: GroupId, reason: EndReason },
-    /// Close every connection, spread over this time, then stop.
+    /// Close every connection, spread over this time, and take no more.
     Drain { spread: Duration },
+    /// Stop once the last connection is gone: nobody brings new ones any more.
+    Finish,
     /// Stop now.
     Stop,
 }
@@ -133,9 +138,13 @@ pub(super) fn start(
     mail: Mail<ReactorMail>,
     neighbours: Neighbours,
     stats: Arc<ReactorStats>,
+    vital: Vital,
 ) -> io::Result<thread::JoinHandle<()>> {
     let reactor = Reactor::new(options, seat, mail, neighbours, stats);
-    thread::Builder::new().name("juga-reactor".into()).spawn(move || reactor.run())
+    thread::Builder::new().name("juga-reactor".into()).spawn(move || {
+        let _vital = vital;
+        reactor.run();
+    })
 }
 
 /// Units of mail taken in a turn; adopting a socket costs [`ADOPT_COST`] of them.
@@ -179,6 +188,7 @@ struct Reactor {
     /// Deliveries worked off since the hub was last told.
     credits: u32,
     drain: Option<Drain>,
+    finishing: bool,
     stopping: bool,
 
     now: Instant,
@@ -186,14 +196,6 @@ struct Reactor {
     /// Connections whose timers are to be looked at.
     expired: Vec<TimerKey>,
     ended: Vec<SubscriptionKey>,
-}
-
-/// Closing everybody, a few at a time.
-struct Drain {
-    began: Instant,
-    spread: Duration,
-    connections: Vec<TimerKey>,
-    closed: usize,
 }
 
 impl Reactor {
@@ -231,6 +233,7 @@ impl Reactor {
             unprepared: VecDeque::new(),
             credits: 0,
             drain: None,
+            finishing: false,
             stopping: false,
             now,
             read_buffer: vec![0; reading::READ_BYTES],
@@ -262,7 +265,7 @@ impl Reactor {
     }
 
     fn finished(&self) -> bool {
-        self.stopping || (self.drain.is_some() && self.connections.len() == 0)
+        self.stopping || (self.finishing && self.connections.len() == 0)
     }
 
     fn wait(&mut self) -> io::Result<()> {
@@ -345,6 +348,7 @@ impl Reactor {
             ReactorMail::Deliver { group, response } => self.begin_delivery(group, response),
             ReactorMail::End { group, reason } => self.begin_end(group, reason),
             ReactorMail::Drain { spread } => self.begin_drain(spread),
+            ReactorMail::Finish => self.finishing = true,
             ReactorMail::Stop => self.stopping = true,
         }
     }
@@ -373,27 +377,6 @@ impl Reactor {
         } else {
             self.take_bytes(key, &mut read.to_vec());
         }
-    }
-
-    fn begin_drain(&mut self, spread: Duration) {
-        let connections = self.connections.keys().map(|key| self.connections.timer_key(key)).collect();
-        self.drain = Some(Drain { began: self.now, spread, connections, closed: 0 });
-    }
-
-    /// Closes as many connections as their share of the time has passed.
-    fn drain_some(&mut self) {
-        let Some(mut drain) = self.drain.take() else { return };
-        let passed = self.now.saturating_duration_since(drain.began);
-        let share =
-            if drain.spread.is_zero() { 1.0 } else { passed.as_secs_f64() / drain.spread.as_secs_f64() };
-        let due = ((drain.connections.len() as f64 * share).ceil() as usize).min(drain.connections.len());
-        for timer in &drain.connections[drain.closed..due.max(drain.closed)] {
-            if let Some(key) = self.connections.resolve(*timer) {
-                self.close(key, writing::service_restart());
-            }
-        }
-        drain.closed = due.max(drain.closed);
-        self.drain = Some(drain);
     }
 
     /// Tells the hub what was worked off in this turn.

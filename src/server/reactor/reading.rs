@@ -76,7 +76,9 @@ impl Reactor {
     /// Takes in bytes of a connection: whole frames are acted on, the beginning of one is kept.
     pub(super) fn take_bytes(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let connection = &mut self.connections[key];
-        connection.active = self.now;
+        if connection.session.is_acknowledged() {
+            connection.active = self.now;
+        }
         connection.pings_unanswered = 0;
         if connection.remainder.is_empty() {
             let used = self.decode(key, bytes);

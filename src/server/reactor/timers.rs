@@ -44,6 +44,7 @@ impl Reactor {
 
     /// The client is known now: from here on silence is what ends it.
     pub(super) fn expect_life(&mut self, key: ConnectionKey) {
+        self.connections[key].active = self.now;
         // The entry for `connection_init` comes out first and finds that it was moved, or is the right one.
         self.schedule(key, self.silence_allowed(0).unwrap_or(LOOK_AT_LEAST_EVERY));
     }
@@ -61,6 +62,11 @@ impl Reactor {
     }
 
     fn look_for_init(&mut self, key: ConnectionKey) {
+        let waited = self.now.saturating_duration_since(self.connections[key].active);
+        let left = self.options.connection_init_timeout.saturating_sub(waited);
+        if !left.is_zero() {
+            return self.schedule(key, left);
+        }
         if let Some(close) = self.connections[key].session.init_timed_out() {
             self.close(key, Closing::of(close));
         }
