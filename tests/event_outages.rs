@@ -242,6 +242,9 @@ fn a_frozen_broker_does_not_hold_publishers_or_clients() {
     nats.pause();
     let (_, answer) = router.post(&json!({ "query": "{ employeeFromEvent(id: 5) { id } }" }));
     assert_eq!(answer["data"], Value::Null, "{answer}");
+    let publish = json!({ "query": "mutation { updateEmployee(id: 4, update: {}) { success } }" });
+    let (_, answer) = router.post(&publish);
+    assert_eq!(answer, json!({ "data": { "updateEmployee": { "success": false } } }), "nobody confirmed it");
     client.send(&json!({ "type": "ping" }));
     assert_eq!(client.hear(PATIENCE), Some(Said::Message(json!({ "type": "pong" }))));
     nats.resume();

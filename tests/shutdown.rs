@@ -57,7 +57,7 @@ fn while_draining_the_router_is_not_ready_and_serves_who_is_there() {
     wait_until("not ready", PATIENCE, || router.admin("/health/ready").0 == 503);
     assert_eq!(router.admin("/health/live").0, 200);
     let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
-    wait_until("nobody new comes in", PATIENCE, || std::net::TcpStream::connect(&address).is_err());
+    wait_until("nobody new comes in", PATIENCE, || TcpStream::connect(&address).is_err());
     // Of eight, spread over three seconds, one is still there.
     assert_eq!(router.publish("employeeUpdated.3", &json!({ "id": 3 })), 202);
     let told = clients[7].message_within(Duration::from_secs(1));

@@ -174,7 +174,7 @@ fn sort_key(selection: &query::Selection) -> (bool, &str) {
 impl Context<'_> {
     fn field(&self, owner: &str, source: &Field, key: &str) -> query::Selection {
         let returns = self.types.field(owner, &source.name).map_or("", |it| named(&it.ty));
-        let mut items: Vec<_> = source.selections.iter().map(|it| self.selection(returns, it)).collect();
+        let mut items = self.selections(returns, &source.selections);
         if source.is_composite && (items.is_empty() || self.needs_type_name(returns)) {
             items.insert(0, query::Selection::Field(plain_field("__typename")));
         }
@@ -190,6 +190,21 @@ impl Context<'_> {
         self.types.composite(name).is_some_and(|it| it.is_abstract) && !self.interface_objects.contains(name)
     }
 
+    /// A fragment on the very type that is selected from says nothing: its fields stand for themselves, so
+    /// that an operation is the same with and without it.
+    fn selections(&self, owner: &str, sources: &[Selection]) -> Vec<query::Selection> {
+        let mut items = Vec::with_capacity(sources.len());
+        for source in sources {
+            match source {
+                Selection::On { condition, selections } if condition == owner => {
+                    items.extend(self.selections(owner, selections));
+                }
+                _ => items.push(self.selection(owner, source)),
+            }
+        }
+        items
+    }
+
     fn selection(&self, owner: &str, source: &Selection) -> query::Selection {
         match source {
             Selection::Field(it) => self.field(owner, it, &it.key),
@@ -197,7 +212,7 @@ impl Context<'_> {
                 position: Pos::default(),
                 type_condition: Some(TypeCondition::On(condition.clone())),
                 directives: Vec::new(),
-                selection_set: set(selections.iter().map(|it| self.selection(condition, it)).collect()),
+                selection_set: set(self.selections(condition, selections)),
             }),
         }
     }

@@ -29,7 +29,13 @@ pub fn wait_until_live(router: &Router, members: u64) {
 #[track_caller]
 pub fn wait_until_idle(router: &Router) {
     wait_until("no trigger, no group, no subscription", PATIENCE, || {
-        let metrics = router.metrics();
-        metrics.get("router_engine_triggers") == 0.0 && metrics.sum("router_engine_subscriptions") == 0.0
+        let counts = &router.state()["counts"];
+        ["triggers", "groups", "members"].iter().all(|it| counts[it] == 0)
+            && router.metrics().sum("router_engine_subscriptions") == 0.0
     });
+}
+
+/// How many `triggers`, `groups` or `members` the hub has at this moment. The metrics may be a turn older.
+pub fn count(router: &Router, what: &str) -> u64 {
+    router.state()["counts"][what].as_u64().expect("a count")
 }
