@@ -31,12 +31,13 @@ lint:
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
-# cargo-deny is built once into .tools and found there again.
+# cargo-deny is built once into .tools and found there again. Unoptimised: it runs for a second and would
+# build for minutes.
 deny: .tools/bin/cargo-deny
 	.tools/bin/cargo-deny check licenses bans sources
 
 .tools/bin/cargo-deny:
-	CARGO_TARGET_DIR=.tools/target cargo install --locked --root .tools --version 0.20.2 cargo-deny
+	CARGO_TARGET_DIR=.tools/target cargo install --debug --locked --root .tools --version 0.20.2 cargo-deny
 	rm -rf .tools/target
 
 run:

@@ -54,8 +54,11 @@ impl From<Output> for Answer {
 
 const GOOD: &str = "supergraph: { file: supergraph.graphql }\n";
 
+/// A composed graph with one field.
+const SUPERGRAPH: &str = include_str!("fixtures/supergraph.graphql");
+
 fn good(name: &str) -> Folder {
-    Folder::new(name).with("juga.yaml", GOOD).with("supergraph.graphql", "type Query { a: Int }")
+    Folder::new(name).with("juga.yaml", GOOD).with("supergraph.graphql", SUPERGRAPH)
 }
 
 #[test]
@@ -203,4 +206,15 @@ fn the_reference_file_is_valid_beside_a_graph() {
     let folder = good("reference").with("juga.yaml", &text);
     let answer = folder.juga(&["config", "validate", "juga.yaml"]);
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_graph_that_does_not_compose_is_a_finding() {
+    let folder = good("graph")
+        .with("events.graphql", "type Subscription { a: Int }")
+        .with("juga.yaml", "supergraph: { file: supergraph.graphql, event_graphs: [events.graphql] }\n");
+    let answer = folder.juga(&["config", "validate", "juga.yaml"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.stderr.contains("events.graphql:1:21: "), "{answer:?}");
+    assert_eq!(folder.juga(&["serve", "-c", "juga.yaml"]).code, Some(78));
 }

@@ -1,6 +1,8 @@
 //! The demo's event graph against real NATS servers: what goes over the broker's wire, and what clients
 //! see of it.
 
+#![expect(clippy::disallowed_methods, reason = "deadlines of the broker's tests are on the real clock")]
+
 #[path = "support/nats.rs"]
 mod nats;
 mod support;
@@ -670,4 +672,119 @@ fn wg_13_union_and_interface_events() {
         json!({ "__typename": "Service", "id": "s1", "tag": "new", "name": "Repair", "hourlyRate": 60.0 });
     assert_eq!(client.next("i")["data"]["offerTagged"], kettle);
     assert_eq!(client.next("i")["data"]["offerTagged"], repair);
+}
+
+/// Brokers and subgraphs in one operation: queries side by side, mutations one after the other, and a
+/// publish that fails stops nobody.
+#[test]
+fn root_fields_of_brokers_and_subgraphs_mix() {
+    let stage = Stage::start();
+    let mut responder = stage.nats.client();
+    responder.subscribe("getEmployee.*");
+    let answered = thread::spawn(move || {
+        for _ in 0..2 {
+            let (subject, reply, _) = responder.next_message();
+            let id = subject.trim_start_matches("getEmployee.");
+            responder.publish(&reply.expect("a reply subject"), format!("{{\"id\":{id}}}").as_bytes());
+        }
+        responder.flush();
+    });
+    let query = "{ a: employeeFromEvent(id: 5) { id } employee(id: 1) { id startYear }
+        b: employeeFromEvent(id: 6) { __typename seniority } }";
+    let answer = stage.answer(&json!({ "query": query }));
+    assert_eq!(
+        answer.to_string(),
+        r#"{"data":{"a":{"id":5},"employee":{"id":1,"startYear":2016},"b":{"__typename":"Employee","seniority":7}}}"#
+    );
+    answered.join().expect("two requests");
+
+    let mut broker = stage.nats.client();
+    broker.subscribe("employeeUpdated.1");
+    let caught = catch(broker);
+    let query = r#"mutation {
+        kafka: updateEmployeeMyKafka(employeeID: 1, update: {}) { success }
+        addNote(employeeID: 1, text: "kept") { notes }
+        nats: updateEmployee(id: 1, update: { name: "x" }) { success }
+        renameEmployee(id: 1, forename: "Anne") { details { forename } notes }
+    }"#;
+    assert_eq!(
+        stage.answer(&json!({ "query": query })).to_string(),
+        concat!(
+            r#"{"data":{"kafka":{"success":false},"addNote":{"notes":"kept"},"nats":{"success":true},"#,
+            r#""renameEmployee":{"details":{"forename":"Anne"},"notes":"kept"}}}"#
+        )
+    );
+    assert_eq!(caught.join().expect("a message"), r#"{"id":1,"update":{"name":"x"}}"#);
+}
+
+/// Whoever joins while events flow gets them from one of them on, without a gap, a double or an
+/// exchange.
+#[test]
+fn joining_while_events_flow_leaves_no_gap() {
+    const EVENTS: i64 = 600;
+    let stage = Stage::start();
+    let mut first = stage.client();
+    stage.listen(&mut first, "1", "subscription { anyUpdated { id } }", 1);
+    let mut broker = stage.nats.client();
+    let (started, start) = std::sync::mpsc::channel();
+    let publisher = thread::spawn(move || {
+        for id in 1..=EVENTS {
+            broker.publish("employees.updated", employee(id).to_string().as_bytes());
+            if id % 30 == 0 {
+                broker.flush();
+                // The test may have had enough of them.
+                let _ = started.send(());
+                thread::park_timeout(Duration::from_millis(2));
+            }
+        }
+        broker.flush();
+    });
+    let mut late: Vec<Client> = (0..6)
+        .map(|_| {
+            start.recv_timeout(PATIENCE).expect("events flow");
+            let mut client = stage.client();
+            client.subscribe("1", "subscription { anyUpdated { id } }");
+            client
+        })
+        .collect();
+    publisher.join().expect("published");
+    let seen = |client: &mut Client| client.next("1")["data"]["anyUpdated"]["id"].as_i64().expect("an id");
+    assert_eq!((0..EVENTS).map(|_| seen(&mut first)).collect::<Vec<_>>(), (1..=EVENTS).collect::<Vec<_>>());
+    wait_until_live(&stage.router, 7);
+    stage.publish(&[("employees.updated", employee(EVENTS + 1))]);
+    for client in &mut late {
+        let from = seen(client);
+        for id in from + 1..=EVENTS + 1 {
+            assert_eq!(seen(client), id, "joined at {from}");
+        }
+    }
+    assert_eq!(subjects(&stage.nats), ["employees.updated"]);
+}
+
+/// Clients that scroll: subscriptions that come and go cost the broker one subscription while the feed
+/// lingers, and nothing is left in the end.
+#[test]
+fn a_lingering_feed_is_not_started_anew() {
+    let (demo, nats) = (Demo::start(), NatsServer::start());
+    let config = demo
+        .config_with(&providers(&nats, &nats), LENIENT, "")
+        .replace("trigger_linger: 0s", "trigger_linger: 700ms");
+    let router = Router::start(&config);
+    let mut client = Client::connect(&router.websocket_url());
+    for _ in 0..100 {
+        client.subscribe("1", "subscription { employeeUpdated(employeeID: 3) { id } }");
+        client.complete("1");
+    }
+    listen(&router, &mut client, "2", "subscription { employeeUpdated(employeeID: 3) { id } }", 1);
+    assert_eq!(router.state()["triggers"][0]["id"], 0, "one trigger from the first to the last");
+    client.complete("2");
+    wait_until_live(&router, 0);
+    assert_eq!(subjects(&nats), ["employeeUpdated.3"], "it lingers");
+    listen(&router, &mut client, "3", "subscription { employeeUpdated(employeeID: 3) { id } }", 1);
+    assert_eq!(router.metrics().get("router_engine_triggers"), 1.0);
+    nats.client().publish("employeeUpdated.3", employee(3).to_string().as_bytes());
+    assert_eq!(client.next("3")["data"]["employeeUpdated"]["id"], 3);
+    client.complete("3");
+    wait_until("the feed is given up", PATIENCE, || subjects(&nats).is_empty());
+    wait_until_idle(&router);
 }

@@ -1,5 +1,7 @@
 //! Brokers that are missing, late, or gone for a while: what starts, what is said, and what comes back.
 
+#![expect(clippy::disallowed_methods, reason = "deadlines of the broker's tests are on the real clock")]
+
 #[path = "support/nats.rs"]
 mod nats;
 mod support;
@@ -245,4 +247,39 @@ fn a_frozen_broker_does_not_hold_publishers_or_clients() {
     nats.resume();
     nats.client().publish("employeeUpdated.3", &employee(3));
     assert_eq!(client.next("1")["data"]["employeeUpdated"]["id"], 3);
+}
+
+/// Something listens at the broker's address that never speaks, or speaks nonsense: the start takes bounded
+/// time, the rest is served, and so is the end.
+#[test]
+fn a_start_with_a_broker_that_is_none_is_bounded() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = format!("nats://{}", listener.local_addr().expect("an address"));
+    let babbling = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let nonsense = format!("nats://{}", babbling.local_addr().expect("an address"));
+    thread::spawn(move || {
+        use std::io::Write;
+        for socket in babbling.incoming().take(1000).flatten() {
+            // The router may hang up first.
+            let _ = (&socket).write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let demo = Demo::start();
+    for url in [silent, nonsense] {
+        let start = std::time::Instant::now();
+        let mut router = Router::start(&demo.config_with(&one_nats(&url), LENIENT, "shutdown_delay: 0s"));
+        assert!(start.elapsed() < Duration::from_secs(8), "{url}: took {:?}", start.elapsed());
+        let mut client = Client::connect(&router.websocket_url());
+        client.subscribe("1", WATCH_3);
+        client.subscribe("2", "{ employee(id: 3) { id } }");
+        assert_eq!(client.next("2")["data"]["employee"]["id"], 3);
+        let (_, answer) =
+            router.post(&json!({ "query": "mutation { updateEmployee(id: 3, update: {}) { success } }" }));
+        assert_eq!(answer["data"]["updateEmployee"]["success"], false);
+        drop(client);
+        router.signal("TERM");
+        assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(10), "{url}: took {:?}", start.elapsed());
+    }
+    drop(listener);
 }

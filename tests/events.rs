@@ -158,6 +158,29 @@ fn large_integers_keep_their_digits() {
     }
 }
 
+/// Values are compared, not their spelling: escapes in the event, mixed types in the filter.
+#[test]
+fn filters_compare_values_and_not_their_spelling() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let release = r#"subscription { releaseTagged(tag: "n\u00e9w \"x\"") { ... on Product { tag } } }"#;
+    stage.listen(&mut client, "tag", release, 1);
+    let few = r#"subscription { someUpdated(first: ["x", "3"], second: [4]) { id } }"#;
+    stage.listen(&mut client, "ids", few, 2);
+    let url = format!("{}/admin/publish/catalogue?provider=default", stage.router.admin_url());
+    for tag in [r#""new \"x\"""#, "7", "null", r#""n\u00E9\u0077 \u0022x\"""#] {
+        let event = format!(r#"{{"__typename":"Product","id":"p1","tag":{tag}}}"#);
+        let answer = support::http::http("POST", &url, &[("Content-Type", "application/json")], &event);
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+    assert_eq!(client.next("tag"), json!({ "data": { "releaseTagged": { "tag": "néw \"x\"" } } }));
+    for id in 1..=4 {
+        stage.publish("employees.updated", &employee(id));
+    }
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 3);
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 4);
+}
+
 /// An entity that its subgraph does not know: null where that may be, an error where it may not.
 #[test]
 fn an_entity_that_the_subgraph_does_not_know() {
@@ -170,6 +193,7 @@ fn an_entity_that_the_subgraph_does_not_know() {
     let expected = json!({ "id": 99, "currentMood": null, "isAvailable": null });
     assert_eq!(client.next("nullable"), json!({ "data": { "employeeUpdated": expected } }));
     client.complete("nullable");
+    wait_until_live(&stage.router, 0);
 
     stage.listen(&mut client, "not", &query("startYear"), 1);
     stage.tell(99);
@@ -206,6 +230,7 @@ fn ps_04_fields_of_the_event_arrive_when_the_subgraph_fails() {
     assert_eq!(client.next("rich"), json!({ "data": { "employeeUpdated": { "id": 3, "notes": null } } }));
 
     client.complete("rich");
+    wait_until_live(&stage.router, 0);
     stage.listen(&mut client, "raw", "subscription { employeeUpdated(employeeID: 3) { id } }", 1);
     stage.demo.products.forget_requests();
     stage.tell(3);
@@ -296,4 +321,198 @@ fn wg_06_a_hanging_subgraph_holds_nobody_else_up() {
         .collect();
     seen.sort_unstable();
     assert_eq!(seen, (1..=50).collect::<Vec<_>>());
+}
+
+/// What a subscription selects may hang on variables, fragments and directives, as in any operation.
+#[test]
+fn subscriptions_take_variables_fragments_and_directives() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let query = "subscription S($id: Int!, $deep: Boolean!, $unit: SeniorityUnit = MONTHS) {
+          employeeUpdated(employeeID: $id) { ...Core ... @include(if: $deep) { details { forename } } role @skip(if: $deep) { title } }
+        }
+        fragment Core on Person { id ... on Employee { seniority(unit: $unit) years: seniority(unit: YEARS) } }";
+    let cases = [
+        (
+            "deep",
+            json!({ "id": 3, "deep": true }),
+            json!({ "id": 3, "seniority": 96, "years": 8, "details": { "forename": "Kadri" } }),
+        ),
+        (
+            "flat",
+            json!({ "id": 3, "deep": false, "unit": "YEARS" }),
+            json!({ "id": 3, "seniority": 8, "years": 8, "role": { "title": ["Engineer", "Lead"] } }),
+        ),
+    ];
+    for (id, variables, _) in &cases {
+        client.subscribe_with(id, json!({ "query": query, "operationName": "S", "variables": variables }));
+    }
+    wait_until_live(&stage.router, 2);
+    assert_eq!(stage.router.metrics().get("router_engine_triggers"), 1.0);
+    stage.tell(3);
+    for _ in &cases {
+        let message = client.message();
+        let (_, _, expected) = cases.iter().find(|it| message["id"] == it.0).expect("a known id");
+        assert_eq!(message["payload"], json!({ "data": { "employeeUpdated": expected } }), "{message}");
+    }
+}
+
+/// Variables beyond what the reactor takes on itself.
+#[test]
+fn large_variables_and_responses_pass() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let ids: Vec<String> = (0..4000).map(|it| it.to_string()).collect();
+    let query = "subscription ($ids: [ID!]!) { someUpdated(first: $ids, second: []) { id } }";
+    client.subscribe_with("ids", json!({ "query": query, "variables": { "ids": ids } }));
+    wait_until_live(&stage.router, 1);
+    for id in [4000, 3999, 0] {
+        stage.publish("employees.updated", &employee(id));
+    }
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 3999);
+    assert_eq!(client.next("ids")["data"]["someUpdated"]["id"], 0);
+
+    let text = "ü\"\n".repeat(30_000);
+    let query = "mutation ($text: String!) { addNote(employeeID: 3, text: $text) { notes } }";
+    client.subscribe_with("note", json!({ "query": query, "variables": { "text": text } }));
+    assert_eq!(client.next("note"), json!({ "data": { "addNote": { "notes": text } } }));
+    assert_eq!(client.message()["type"], "complete");
+    listen(
+        &stage.router,
+        &mut client,
+        "note",
+        "subscription { employeeUpdated(employeeID: 3) { notes } }",
+        2,
+    );
+    stage.tell(3);
+    assert_eq!(client.next("note")["data"]["employeeUpdated"]["notes"], json!(text));
+}
+
+/// Subscriptions that come and go at once, connections that vanish: nothing stays behind.
+#[test]
+fn nothing_stays_behind() {
+    let stage = Stage::start();
+    stage.demo.products.behave(Behaviour::Delay(Duration::from_millis(5)));
+    for round in 0..20 {
+        let mut client = stage.client();
+        for number in 0..10 {
+            client.subscribe(
+                &number.to_string(),
+                &format!("subscription {{ employeeUpdated(employeeID: {number}) {{ notes }} }}"),
+            );
+            if number % 3 == 0 {
+                client.complete(&number.to_string());
+            }
+        }
+        client.subscribe("q", "{ products { name } }");
+        stage.tell(round % 10);
+    }
+    support::live::wait_until_idle(&stage.router);
+    let metrics = stage.router.metrics();
+    for gauge in ["router_engine_connections", "router_engine_groups", "router_engine_resolvers_inflight"] {
+        support::wait::wait_until(gauge, Duration::from_secs(20), || {
+            stage.router.metrics().get(gauge) == 0.0
+        });
+    }
+    assert_eq!(metrics.sum("router_engine_overflow_total"), 0.0);
+    let mut client = stage.client();
+    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
+    stage.tell(3);
+    assert_eq!(client.next("1")["data"]["employeeUpdated"]["id"], 3);
+}
+
+/// The admin port's publish takes what could be an event, and nothing else.
+#[test]
+fn admin_publish_says_what_is_wrong() {
+    let stage = Stage::start();
+    let publish = |path: &str, content_type: &str, body: &str| {
+        let url = format!("{}/admin/publish/{path}", stage.router.admin_url());
+        support::http::http("POST", &url, &[("Content-Type", content_type)], body).status
+    };
+    assert_eq!(publish("a.b", "application/json", "{}"), 202);
+    assert_eq!(publish("a.b?provider=default", "application/json", "{}"), 202);
+    for subject in ["a.*", "a.%3E", ">", "a..b", ".a", "a%20b"] {
+        assert_eq!(publish(subject, "application/json", "{}"), 400, "{subject}");
+    }
+    assert_eq!(publish("a.b", "application/json", "nonsense"), 400);
+    assert_eq!(publish("a.b", "text/plain", "{}"), 415);
+    assert_eq!(publish("a.b?provider=nothing", "application/json", "{}"), 404);
+}
+
+/// Nesting without end, wherever JSON comes in, is refused or passed over; the router lives.
+#[test]
+fn deep_nesting_breaks_nothing() {
+    const DEEP: usize = 100_000;
+    let mut stage = Stage::start();
+    let (open, close) = ("[".repeat(DEEP), "]".repeat(DEEP));
+    let post = |url: &str, body: &str| {
+        support::http::http("POST", url, &[("Content-Type", "application/json")], body)
+    };
+    let mut client = stage.client();
+    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
+    let url = format!("{}/admin/publish/employeeUpdated.3?provider=default", stage.router.admin_url());
+    for event in [
+        format!("{open}{close}"),
+        open.clone(),
+        format!(r#"{{"id":3,"more":{open}{close}}}"#),
+        "{\"id\":".repeat(DEEP),
+    ] {
+        let status = post(&url, &event).status;
+        assert!(matches!(status, 202 | 400), "{status}");
+        if status == 202 {
+            client.next("1");
+        }
+    }
+    let url = stage.router.graphql_url().to_owned();
+    for body in [
+        open.clone(),
+        format!(r#"{{"query":"{{ employees {{ id }} }}","variables":{{"a":{open}{close}}}}}"#),
+        format!(r#"{{"query":"{{ employees {{ id }} }}","extensions":{{"a":{open}{close}}}}}"#),
+        format!(r#"{{"query":"{{ employee(id: {open}{close}) {{ id }} }}"}}"#),
+        format!(r#"{{"query":"{} id {}"}}"#, "{ a ".repeat(20_000), "}".repeat(20_000)),
+    ] {
+        let answer = post(&url, &body);
+        assert!(answer.status < 500, "{}: {}", answer.status, &answer.body[..answer.body.len().min(200)]);
+    }
+    for text in [open.clone(), format!(r#"{{"type":"ping","payload":{{"a":{}}}}}"#, "[".repeat(DEEP))] {
+        let mut victim = stage.client();
+        victim.send_frame(tungstenite::Message::text(text));
+        assert_eq!(victim.closed().0, 4400);
+    }
+    stage.demo.products.behave(Behaviour::Raw(format!(r#"{{"data":{{"_entities":[{open}{close}]}}}}"#)));
+    stage.tell(3);
+    assert_eq!(client.next("1")["data"]["employeeUpdated"], json!({ "id": 3, "notes": null }));
+    assert!(stage.router.is_running());
+}
+
+/// The same value twice in a list of destinations is one of them.
+#[test]
+fn equal_destinations_are_one() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let query = r#"subscription { severalNoted(topics: ["7", 7, "8", "7"]) { id } }"#;
+    stage.listen(&mut client, "1", query, 1);
+    stage.publish("notes.7", &employee(1));
+    stage.publish("notes.8", &employee(2));
+    assert_eq!(client.next("1")["data"]["severalNoted"]["id"], 1);
+    assert_eq!(client.next("1")["data"]["severalNoted"]["id"], 2);
+    let swapped = r#"subscription { severalNoted(topics: [8, 7]) { id } }"#;
+    stage.listen(&mut client, "2", swapped, 2);
+    assert_eq!(stage.router.metrics().get("router_engine_triggers"), 1.0, "their order does not matter");
+}
+
+/// A subgraph that was restarted is reached again, without an error for the connections that died.
+#[test]
+fn a_restarted_subgraph_costs_no_event() {
+    let mut stage = Stage::start();
+    let mut client = stage.client();
+    stage.listen(&mut client, "1", "subscription { employeeUpdated(employeeID: 3) { id notes } }", 1);
+    let expected = json!({ "data": { "employeeUpdated": { "id": 3, "notes": null } } });
+    for _ in 0..3 {
+        stage.tell(3);
+        assert_eq!(client.next("1"), expected);
+        stage.demo.restart_products();
+        stage.tell(3);
+        assert_eq!(client.next("1"), expected);
+    }
 }

@@ -46,6 +46,18 @@ fn events_reach_who_listens_with_the_sequence_of_the_log() {
 }
 
 #[test]
+fn an_event_keeps_no_more_than_its_own_bytes() {
+    let rig = Rig::start(memory());
+    rig.listen(1, &feed("default", &["a"]));
+    let buffer = bytes::Bytes::from(vec![b'x'; 8192]);
+    let published = rig.wait(rig.sources().publish_memory("default", "a", buffer.slice(..2)));
+    assert_eq!(published, Ok(Position::single(1)));
+    assert_eq!(rig.next(1), event(1, "xx"));
+    assert_eq!(rig.status("default").log.map(|it| it.bytes), Some(3));
+    assert!(buffer.is_unique(), "the log holds the buffer that the event was read into");
+}
+
+#[test]
 fn a_stopped_feed_hears_nothing_more() {
     let rig = Rig::start(memory());
     rig.listen(1, &feed("default", &["a", "b.*"]));

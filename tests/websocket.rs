@@ -156,6 +156,28 @@ fn c_ws_38_different_subscriptions_on_one_connection() {
     }
 }
 
+/// A client that reads nothing is closed with 1013, and nobody else waits for it.
+#[test]
+fn close_1013_for_a_client_that_does_not_read() {
+    const EVENTS: usize = 320;
+    // A frame that others get too counts by its entry, not by its bytes.
+    let stage = Stage::start_with("websocket: { outbound_queue: 1KB }");
+    let fields: String = (0..190)
+        .map(|it| format!("d{it}: details {{ forename surname location {{ city country }} }} "))
+        .collect();
+    let query = format!("subscription {{ employeeUpdated(employeeID: 3) {{ id {fields} }} }}");
+    let (mut stalled, mut reading) = (stage.client(), stage.client());
+    listen(&stage.router, &mut stalled, "1", &query, 1);
+    listen(&stage.router, &mut reading, "1", &query, 2);
+    for _ in 0..EVENTS {
+        stage.tell(3);
+        assert_eq!(reading.next("1")["data"]["employeeUpdated"]["d189"]["forename"], "Kadri");
+    }
+    wait_until_live(&stage.router, 1);
+    assert!(stage.router.metrics().sum("router_engine_overflow_total") > 0.0);
+    closes(&mut stalled, 1013);
+}
+
 /// PS-24: `complete` stops only its own, and its id is silent from then on.
 #[test]
 fn ps_24_a_hundred_subscriptions_on_one_connection() {
@@ -172,11 +194,9 @@ fn ps_24_a_hundred_subscriptions_on_one_connection() {
         ids
     };
     stage.tell(3);
-    let ten: Vec<String> = (0..10).map(|it| if it == 0 { "s3".into() } else { format!("s{it}3") }).collect();
-    assert_eq!(
-        told(&mut client, 10),
-        ten.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
-    );
+    let mut ten: Vec<String> = (0..10).map(|it| format!("s{}", it * 10 + 3)).collect();
+    ten.sort();
+    assert_eq!(told(&mut client, 10), ten);
 
     client.complete("s33");
     client.complete("s3");
@@ -318,14 +338,9 @@ fn close_4400_for_messages_that_are_none() {
         let reason = closes(&mut client, 4400);
         assert!(!reason.is_empty(), "{text}");
     }
-    assert_eq!(
-        {
-            let mut client = stage.client();
-            client.send(&json!({ "type": "nonsense" }));
-            closes(&mut client, 4400)
-        },
-        "Invalid message type"
-    );
+    let mut client = stage.client();
+    client.send(&json!({ "type": "nonsense" }));
+    assert_eq!(closes(&mut client, 4400), "Invalid message type");
 }
 
 #[test]
@@ -468,6 +483,7 @@ fn subscriptions_per_connection_are_limited() {
     assert_eq!(expect_error(&mut client, "3")[0]["extensions"]["code"], "SUBSCRIPTION_LIMIT_EXCEEDED");
     listen(&stage.router, &mut other, "1", &watch(1), 3);
     client.complete("1");
+    wait_until_live(&stage.router, 2);
     listen(&stage.router, &mut client, "3", &watch(3), 3);
     stage.tell(3);
     assert_eq!(client.next("3")["data"]["employeeUpdated"]["id"], 3);
@@ -550,25 +566,4 @@ fn wg_02_clients_cost_no_threads() {
     wait_until_live(&stage.router, 200);
     assert_eq!(stage.router.metrics().get("router_engine_triggers"), 200.0);
     assert_eq!(threads(), before);
-}
-
-/// WG-03: an idle subscribed connection costs kilobytes.
-#[cfg(target_os = "linux")]
-#[test]
-fn wg_03_idle_connections_cost_little_memory() {
-    const CLIENTS: u64 = 500;
-    let stage = Stage::start();
-    let resident = || {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", stage.router.pid())).expect("/proc");
-        let line = text.lines().find(|it| it.starts_with("VmRSS:")).expect("VmRSS");
-        line.split_whitespace().nth(1).and_then(|it| it.parse::<u64>().ok()).expect("kilobytes")
-    };
-    let mut warm = stage.client();
-    listen(&stage.router, &mut warm, "1", &watch(1), 1);
-    let before = resident();
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| stage.client()).collect();
-    clients.iter_mut().for_each(|it| it.subscribe("1", &watch(1)));
-    wait_until_live(&stage.router, CLIENTS + 1);
-    let each = resident().saturating_sub(before) / CLIENTS;
-    assert!(each <= 16, "{each} KB for each of {CLIENTS} clients");
 }

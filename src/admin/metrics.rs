@@ -153,6 +153,11 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             "Events that did not reach every subscriber, who was told",
             it.events_lost,
         ),
+        (
+            "router_connections_timed_out",
+            "Connections dropped because pings went unanswered",
+            it.connections_timed_out,
+        ),
         ("router_http_requests", "HTTP requests", it.http_requests),
         ("router_subscriptions_started", "Subscriptions accepted", it.subscriptions_started),
     ] {

@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub http_requests: u64,
     /// By cause: `full`, `accept_error`.
     pub connections_refused: Vec<Labelled>,
+    /// Connections whose client answered no ping.
+    pub connections_timed_out: u64,
     /// By policy: `conflate`, `drop_oldest`, `disconnect`, `replay`, `events_lost`.
     pub overflow: Vec<Labelled>,
     pub subscriptions_started: u64,

@@ -6,7 +6,10 @@
 mod arguments;
 mod serve;
 
-use crate::config::{Config, Environment, Report};
+use crate::{
+    config::{Config, Environment, Report},
+    federation::Schema,
+};
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
 use clap::Parser;
 use std::{
@@ -68,18 +71,30 @@ fn validate(file: Option<PathBuf>, environment: &Environment) -> ExitCode {
         return ExitCode::from(FINDINGS);
     };
     match Config::load_file(&file, environment, &Default::default()) {
-        Ok(config) => {
-            for note in &config.notes {
-                complain(format_args!("note: {note}"));
-            }
-            let _ = writeln!(std::io::stdout(), "{}: valid", file.display());
-            ExitCode::SUCCESS
-        }
+        Ok(config) => validate_graph(&config, &file),
         Err(report) => {
             complain_about(&report);
             ExitCode::from(FINDINGS)
         }
     }
+}
+
+/// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules.
+fn validate_graph(config: &Config, file: &Path) -> ExitCode {
+    let loaded = config.options().map_err(|it| it.to_string());
+    let loaded = loaded.and_then(|it| Schema::load(&it.graphs).map_err(|it| it.to_string()));
+    let schema = match loaded {
+        Ok(schema) => schema,
+        Err(findings) => {
+            complain(format_args!("{findings}\n\njuga: the graph cannot be loaded"));
+            return ExitCode::from(FINDINGS);
+        }
+    };
+    for note in config.notes.iter().map(String::as_str).chain(schema.notes().iter().map(AsRef::as_ref)) {
+        complain(format_args!("note: {note}"));
+    }
+    let _ = writeln!(std::io::stdout(), "{}: valid", file.display());
+    ExitCode::SUCCESS
 }
 
 const NO_FILE: &str = "\

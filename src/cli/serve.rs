@@ -5,7 +5,10 @@ use crate::{
     config::{Config, LogLevel},
     server::Server,
 };
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 use tracing::Level;
 
 /// Runs the router until the process is asked to stop.
@@ -52,7 +55,7 @@ fn start_log(config: &Config) {
     let started = if config.json_log {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder.with_target(false).try_init()
+        builder.with_target(false).with_ansi(io::stdout().is_terminal()).try_init()
     };
     // A program that has the router as a library may have started a log of its own.
     drop(started);

@@ -4,7 +4,7 @@ use super::{
     errors::LoadError,
     events::{EventGraph, lower_link},
     graft::Services,
-    schema::SubgraphSource,
+    graphs::SubgraphSource,
     sdl::Sdl,
 };
 use federation_composition::{

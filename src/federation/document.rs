@@ -1,7 +1,7 @@
 //! An operation's text, read, bounded, validated; not yet planned.
 
 use super::{
-    errors::{LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
+    errors::{INTROSPECTION_DISABLED, LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
     limits::{self, Limits},
     selection::Fragments,
     values::{input_type, json_of, variables_in},
@@ -63,6 +63,30 @@ impl Document {
     /// introspection fields. A plan may be reused for equal values of these. Sorted.
     pub fn specializing(&self) -> &[Arc<str>] {
         &self.specializing
+    }
+
+    /// The refusal of an operation that asks about the schema (`__schema`, `__type`), for routers that
+    /// keep it to themselves; `None` for any other operation.
+    pub fn introspection_refusal(&self) -> Option<Error> {
+        let (mut sets, mut seen) = (vec![&self.operation.selection_set], HashSet::new());
+        while let Some(set) = sets.pop() {
+            for item in &set.items {
+                match item {
+                    Selection::Field(it) if it.name == "__schema" || it.name == "__type" => {
+                        let message = format!("`{}` is not available: introspection is turned off.", it.name);
+                        let refusal = Error::new(message).with_code(INTROSPECTION_DISABLED);
+                        return Some(refusal.at(it.position.line, it.position.column));
+                    }
+                    Selection::Field(_) => {}
+                    Selection::InlineFragment(it) => sets.push(&it.selection_set),
+                    Selection::FragmentSpread(it) if seen.insert(&it.fragment_name) => {
+                        sets.extend(self.fragments.get(&it.fragment_name).map(|it| &it.selection_set));
+                    }
+                    Selection::FragmentSpread(_) => {}
+                }
+            }
+        }
+        None
     }
 }
 

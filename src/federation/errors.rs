@@ -8,6 +8,8 @@ pub(super) const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 pub(super) const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
 /// The operation is larger than the configured limits allow.
 pub(super) const LIMIT_EXCEEDED: &str = "OPERATION_LIMIT_EXCEEDED";
+/// The operation asks about the schema, which is kept from clients.
+pub(super) const INTROSPECTION_DISABLED: &str = "INTROSPECTION_DISABLED";
 /// The document does not say which of its operations to run.
 pub(super) const RESOLUTION_FAILED: &str = "OPERATION_RESOLUTION_FAILURE";
 /// The operation is valid, but no plan was found for it.

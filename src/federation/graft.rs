@@ -7,8 +7,8 @@ use super::{
     compose::Composed,
     errors::LoadError,
     events::{Binding, EventGraph, selection_of},
+    graphs::SupergraphSource,
     join::{self, Join},
-    schema::SupergraphSource,
     sdl::{Composite, Sdl, argument, string},
 };
 use crate::plan::OperationKind;

@@ -14,6 +14,7 @@ mod document;
 mod errors;
 mod events;
 mod graft;
+mod graphs;
 mod introspection;
 mod join;
 mod limits;
@@ -28,5 +29,6 @@ mod values;
 
 pub use document::Document;
 pub use errors::{LoadError, LoadErrors};
+pub use graphs::{EventGraphSource, Graphs, SubgraphSource, SupergraphSource};
 pub use limits::Limits;
-pub use schema::{EventField, EventGraphSource, Graphs, Schema, Subgraph, SubgraphSource, SupergraphSource};
+pub use schema::{EventField, Schema, Subgraph};

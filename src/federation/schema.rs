@@ -8,6 +8,7 @@ use super::{
     errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
     events::{self, Action, Binding, EventGraph},
     graft::{Services, graft},
+    graphs::{EventGraphSource, Graphs},
     introspection::{answer, public_schema},
     join::{check_supported, unenforced},
     limits::Limits,
@@ -28,42 +29,8 @@ use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
     fmt,
     hash::{Hash, Hasher},
-    path::PathBuf,
     sync::Arc,
 };
-
-/// The graphs to serve, as their owners wrote them. Exactly one of `subgraphs` and `supergraph` is there
-/// (or neither, where event graphs are served alone).
-#[derive(Clone, Debug, Default)]
-pub struct Graphs {
-    pub subgraphs: Vec<SubgraphSource>,
-    pub supergraph: Option<SupergraphSource>,
-    pub event_graphs: Vec<EventGraphSource>,
-}
-
-/// A subgraph's SDL and where its server is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubgraphSource {
-    pub name: String,
-    pub routing_url: String,
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
-
-/// A supergraph SDL that was composed elsewhere (join specification v0.3 or later).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SupergraphSource {
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
-
-/// An event graph's SDL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventGraphSource {
-    pub name: String,
-    pub sdl: String,
-    pub file: Option<PathBuf>,
-}
 
 /// A subgraph that plans refer to by its index.
 #[derive(Clone, Debug, PartialEq, Eq)]

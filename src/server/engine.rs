@@ -39,6 +39,9 @@ const VARIABLES_INLINE_MAX: usize = 4096;
 /// How long a failure is answered from the cache: long enough to blunt a flood of one bad operation.
 const FAILURE_KEPT: Duration = Duration::from_secs(5);
 const FAILURES_MAX: usize = 256;
+/// Documents beyond this are not remembered as failures: most are refused for their length alone, which
+/// costs less than keeping them.
+const FAILED_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 
 /// What a request turned out to be.
 #[derive(Debug)]
@@ -166,15 +169,23 @@ impl Engine {
     }
 
     fn parse(&self, request: &Request, now: Instant) -> Result<Arc<Document>, Errors> {
-        let key = DocumentRef::of(request).to_key();
         let name = request.operation_name.as_deref();
-        match self.schema.parse(&request.query, name, &self.options.limits) {
+        let parsed = self.schema.parse(&request.query, name, &self.options.limits);
+        match parsed.and_then(|document| self.allowed(document)) {
             Ok(document) => {
                 let document = Arc::new(document);
-                self.documents.insert(key, document.clone());
+                self.documents.insert(DocumentRef::of(request).to_key(), document.clone());
                 Ok(document)
             }
-            Err(errors) => Err(self.remember_failure(key, errors, now)),
+            Err(errors) => Err(self.remember_failure(request, errors, now)),
+        }
+    }
+
+    /// Refuses questions about the schema where they are switched off.
+    fn allowed(&self, document: Document) -> Result<Document, Vec<Error>> {
+        match document.introspection_refusal() {
+            Some(refusal) if !self.options.introspection => Err(vec![refusal]),
+            _ => Ok(document),
         }
     }
 
@@ -190,26 +201,26 @@ impl Engine {
         variables: &Variables,
         now: Instant,
     ) -> Result<Arc<Operation>, Errors> {
-        let (document_ref, specialised) = (DocumentRef::of(request), specialised(document, variables));
+        let specialised = specialised(document, variables);
         self.stats.plan_cache_misses.increment();
         match self.schema.plan(document, variables) {
             Ok(operation) => {
                 let operation = Arc::new(operation);
-                let key = PlanKey { document: document_ref.to_key(), specialised };
+                let key = PlanKey { document: DocumentRef::of(request).to_key(), specialised };
                 self.plans.insert(key, operation.clone());
                 Ok(operation)
             }
             // A plan that fails may fail for the values put in, so only a document without them is remembered.
-            Err(errors) if specialised.is_empty() => {
-                Err(self.remember_failure(document_ref.to_key(), errors, now))
-            }
+            Err(errors) if specialised.is_empty() => Err(self.remember_failure(request, errors, now)),
             Err(errors) => Err(errors.into()),
         }
     }
 
-    fn remember_failure(&self, key: DocumentKey, errors: Vec<Error>, now: Instant) -> Errors {
+    fn remember_failure(&self, request: &Request, errors: Vec<Error>, now: Instant) -> Errors {
         let errors = Errors::from(errors);
-        self.failures.insert(key, (now, errors.clone()));
+        if request.query.len() <= FAILED_DOCUMENT_BYTES_MAX {
+            self.failures.insert(DocumentRef::of(request).to_key(), (now, errors.clone()));
+        }
         errors
     }
 }
@@ -228,3 +239,6 @@ fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Err
         .map(|spec| Prepared::Subscription(Arc::new(spec)))
         .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use super::{
     engine::{Engine, Errors, Prepared},
     hub_thread::internal_error,
     inbox::Mail,
+    liveness::Liveness,
     reactor::ReactorMail,
     stats::ReactorStats,
 };
@@ -33,6 +34,7 @@ pub(super) struct Router {
     pub(super) reactor_stats: Arc<ReactorStats>,
     pub(super) connections_max: usize,
     pub(super) ready: Arc<AtomicBool>,
+    pub(super) liveness: Liveness,
 }
 
 impl Gateway for Router {
@@ -70,7 +72,7 @@ impl Gateway for Router {
     }
 
     fn is_live(&self) -> bool {
-        true
+        self.liveness.is_live()
     }
 
     fn accepts_connections(&self) -> bool {

@@ -7,6 +7,7 @@
 use super::{
     clock,
     inbox::{Bell, BellPull, Mail, bell},
+    liveness::Vital,
     reactor::ReactorMail,
     reply::Reply,
     state::describe,
@@ -41,6 +42,8 @@ const REPORTS_MAX: usize = 16_384;
 const QUESTIONS_MAX: usize = 4;
 /// Inputs of each queue that one turn takes, so that no queue starves another and a turn stays short.
 const TAKEN_PER_TURN: usize = 512;
+/// Outputs after which a turn takes no more of a queue: one event may concern thousands of groups.
+const OUTPUTS_PER_TURN: usize = 4096;
 /// When to offer the numbers again that somebody's reading kept from being published.
 const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
@@ -162,10 +165,14 @@ pub(super) fn start(
     inbox: HubInbox,
     neighbours: Neighbours,
     stats: Arc<HubStats>,
+    vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let thread = HubThread { hub, inbox, neighbours, stats, published: true };
-    thread::Builder::new().name("juga-hub".into()).spawn(move || thread.run())
+    let thread = HubThread { hub, inbox, neighbours, stats, reactor_has_mail: false, published: true };
+    thread::Builder::new().name("juga-hub".into()).spawn(move || {
+        let _vital = vital;
+        thread.run();
+    })
 }
 
 struct HubThread {
@@ -173,6 +180,8 @@ struct HubThread {
     inbox: HubInbox,
     neighbours: Neighbours,
     stats: Arc<HubStats>,
+    /// The reactor has been written to in this turn and not been told yet.
+    reactor_has_mail: bool,
     /// The numbers of the last turn are where they can be read.
     published: bool,
 }
@@ -188,6 +197,7 @@ impl HubThread {
             more = self.take_inputs(began);
             self.hub.fire_timers(began);
             self.carry_out();
+            self.ring_reactor();
             self.answer_questions();
             self.stats.turns.record(clock::now().saturating_duration_since(began));
             self.publish_stats();
@@ -218,25 +228,37 @@ impl HubThread {
 
     /// Results first: they free what events need. Tells whether a queue was left with inputs.
     fn take_inputs(&mut self, now: Instant) -> bool {
-        for queue in [&self.inbox.results, &self.inbox.asks] {
-            for input in queue.try_iter().take(TAKEN_PER_TURN) {
-                self.hub.handle(now, input);
-            }
-        }
-        let mut reports = 0;
-        for (ticket, report) in self.inbox.reports.try_iter().take(TAKEN_PER_TURN) {
-            self.hub.handle(now, input_of(trigger(ticket), report));
-            reports += 1;
-        }
-        if reports > 0 {
+        let (results, asks) = (self.inbox.results.clone(), self.inbox.asks.clone());
+        let reports = self.inbox.reports.clone();
+        self.take_from(now, results.try_iter());
+        self.take_from(now, asks.try_iter());
+        let inputs = reports.try_iter().map(|(ticket, report)| input_of(trigger(ticket), report));
+        if self.take_from(now, inputs) > 0 {
             self.inbox.link.room.notify_waiters();
         }
         !(self.inbox.results.is_empty() && self.inbox.asks.is_empty() && self.inbox.reports.is_empty())
     }
 
-    fn carry_out(&mut self) {
-        let mut mail_for_reactor = false;
+    /// Hands in one queue's share of a turn; tells how many inputs that was. What each input causes is
+    /// carried out before the next, so outputs never gather.
+    fn take_from(&mut self, now: Instant, inputs: impl Iterator<Item = Input>) -> usize {
+        let (mut taken, mut outputs) = (0, 0);
+        for input in inputs.take(TAKEN_PER_TURN) {
+            self.hub.handle(now, input);
+            taken += 1;
+            outputs += self.carry_out();
+            if outputs >= OUTPUTS_PER_TURN {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Does what the hub asks for; tells how much that was.
+    fn carry_out(&mut self) -> usize {
+        let mut outputs = 0;
         while let Some(output) = self.hub.poll_output() {
+            outputs += 1;
             match output {
                 Output::StartTrigger { trigger, feed } => {
                     self.neighbours.sources.start(ticket(trigger), &feed)
@@ -244,29 +266,35 @@ impl HubThread {
                 Output::StopTrigger { trigger } => self.neighbours.sources.stop(ticket(trigger)),
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {
-                    mail_for_reactor |=
-                        self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
+                    self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
                 }
                 Output::Deliver { sink, group, response } => {
-                    mail_for_reactor |= self.mail(sink, ReactorMail::Deliver { group, response });
+                    self.mail(sink, ReactorMail::Deliver { group, response });
                 }
                 Output::End { sink, group, reason } => {
-                    mail_for_reactor |= self.mail(sink, ReactorMail::End { group, reason });
+                    self.mail(sink, ReactorMail::End { group, reason });
                 }
             }
         }
-        if mail_for_reactor {
-            self.neighbours.reactor.ring();
-        }
+        outputs
     }
 
-    fn mail(&self, sink: Sink, mail: ReactorMail) -> bool {
+    /// Puts mail for a sink, which is told at the end of the turn.
+    fn mail(&mut self, sink: Sink, mail: ReactorMail) {
         match sink {
-            Sink::Reactor => self.neighbours.reactor.put(mail),
+            Sink::Reactor => {
+                self.neighbours.reactor.put(mail);
+                self.reactor_has_mail = true;
+            }
             // HTTP streams are not served yet: nobody joins from there.
             Sink::Io => debug_assert!(false, "no members at this sink"),
         }
-        sink == Sink::Reactor
+    }
+
+    fn ring_reactor(&mut self) {
+        if std::mem::take(&mut self.reactor_has_mail) {
+            self.neighbours.reactor.ring();
+        }
     }
 
     fn resolve(&self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {

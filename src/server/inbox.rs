@@ -63,7 +63,9 @@ impl<T> Mail<T> {
 impl<T> Mailbox<T> {
     /// To be called before the mail is read: mail that comes later rings again.
     pub(super) fn answer_bell(&self) {
-        self.rung.store(false, Ordering::Release);
+        // Not a mere store: whoever found the bell rung, and so did not wake, has put mail in that is seen
+        // from here on.
+        self.rung.swap(false, Ordering::AcqRel);
     }
 
     pub(super) fn take(&self) -> Option<T> {

@@ -1,6 +1,6 @@
 //! The io thread: one tokio runtime for everything that is not a WebSocket.
 
-use std::{future::Future, io, thread::JoinHandle};
+use std::{future::Future, io, sync::mpsc, thread::JoinHandle};
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
@@ -40,9 +40,19 @@ impl Io {
         &self.handle
     }
 
-    /// Waits for something that the io thread drives. Not to be called from that thread.
-    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.handle.block_on(future)
+    /// Has the io thread do something and waits for it; `None` when it panicked or the thread has ended.
+    ///
+    /// Not to be called from that thread. Any other may, also one that drives a runtime of its own, as a
+    /// test may that drops a server.
+    pub(super) fn wait_for<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (done, result) = mpsc::channel();
+        self.handle.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        result.recv().ok()
     }
 
     /// Ends the thread; tasks that are left are dropped.

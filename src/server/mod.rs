@@ -1,7 +1,7 @@
 //! Threads and wiring: the one room where sockets, subscriptions, plans and brokers meet.
 //!
-//! [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order. What each
-//! thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
+//! [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order (`threads`). What
+//! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
 //! brokers), the pool's in `resolve`, the admin port's in `admin`.
 
 mod clock;
@@ -10,11 +10,13 @@ mod gateway;
 mod hub_thread;
 mod inbox;
 mod io;
+mod liveness;
 mod reactor;
 mod reply;
 mod signals;
 mod state;
 mod stats;
+mod threads;
 
 pub use engine::Options as EngineOptions;
 pub use reactor::Options as WebSocketOptions;
@@ -23,17 +25,13 @@ use crate::{
     admin::{self, Admin},
     federation::{Graphs, LoadErrors, Schema},
     http::{self, Front},
-    hub,
-    resolve::{self, Executor, Pool},
+    hub, resolve,
     sources::{
-        self, Sources,
-        subgraph::{SubgraphClient, SubgraphClientError, SubgraphEndpoint, SubgraphOptions},
+        self,
+        subgraph::{SubgraphClientError, SubgraphOptions},
     },
 };
-use engine::Engine;
 use gateway::Router;
-use hub_thread::HubLink;
-use inbox::Mail;
 use io::Io;
 use reactor::ReactorMail;
 use state::{State, Stats};
@@ -43,9 +41,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use threads::Threads;
 use tokio::sync::oneshot;
 
 /// Everything that can be set, by module.
@@ -97,14 +95,8 @@ pub struct Server {
     addresses: Addresses,
     ready: Arc<AtomicBool>,
     front: Option<FrontTask>,
-    reactor: Mail<ReactorMail>,
-    reactor_thread: Option<JoinHandle<()>>,
-    hub: HubLink,
-    hub_thread: Option<JoinHandle<()>>,
-    pool: Arc<Pool>,
-    sources: Arc<Sources>,
     admin: Option<Admin>,
-    io: Io,
+    threads: Threads,
     shutdown_delay: Duration,
     grace_period: Duration,
 }
@@ -123,53 +115,30 @@ struct FrontTask {
 }
 
 impl Server {
-    /// Loads the graph, starts all threads, and listens.
+    /// Loads the graph, starts all threads, and listens. Nothing is left running when that fails.
     pub fn start(options: Options) -> Result<Self, StartError> {
         let schema = Schema::load(&options.graphs).map_err(StartError::Graph)?;
         announce(&schema);
-        let io = Io::start()?;
-        let (hub, hub_inbox) = hub_thread::queues();
-        let (reactor, seat) = reactor::seat()?;
         let stats = Stats::default();
-        let sources = Arc::new(start_sources(&options, &schema, &io, &hub)?);
-        let pool = Arc::new(Pool::start(&options.resolve)?);
-        let executor = executor(&options, &schema, &io, &sources)?;
-        let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
-
-        let hub_thread = {
-            let (sources, pool, executor) = (sources.clone(), pool.clone(), executor.clone());
-            let neighbours = hub_thread::Neighbours { sources, pool, executor, reactor: reactor.clone() };
-            hub_thread::start(options.hub.clone(), hub_inbox, neighbours, stats.hub.clone())?
-        };
-        let reactor_thread = {
-            let (engine, pool, executor) = (engine.clone(), pool.clone(), executor.clone());
-            let neighbours = reactor::Neighbours { engine, pool, executor, hub: hub.clone() };
-            reactor::start(
-                options.websocket.clone(),
-                seat,
-                reactor.clone(),
-                neighbours,
-                stats.reactor.clone(),
-            )?
-        };
-
+        let (threads, engine) = Threads::start(&options, schema, &stats)?;
         let ready = Arc::new(AtomicBool::new(false));
         let router = Router {
             engine,
-            pool: pool.clone(),
-            executor: executor.clone(),
-            reactor: reactor.clone(),
+            pool: threads.pool.clone(),
+            executor: threads.executor.clone(),
+            reactor: threads.reactor.clone(),
             reactor_stats: stats.reactor.clone(),
             connections_max: options.websocket.connections_max,
             ready: ready.clone(),
+            liveness: stats.liveness.clone(),
         };
-        let (front, public) = FrontTask::start(&options.http, &io, router)?;
+        let (front, public) = FrontTask::start(&options.http, &threads.io, router)?;
         let state = State {
             stats,
-            hub: hub.clone(),
-            executor,
-            pool: pool.clone(),
-            sources: sources.clone(),
+            hub: threads.hub.clone(),
+            executor: threads.executor.clone(),
+            pool: threads.pool.clone(),
+            sources: threads.sources.clone(),
             resolvers_max: options.resolve.max_concurrent_resolvers,
             ready: ready.clone(),
         };
@@ -180,14 +149,8 @@ impl Server {
             addresses: Addresses { public, admin: admin_address },
             ready,
             front: Some(front),
-            reactor,
-            reactor_thread: Some(reactor_thread),
-            hub,
-            hub_thread: Some(hub_thread),
-            pool,
-            sources,
             admin: Some(admin),
-            io,
+            threads,
             shutdown_delay: options.shutdown_delay,
             grace_period: options.grace_period,
         })
@@ -199,8 +162,8 @@ impl Server {
 
     /// Waits until the process is asked to stop (SIGINT, SIGTERM). A second signal ends it at once.
     pub fn wait_for_signal(&self) {
-        self.io.block_on(signals::stop_asked());
-        self.io.handle().spawn(async {
+        self.threads.io.wait_for(signals::stop_asked());
+        self.threads.io.handle().spawn(async {
             signals::stop_asked().await;
             tracing::warn!("asked to stop twice, ending at once");
             std::process::exit(1);
@@ -215,29 +178,12 @@ impl Server {
 
     fn shut_down(&mut self) {
         let Some(front) = self.front.take() else { return };
-        let deadline = clock::now() + self.grace_period;
+        let deadline = clock::now() + self.grace_period.min(GRACE_MAX);
         self.ready.store(false, Ordering::Release);
-        self.reactor.send(ReactorMail::Drain { spread: self.shutdown_delay });
-        front.stop(&self.io, self.grace_period);
-        self.join_reactor(deadline);
-        self.sources.shutdown();
-        self.hub.stop();
-        join(self.hub_thread.take());
-        // Fetches under way end with the io thread, and wake the tasks that wait for them.
-        self.io.stop();
-        self.pool.stop();
+        self.threads.reactor.send(ReactorMail::Drain { spread: self.shutdown_delay });
+        front.stop(&self.threads.io, self.grace_period);
+        self.threads.stop(deadline);
         drop(self.admin.take());
-    }
-
-    /// Lets the reactor close its connections, until the deadline.
-    fn join_reactor(&mut self, deadline: Instant) {
-        let reactor = self.reactor.clone();
-        let gave_up = self.io.handle().spawn(async move {
-            tokio::time::sleep_until(deadline.into()).await;
-            reactor.send(ReactorMail::Stop);
-        });
-        join(self.reactor_thread.take());
-        gave_up.abort();
     }
 }
 
@@ -250,14 +196,10 @@ impl Drop for Server {
     }
 }
 
+/// Keeps the deadline of a stop within what clocks can tell.
+const GRACE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a server that is dropped rather than stopped may take.
 const DROP_GRACE: Duration = Duration::from_secs(2);
-
-fn join(thread: Option<JoinHandle<()>>) {
-    if let Some(Err(_)) = thread.map(JoinHandle::join) {
-        tracing::error!("a thread ended in a panic");
-    }
-}
 
 impl FrontTask {
     fn start(options: &http::Options, io: &Io, router: Router) -> Result<(Self, SocketAddr), StartError> {
@@ -278,38 +220,8 @@ impl FrontTask {
     /// Closes the listener and lets requests in flight finish, for at most `limit`.
     fn stop(self, io: &Io, limit: Duration) {
         drop(self.stop);
-        let _ = io.block_on(async { tokio::time::timeout(limit, self.done).await });
+        io.wait_for(async move { tokio::time::timeout(limit, self.done).await });
     }
-}
-
-/// Connects the providers and looks whether the graph's are all there.
-fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> Result<Sources, StartError> {
-    let handle = io.handle().clone();
-    let connecting = Sources::connect(&handle, options.sources.clone(), Arc::new(hub.clone()));
-    let sources = io.block_on(connecting)?;
-    let mut used: Vec<_> = schema.event_fields().iter().map(|it| (it.kind, it.provider.clone())).collect();
-    used.sort_by(|a, b| a.1.cmp(&b.1));
-    used.dedup();
-    for missing in sources.check(&used)? {
-        tracing::warn!("{missing}; fields that need it answer FEED_UNAVAILABLE");
-    }
-    Ok(sources)
-}
-
-fn executor(
-    options: &Options,
-    schema: &Schema,
-    io: &Io,
-    sources: &Arc<Sources>,
-) -> Result<Executor, StartError> {
-    let endpoints: Vec<_> = schema
-        .subgraphs()
-        .iter()
-        .map(|it| SubgraphEndpoint { name: it.name.clone(), url: it.url.to_string() })
-        .collect();
-    let names = endpoints.iter().map(|it| it.name.clone()).collect();
-    let client = SubgraphClient::new(io.handle(), options.subgraphs.clone(), &endpoints)?;
-    Ok(Executor::new(&options.resolve, names, Arc::new(client), sources.clone()))
 }
 
 /// Says at the start what the graph has that will not work as written.
@@ -325,3 +237,6 @@ fn announce(schema: &Schema) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::{
     hub_thread::HubLink,
+    liveness::Liveness,
     stats::{EngineStats, HubStats, ReactorStats},
 };
 use crate::{
@@ -25,6 +26,7 @@ pub(super) struct Stats {
     pub(super) engine: Arc<EngineStats>,
     pub(super) hub: Arc<HubStats>,
     pub(super) reactor: Arc<ReactorStats>,
+    pub(super) liveness: Liveness,
 }
 
 /// What the admin port reaches.
@@ -40,7 +42,7 @@ pub(super) struct State {
 
 impl admin::State for State {
     fn is_live(&self) -> bool {
-        true
+        self.stats.liveness.is_live()
     }
 
     fn is_ready(&self) -> bool {
@@ -80,10 +82,12 @@ impl State {
         let reactor = &self.stats.reactor;
         snapshot.connections = reactor.connections.get();
         snapshot.subscriptions = reactor.subscriptions.get();
+        snapshot.outbound_bytes = reactor.outbound_bytes.get();
         snapshot.messages_sent = reactor.messages_sent.get();
         snapshot
             .connections_refused
             .push(Labelled { label: "full", value: reactor.connections_refused.get() });
+        snapshot.connections_timed_out = reactor.ping_timeouts.get();
         snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
         snapshot.queues.push(queue("outbox", reactor.outbox_entries.get(), 0, reactor.slow_consumers.get()));
@@ -144,8 +148,10 @@ fn publish_error(error: sources::PublishError) -> PublishError {
     }
 }
 
-/// Triggers and groups that are shown; all of them are counted.
-const SHOWN_MAX: usize = 1000;
+/// Triggers and groups that are shown; all of them are counted. The hub writes them itself, within a turn.
+const SHOWN_MAX: usize = 200;
+/// Characters of an operation that are shown.
+const SHOWN_OPERATION_MAX: usize = 200;
 
 /// The hub's state as a JSON text.
 pub(super) fn describe(hub: &Hub) -> Bytes {
@@ -175,7 +181,7 @@ fn describe_group(group: &GroupView<'_>) -> Value {
     json!({
         "id": group.id.index,
         "trigger": group.trigger.map(|it| it.index),
-        "operation": &*group.spec.bound.operation.canonical,
+        "operation": group.spec.bound.operation.canonical.chars().take(SHOWN_OPERATION_MAX).collect::<String>(),
         "name": group.spec.bound.operation.name.as_deref(),
         "members": group.members.iter().map(|(_, members)| *members).sum::<u32>(),
         "joining": group.joining,

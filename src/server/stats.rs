@@ -60,6 +60,8 @@ pub(super) struct ReactorStats {
     pub(super) reads_paused: Count,
     /// Messages that wait to be written.
     pub(super) outbox_entries: Count,
+    /// Bytes of frames that wait for sockets which refused bytes.
+    pub(super) outbound_bytes: Count,
     pub(super) mail_waiting: Count,
     /// How long turns took, waiting not counted.
     pub(super) turns: Arc<Histogram>,

@@ -14,15 +14,17 @@ pub mod process;
 use crate::support::{router::Router, wait::wait_until};
 use fleet::{Fleet, Plan, Speaks};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 /// How long the widest story may take on a machine that does other things too.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A fleet of subscribers to `employeeUpdated` whose results say `sequence: id`.
+/// A fleet of subscribers whose results have an integer under `sequence`.
 pub struct Crowd {
     pub number: u16,
     pub members: usize,
+    /// The root field that they ask for.
+    pub field: &'static str,
     /// Payloads of their subscriptions, taken in turn.
     pub asks: Vec<Value>,
     /// The first event that everybody must see.
@@ -31,10 +33,17 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Members that need nothing but the event.
+    /// Members of the demo that need nothing but the event; employees' ids are its sequence numbers.
     pub fn plain(number: u16, members: usize) -> Self {
         let query = "subscription { employeeUpdated(employeeID: 1) { sequence: id } }";
-        Self { number, members, asks: vec![json!({ "query": query })], first: 1, receive_buffer: None }
+        let asks = vec![json!({ "query": query })];
+        Self { number, members, field: "employeeUpdated", asks, first: 1, receive_buffer: None }
+    }
+
+    /// Members of the bench's graph (see [`ticks`]): their events can be of any size.
+    pub fn ticking(number: u16, members: usize) -> Self {
+        let asks = vec![json!({ "query": TICKS })];
+        Self { field: "tick", asks, ..Self::plain(number, members) }
     }
 
     /// Connects and subscribes everybody, and waits until all are members of live groups.
@@ -45,7 +54,7 @@ impl Crowd {
             fleet: self.number,
             connections: self.members,
             address: address(router),
-            speaks: Speaks::Graphql { path: "/graphql".to_owned(), field: "employeeUpdated", asks },
+            speaks: Speaks::Graphql { path: "/graphql".to_owned(), field: self.field, asks },
             first: self.first,
             receive_buffer: self.receive_buffer,
         };
@@ -71,6 +80,36 @@ pub fn members(router: &Router) -> u64 {
 
 pub fn all_live(router: &Router) -> bool {
     router.state()["triggers"].as_array().is_some_and(|it| it.iter().all(|it| it["state"] == "live"))
+}
+
+pub const TICKS: &str = "subscription { tick { sequence body } }";
+
+/// A configuration with the bench's graph, on free ports and with a memory provider that remembers little;
+/// `more` is YAML for further top-level keys.
+pub fn ticks(more: &str) -> String {
+    let graphs = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/load/graph");
+    let graphs = graphs.display();
+    format!(
+        r#"version: "1"
+listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph:
+  subgraphs:
+    - {{ name: ticks, routing_url: "http://127.0.0.1:9/graphql", schema: {{ file: "{graphs}/ticks.graphql" }} }}
+  event_graphs: ["{graphs}/events.graphql"]
+events:
+  trigger_linger: 0s
+  providers:
+    memory: [{{ id: default, ring_events: 16 }}]
+{more}
+"#
+    )
+}
+
+/// An event of the bench's graph.
+pub fn tick(sequence: u64, body: &str) -> Value {
+    json!({ "__typename": "Tick", "sequence": sequence, "body": body })
 }
 
 /// An event that says nothing but its number.

@@ -32,6 +32,15 @@ impl Demo {
         }
     }
 
+    /// Ends the subgraph with all its connections, and starts it on the same port.
+    pub fn restart_products(&mut self) {
+        let address = self.products.address();
+        let sdl = std::fs::read_to_string(fixture("demo/products.graphql")).expect("the demo's schema");
+        // In between the port belongs to nobody: the old one is gone before the new one begins.
+        drop(std::mem::replace(&mut self.products, Subgraph::start(demo::products(&sdl))));
+        self.products = Subgraph::bind(demo::products(&sdl), address).expect("its port is free again");
+    }
+
     /// A configuration on free ports with the demo's graphs and a memory provider `default`; `more` is
     /// YAML for further top-level keys.
     pub fn config(&self, more: &str) -> String {

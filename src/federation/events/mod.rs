@@ -11,7 +11,7 @@ mod strip;
 pub(super) use rules::selection_of;
 pub(super) use strip::lower_link;
 
-use super::{errors::LoadError, places::Places, schema::EventGraphSource, sdl::Sdl};
+use super::{errors::LoadError, graphs::EventGraphSource, places::Places, sdl::Sdl};
 use crate::plan::{
     BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
 };

@@ -86,3 +86,6 @@ impl Audiences {
         slot
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,17 +5,18 @@
 //! member sees deliveries in order.
 
 use super::{
-    Reactor,
+    PHASE, Reactor,
     outbox::{FrameKey, FrameKind},
     subscriptions::{Stage, SubscriptionKey},
 };
 use crate::{
     graphql,
     hub::{EndReason, GroupId},
+    server::clock::Slice,
 };
 use bytes::Bytes;
 
-/// Members handed their frame in one turn.
+/// Members handed their frame in one turn, by all its deliveries.
 const MEMBERS_PER_TURN: usize = 16_384;
 /// Entries that may wait for their turn to be written before another member gets one: the walk goes on when
 /// sockets have taken some. (Entries of sockets that refuse bytes have bounds of their own.)
@@ -51,13 +52,16 @@ impl Reactor {
         self.walk_audience();
     }
 
-    /// Goes on with the delivery under way.
-    pub(super) fn walk_audience(&mut self) {
+    /// Goes on with the delivery that the last turn left.
+    pub(super) fn walk_on(&mut self) {
+        self.handed = 0;
+        self.walk_audience();
+    }
+
+    fn walk_audience(&mut self) {
         let Some(walk) = self.walk.take() else { return };
-        for _ in 0..MEMBERS_PER_TURN {
-            if self.outbox.waiting() >= WAITING_MAX {
-                break;
-            }
+        let mut slice = Slice::new(PHASE);
+        while self.handed < MEMBERS_PER_TURN && self.outbox.waiting() < WAITING_MAX && !slice.is_over() {
             let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {
                 self.outbox.release(walk.frame);
                 // Ends cost no credit: there is one for each group at most.
@@ -65,6 +69,7 @@ impl Reactor {
                 return;
             };
             self.hand(member, &walk);
+            self.handed += 1;
         }
         self.walk = Some(walk);
     }
@@ -81,7 +86,7 @@ impl Reactor {
     pub(super) fn queue(&mut self, subscription: SubscriptionKey, frame: FrameKey) {
         let key = self.subscriptions[subscription].connection;
         let token = self.subscriptions.token(subscription);
-        let within = self.outbox.push(&mut self.connections[key].queue, token, frame);
-        self.after_push(key, within);
+        self.outbox.push(&mut self.connections[key].queue, token, frame);
+        self.after_push(key);
     }
 }

@@ -1,6 +1,6 @@
 //! The reactor: one thread that owns every WebSocket.
 //!
-//! A turn reads as its phases: wait, take mail, read, walk audiences, fire timers, flush, sweep. Each phase
+//! A turn reads as its phases: wait, fire timers, walk audiences, take mail, read, flush, sweep. Each phase
 //! has a budget, and what it leaves is the next turn's, so that no burst, however wide, keeps a ping
 //! waiting for longer than a turn. Nothing here waits for anybody: when the hub or the prepare lane takes
 //! no more, sockets are not read until it does.
@@ -11,6 +11,7 @@
 mod audience;
 mod connections;
 mod delivering;
+mod draining;
 mod operations;
 mod outbox;
 mod reading;
@@ -19,10 +20,11 @@ mod timers;
 mod writing;
 
 use super::{
-    clock,
+    clock::{self, Slice},
     engine::{Engine, Errors, Prepared},
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
+    liveness::Vital,
     stats::ReactorStats,
 };
 use crate::{
@@ -34,6 +36,7 @@ use audience::Audiences;
 use bytes::Bytes;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
+use draining::Drain;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
@@ -98,8 +101,10 @@ pub(super) enum ReactorMail {
     Deliver { group: GroupId, response: Bytes },
     /// A group is over.
     End { group: GroupId, reason: EndReason },
-    /// Close every connection, spread over this time, then stop.
+    /// Close every connection, spread over this time, and take no more.
     Drain { spread: Duration },
+    /// Stop once the last connection is gone: nobody brings new ones any more.
+    Finish,
     /// Stop now.
     Stop,
 }
@@ -133,14 +138,21 @@ pub(super) fn start(
     mail: Mail<ReactorMail>,
     neighbours: Neighbours,
     stats: Arc<ReactorStats>,
+    vital: Vital,
 ) -> io::Result<thread::JoinHandle<()>> {
     let reactor = Reactor::new(options, seat, mail, neighbours, stats);
-    thread::Builder::new().name("juga-reactor".into()).spawn(move || reactor.run())
+    thread::Builder::new().name("juga-reactor".into()).spawn(move || {
+        let _vital = vital;
+        reactor.run();
+    })
 }
 
 /// Units of mail taken in a turn; adopting a socket costs [`ADOPT_COST`] of them.
 const MAIL_PER_TURN: usize = 4096;
 const ADOPT_COST: usize = 16;
+/// What a phase may take of a turn, whatever its budget in pieces: how long those take depends on their
+/// size and on the machine.
+const PHASE: Duration = Duration::from_millis(3);
 /// How long to wait when sockets must not be read because the hub or the prepare lane is full.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -167,6 +179,8 @@ struct Reactor {
     dead: Vec<ConnectionKey>,
     /// The delivery that is being handed to its audience.
     walk: Option<Walk>,
+    /// Members that got a frame in this turn.
+    handed: usize,
     /// Asks that the hub had no room for, in order.
     asks: VecDeque<Input>,
     /// Operations that the prepare lane had no room for, in order.
@@ -174,20 +188,14 @@ struct Reactor {
     /// Deliveries worked off since the hub was last told.
     credits: u32,
     drain: Option<Drain>,
+    finishing: bool,
     stopping: bool,
 
     now: Instant,
     read_buffer: Vec<u8>,
+    /// Connections whose timers are to be looked at.
     expired: Vec<TimerKey>,
     ended: Vec<SubscriptionKey>,
-}
-
-/// Closing everybody, a few at a time.
-struct Drain {
-    began: Instant,
-    spread: Duration,
-    connections: Vec<TimerKey>,
-    closed: usize,
 }
 
 impl Reactor {
@@ -220,10 +228,12 @@ impl Reactor {
             dirty: VecDeque::new(),
             dead: Vec::new(),
             walk: None,
+            handed: 0,
             asks: VecDeque::new(),
             unprepared: VecDeque::new(),
             credits: 0,
             drain: None,
+            finishing: false,
             stopping: false,
             now,
             read_buffer: vec![0; reading::READ_BYTES],
@@ -240,11 +250,12 @@ impl Reactor {
             }
             self.now = clock::now();
             self.note_readiness();
+            // Before anything sets a deadline: the wheel's horizon counts from here.
+            self.fire_timers();
             self.hand_over_waiting();
+            self.walk_on();
             self.take_mail();
             self.read_sockets();
-            self.walk_audience();
-            self.fire_timers();
             self.drain_some();
             self.flush_some();
             self.sweep();
@@ -254,7 +265,7 @@ impl Reactor {
     }
 
     fn finished(&self) -> bool {
-        self.stopping || (self.drain.is_some() && self.connections.len() == 0)
+        self.stopping || (self.finishing && self.connections.len() == 0)
     }
 
     fn wait(&mut self) -> io::Result<()> {
@@ -269,6 +280,7 @@ impl Reactor {
     fn timeout(&self) -> Option<Duration> {
         let has_work = !self.dirty.is_empty()
             || self.walk.is_some()
+            || !self.expired.is_empty()
             || self.mailbox.len() > 0
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {
@@ -311,13 +323,17 @@ impl Reactor {
 
     fn take_mail(&mut self) {
         self.mailbox.answer_bell();
-        let mut budget = MAIL_PER_TURN;
+        let (mut budget, mut slice) = (MAIL_PER_TURN, Slice::new(PHASE));
         // A walk that is under way comes first: the hub's mail is carried out in order.
         while budget > 0 && self.walk.is_none() {
             let Some(mail) = self.mailbox.take() else { break };
             budget =
                 budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
             self.open(mail);
+            // A delivery has walked for its own time.
+            if slice.is_over() {
+                break;
+            }
         }
     }
 
@@ -332,6 +348,7 @@ impl Reactor {
             ReactorMail::Deliver { group, response } => self.begin_delivery(group, response),
             ReactorMail::End { group, reason } => self.begin_end(group, reason),
             ReactorMail::Drain { spread } => self.begin_drain(spread),
+            ReactorMail::Finish => self.finishing = true,
             ReactorMail::Stop => self.stopping = true,
         }
     }
@@ -349,8 +366,10 @@ impl Reactor {
         let is_full = self.connections.len() >= self.options.connections_max;
         let key = self.connections.insert(socket, self.now);
         self.stats.connections_accepted.increment();
-        self.schedule(key, self.now + self.options.connection_init_timeout);
-        if is_full || self.drain.is_some() {
+        self.schedule(key, self.options.connection_init_timeout);
+        if self.drain.is_some() {
+            self.close(key, writing::service_restart());
+        } else if is_full {
             self.stats.connections_refused.increment();
             self.close(key, writing::too_many_connections());
         } else if !speaks_our_protocol {
@@ -358,27 +377,6 @@ impl Reactor {
         } else {
             self.take_bytes(key, &mut read.to_vec());
         }
-    }
-
-    fn begin_drain(&mut self, spread: Duration) {
-        let connections = self.connections.keys().map(|key| self.connections.timer_key(key)).collect();
-        self.drain = Some(Drain { began: self.now, spread, connections, closed: 0 });
-    }
-
-    /// Closes as many connections as their share of the time has passed.
-    fn drain_some(&mut self) {
-        let Some(mut drain) = self.drain.take() else { return };
-        let passed = self.now.saturating_duration_since(drain.began);
-        let share =
-            if drain.spread.is_zero() { 1.0 } else { passed.as_secs_f64() / drain.spread.as_secs_f64() };
-        let due = ((drain.connections.len() as f64 * share).ceil() as usize).min(drain.connections.len());
-        for timer in &drain.connections[drain.closed..due.max(drain.closed)] {
-            if let Some(key) = self.connections.resolve(*timer) {
-                self.close(key, writing::service_restart());
-            }
-        }
-        drain.closed = due.max(drain.closed);
-        self.drain = Some(drain);
     }
 
     /// Tells the hub what was worked off in this turn.
@@ -393,6 +391,7 @@ impl Reactor {
         self.stats.connections.set(self.connections.len() as u64);
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
         self.stats.outbox_entries.set(self.outbox.len() as u64);
+        self.stats.outbound_bytes.set(self.outbox.refused_bytes() as u64);
         self.stats.mail_waiting.set(self.mailbox.len() as u64);
         self.stats.turns.record(clock::now().saturating_duration_since(self.now));
     }

@@ -5,8 +5,9 @@
 //! copied for a connection only when the kernel took part of a frame ([`Cut`]).
 //!
 //! Bounds apply to connections that refused bytes (`EAGAIN`), not to frames that merely wait for their
-//! turn: a queue may hold [`Limits::queue_bytes_max`], all refused queues together reference at most
-//! [`Limits::total_bytes_max`] of frames. What happens then is the connection's owner's to decide.
+//! turn: a queue may hold [`Limits::queue_bytes_max`], and what all refused queues keep in memory may come
+//! to [`Limits::total_bytes_max`]. What happens then is the connection's owner's to decide, who asks
+//! [`Outbox::is_within_bounds`] after every push and every refusal.
 
 use super::subscriptions::{SubscriptionKey, Subscriptions};
 use crate::{net::websocket, protocol::graphql_transport_ws as wire};
@@ -18,6 +19,8 @@ pub(super) const REFERENCE_BYTES: usize = 16;
 
 /// Bytes gathered for one `send`; a single larger frame still goes out whole.
 const GATHER_BYTES: usize = 64 * 1024;
+/// `send`s in one flush: a client that reads as fast as it is written to gets no longer turn than others.
+const SENDS_PER_FLUSH: u64 = 16;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -93,6 +96,8 @@ pub(super) enum Flushed {
     Empty,
     /// The kernel takes no more for now.
     Refused,
+    /// The kernel may take more, in the next turn.
+    Unfinished,
     /// The connection is broken.
     Broken,
 }
@@ -114,7 +119,7 @@ pub(super) struct Outbox {
     /// Entries of queues that refused.
     counted: usize,
     frames: Slab<Frame>,
-    /// Bytes of frames that a refused queue references, each frame once.
+    /// Bytes that are kept for refused queues: shared frames once each, raw frames, and cuts.
     refused_bytes: usize,
     gathered: Vec<u8>,
     /// Ends of the gathered messages within `gathered`.
@@ -144,6 +149,11 @@ impl Outbox {
         self.entries.len() - self.counted
     }
 
+    /// Bytes that are kept for connections which refused more, shared frames once each.
+    pub(super) fn refused_bytes(&self) -> usize {
+        self.refused_bytes
+    }
+
     /// Takes in a frame for any number of [`Outbox::push`]es; close with [`Outbox::release`].
     pub(super) fn share(&mut self, kind: FrameKind, payload: Bytes) -> FrameKey {
         let frame = Frame { kind, payload, references: 1, refused: 0 };
@@ -159,18 +169,25 @@ impl Outbox {
         }
     }
 
-    /// Queues a frame for a subscription. `false`: the connection's or the process's bound is passed.
-    pub(super) fn push(&mut self, queue: &mut Queue, subscription: u64, frame: FrameKey) -> bool {
+    /// Queues a frame for a subscription.
+    pub(super) fn push(&mut self, queue: &mut Queue, subscription: u64, frame: FrameKey) {
         self.frames[frame.0 as usize].references += 1;
-        self.append(queue, Item::Message { subscription, frame })
+        self.append(queue, Item::Message { subscription, frame });
     }
 
     /// Queues bytes that are frames already.
-    pub(super) fn push_raw(&mut self, queue: &mut Queue, bytes: Bytes) -> bool {
-        self.append(queue, Item::Raw(bytes))
+    pub(super) fn push_raw(&mut self, queue: &mut Queue, bytes: Bytes) {
+        self.append(queue, Item::Raw(bytes));
     }
 
-    fn append(&mut self, queue: &mut Queue, item: Item) -> bool {
+    /// Whether a queue keeps to its own bound, and to the one of all queues if it has a part in that.
+    pub(super) fn is_within_bounds(&self, queue: &Queue) -> bool {
+        !queue.refused
+            || (queue.counted_bytes <= self.limits.queue_bytes_max
+                && self.refused_bytes <= self.limits.total_bytes_max)
+    }
+
+    fn append(&mut self, queue: &mut Queue, item: Item) {
         let index = self.entries.insert(Entry { item, counted: false, next: None }) as u32;
         match queue.tail.replace(index) {
             Some(tail) => self.entries[tail as usize].next = Some(index),
@@ -179,11 +196,9 @@ impl Outbox {
         if queue.refused {
             self.count(queue, index);
         }
-        queue.counted_bytes <= self.limits.queue_bytes_max
-            && self.refused_bytes <= self.limits.total_bytes_max
     }
 
-    /// Writes as much of a queue as `send` takes.
+    /// Writes as much of a queue as `send` takes in [`SENDS_PER_FLUSH`].
     pub(super) fn flush(
         &mut self,
         queue: &mut Queue,
@@ -191,39 +206,56 @@ impl Outbox {
         written: &mut Written<'_>,
         mut send: impl FnMut(&[u8]) -> std::io::Result<usize>,
     ) -> Flushed {
-        loop {
-            if let Some(cut) = &mut queue.cut {
-                written.sends += 1;
-                match attempt(&mut send, &cut.bytes[cut.at..]) {
-                    Attempt::Took(count) => {
-                        cut.at += count;
-                        written.bytes += count as u64;
-                        if cut.at < cut.bytes.len() {
-                            return self.refuse(queue);
-                        }
-                        queue.cut = None;
-                    }
-                    Attempt::Broken => return Flushed::Broken,
-                }
+        while !queue.is_empty() {
+            if written.sends == SENDS_PER_FLUSH {
+                return Flushed::Unfinished;
             }
-            self.gather(queue, subscriptions);
-            if self.gathered.is_empty() {
-                self.drop_sent(queue, subscriptions, usize::MAX, written);
-                queue.refused = false;
-                return Flushed::Empty;
-            }
-            written.sends += 1;
-            match attempt(&mut send, &self.gathered) {
-                Attempt::Took(count) => {
-                    written.bytes += count as u64;
-                    self.drop_sent(queue, subscriptions, count, written);
-                    if count < self.gathered.len() {
-                        return self.refuse(queue);
-                    }
-                }
-                Attempt::Broken => return Flushed::Broken,
+            let sent = match queue.cut {
+                Some(_) => self.send_cut(queue, written, &mut send),
+                None => self.send_front(queue, subscriptions, written, &mut send),
+            };
+            match sent {
+                Sent::All => {}
+                Sent::Part => return self.refuse(queue),
+                Sent::Broken => return Flushed::Broken,
             }
         }
+        queue.refused = false;
+        Flushed::Empty
+    }
+
+    fn send_cut(
+        &mut self,
+        queue: &mut Queue,
+        written: &mut Written<'_>,
+        send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>,
+    ) -> Sent {
+        let Some(cut) = &mut queue.cut else { return Sent::All };
+        let Some(count) = attempt(send, &cut.bytes[cut.at..], written) else { return Sent::Broken };
+        cut.at += count;
+        if cut.at < cut.bytes.len() {
+            return Sent::Part;
+        }
+        self.drop_cut(queue);
+        Sent::All
+    }
+
+    /// Sends as many whole entries as are gathered at a time.
+    fn send_front(
+        &mut self,
+        queue: &mut Queue,
+        subscriptions: &Subscriptions,
+        written: &mut Written<'_>,
+        send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>,
+    ) -> Sent {
+        self.gather(queue, subscriptions);
+        let mut count = 0;
+        if !self.gathered.is_empty() {
+            let Some(took) = attempt(send, &self.gathered, written) else { return Sent::Broken };
+            count = took;
+        }
+        self.drop_sent(queue, subscriptions, count, written);
+        if count < self.gathered.len() { Sent::Part } else { Sent::All }
     }
 
     /// Drops what waits, except the rest of a frame that was cut.
@@ -236,7 +268,13 @@ impl Outbox {
     /// Drops everything: the connection is gone.
     pub(super) fn clear(&mut self, queue: &mut Queue) {
         self.discard(queue);
-        queue.cut = None;
+        self.drop_cut(queue);
+    }
+
+    fn drop_cut(&mut self, queue: &mut Queue) {
+        if let Some(cut) = queue.cut.take() {
+            self.refused_bytes -= cut.bytes.len();
+        }
     }
 
     /// Renders the front of the queue into `gathered`, noting where each entry ends.
@@ -279,6 +317,8 @@ impl Outbox {
                     break;
                 }
                 let bytes = self.gathered[count..end].to_vec();
+                // The connection's own copy, which a shared frame's bytes do not cover.
+                self.refused_bytes += bytes.len();
                 queue.cut = Some(Box::new(Cut { bytes, at: 0 }));
             }
             self.pop_written(queue, subscriptions, written, end > start);
@@ -320,7 +360,13 @@ impl Outbox {
             self.counted -= 1;
             queue.counted_bytes -= bytes;
         }
-        let Item::Message { subscription, frame } = entry.item else { return Some(None) };
+        let (subscription, frame) = match entry.item {
+            Item::Message { subscription, frame } => (subscription, frame),
+            Item::Raw(bytes) => {
+                self.refused_bytes -= if entry.counted { bytes.len() } else { 0 };
+                return Some(None);
+            }
+        };
         let shared = &mut self.frames[frame.0 as usize];
         let kind = shared.kind;
         if entry.counted {
@@ -351,12 +397,15 @@ impl Outbox {
         entry.counted = true;
         self.counted += 1;
         queue.counted_bytes += cost(&entry.item);
-        if let Item::Message { frame, .. } = &entry.item {
-            let frame = &mut self.frames[frame.0 as usize];
-            if frame.refused == 0 {
-                self.refused_bytes += frame.payload.len();
+        match &entry.item {
+            Item::Message { frame, .. } => {
+                let frame = &mut self.frames[frame.0 as usize];
+                if frame.refused == 0 {
+                    self.refused_bytes += frame.payload.len();
+                }
+                frame.refused += 1;
             }
-            frame.refused += 1;
+            Item::Raw(bytes) => self.refused_bytes += bytes.len(),
         }
     }
 }
@@ -390,18 +439,31 @@ pub(super) fn write_framed(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) 
     out.append(&mut message);
 }
 
-enum Attempt {
-    Took(usize),
+/// What became of one `send`.
+enum Sent {
+    All,
+    Part,
     Broken,
 }
 
-fn attempt(send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>, bytes: &[u8]) -> Attempt {
+/// How many bytes the kernel takes; `None` when the connection is broken.
+fn attempt(
+    send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>,
+    bytes: &[u8],
+    written: &mut Written<'_>,
+) -> Option<usize> {
+    written.sends += 1;
     loop {
-        return match send(bytes) {
-            Ok(count) => Attempt::Took(count),
+        let count = match send(bytes) {
+            Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Attempt::Took(0),
-            Err(_) => Attempt::Broken,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => 0,
+            Err(_) => return None,
         };
+        written.bytes += count as u64;
+        return Some(count);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,14 @@
 //! From sockets to messages.
 
 use super::{
-    Reactor,
+    PHASE, Reactor,
     connections::{ConnectionKey, Phase},
     writing::{self, Closing},
 };
 use crate::{
     net::websocket::{self, Decoded, Incoming},
     protocol::graphql_transport_ws::{Reaction, write_ack, write_pong},
+    server::clock::Slice,
 };
 use bytes::Bytes;
 use std::io::{ErrorKind, Read};
@@ -27,6 +28,7 @@ impl Reactor {
             return;
         }
         let messages_before = self.stats.messages_received.get();
+        let mut slice = Slice::new(PHASE);
         for _ in 0..self.readable.len().min(READS_PER_TURN) {
             let Some(key) = self.readable.pop_front() else { break };
             if !self.connections.contains(key) || !self.connections[key].readable {
@@ -40,7 +42,7 @@ impl Reactor {
             // Answers to what was just asked do not wait behind deliveries to everybody else.
             self.flush(key);
             let spent = self.stats.messages_received.get() - messages_before;
-            if spent >= MESSAGES_PER_TURN || self.is_paused() {
+            if spent >= MESSAGES_PER_TURN || self.is_paused() || slice.is_over() {
                 break;
             }
         }
@@ -74,7 +76,9 @@ impl Reactor {
     /// Takes in bytes of a connection: whole frames are acted on, the beginning of one is kept.
     pub(super) fn take_bytes(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
         let connection = &mut self.connections[key];
-        connection.active = self.now;
+        if connection.session.is_acknowledged() {
+            connection.active = self.now;
+        }
         connection.pings_unanswered = 0;
         if connection.remainder.is_empty() {
             let used = self.decode(key, bytes);

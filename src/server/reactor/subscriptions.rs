@@ -127,3 +127,6 @@ impl IndexMut<SubscriptionKey> for Subscriptions {
         &mut self.slots[key.index()]
     }
 }
+
+#[cfg(test)]
+mod tests;

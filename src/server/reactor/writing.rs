@@ -2,19 +2,22 @@
 
 pub(super) use super::outbox::write_framed;
 use super::{
-    Reactor,
+    PHASE, Reactor,
     connections::{ConnectionKey, Phase},
     outbox::{Flushed, Written},
 };
 use crate::{
     net::websocket::{self, CloseCode, Violation},
     protocol::Close,
+    server::clock::Slice,
 };
 use bytes::Bytes;
 use std::{borrow::Cow, io::Write, net::Shutdown};
 
 /// Connections flushed in one turn: a few milliseconds of `send`.
 const FLUSHES_PER_TURN: usize = 1024;
+/// Bytes written in one turn, after which no further connection is flushed.
+const FLUSH_BYTES_PER_TURN: u64 = 8 << 20;
 
 /// Code and reason of a close frame of ours.
 pub(super) struct Closing {
@@ -52,14 +55,21 @@ const fn slow_consumer() -> Closing {
 impl Reactor {
     /// Queues frames of the connection itself.
     pub(super) fn push_raw(&mut self, key: ConnectionKey, frames: Bytes) {
-        let within = self.outbox.push_raw(&mut self.connections[key].queue, frames);
-        self.after_push(key, within);
+        self.outbox.push_raw(&mut self.connections[key].queue, frames);
+        self.after_push(key);
     }
 
-    /// To be called after anything was queued; `within` tells whether the bounds hold.
-    pub(super) fn after_push(&mut self, key: ConnectionKey, within: bool) {
-        if within || self.connections[key].phase != Phase::Open {
-            return self.mark_dirty(key);
+    /// To be called after anything was queued.
+    pub(super) fn after_push(&mut self, key: ConnectionKey) {
+        self.mark_dirty(key);
+        self.end_slow_consumer(key);
+    }
+
+    /// Ends a connection for which more waits than may.
+    fn end_slow_consumer(&mut self, key: ConnectionKey) {
+        let connection = &self.connections[key];
+        if connection.phase != Phase::Open || self.outbox.is_within_bounds(&connection.queue) {
+            return;
         }
         self.stats.slow_consumers.increment();
         // Everything but the frame that was cut is given up, so that the client learns why.
@@ -76,10 +86,23 @@ impl Reactor {
 
     /// Writes to connections that have output, in order, until the turn's budget is used up.
     pub(super) fn flush_some(&mut self) {
-        for _ in 0..self.dirty.len().min(FLUSHES_PER_TURN) {
+        let mut slice = Slice::new(PHASE);
+        let bytes_before = self.stats.bytes_sent.get();
+        let mut flushes = 0;
+        for _ in 0..self.dirty.len() {
+            let spent = self.stats.bytes_sent.get() - bytes_before;
+            if flushes == FLUSHES_PER_TURN || spent >= FLUSH_BYTES_PER_TURN {
+                break;
+            }
             let Some(key) = self.dirty.pop_front() else { break };
-            if self.connections.contains(key) {
+            // Those that were flushed after they had been read are still listed, and cost no budget: the
+            // list would grow for as long as more sockets are read in a turn than are flushed.
+            if self.connections.contains(key) && self.connections[key].dirty {
                 self.flush(key);
+                flushes += 1;
+            }
+            if slice.is_over() {
+                break;
             }
         }
     }
@@ -112,7 +135,8 @@ impl Reactor {
         self.remove_ended();
         match flushed {
             Flushed::Empty => self.after_flush(key),
-            Flushed::Refused => {}
+            Flushed::Unfinished => self.mark_dirty(key),
+            Flushed::Refused => self.end_slow_consumer(key),
             Flushed::Broken => self.bury(key),
         }
     }
@@ -157,7 +181,7 @@ impl Reactor {
         let mut frame = Vec::new();
         websocket::write_close(code, reason, &mut frame);
         self.push_raw(key, frame.into());
-        self.schedule(key, self.now + self.options.write_timeout);
+        self.schedule(key, self.options.write_timeout);
     }
 
     /// The connection is of no use any more; [`Reactor::sweep`] removes it.

@@ -100,6 +100,9 @@ impl MemoryProvider {
         let stopping = |_| PublishError::Stopping;
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| PublishError::Stopping)?;
         let (done, answer) = oneshot::channel();
+        // A copy: a payload may be a few bytes of a large read buffer, and the log and slow groups would
+        // keep the whole of it while they count the few.
+        let payload = Bytes::copy_from_slice(&payload);
         let command = Command::Publish { subject: to.into(), payload, done, _permit: permit };
         self.commands.send(command).map_err(|_| PublishError::Stopping)?;
         answer.await.map_err(stopping)

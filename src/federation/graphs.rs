@@ -1,0 +1,36 @@
+//! What there is to load: SDL as its owners wrote it. Nothing here has been read yet.
+
+use std::path::PathBuf;
+
+/// The graphs to serve, as their owners wrote them. Exactly one of `subgraphs` and `supergraph` is there
+/// (or neither, where event graphs are served alone).
+#[derive(Clone, Debug, Default)]
+pub struct Graphs {
+    pub subgraphs: Vec<SubgraphSource>,
+    pub supergraph: Option<SupergraphSource>,
+    pub event_graphs: Vec<EventGraphSource>,
+}
+
+/// A subgraph's SDL and where its server is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubgraphSource {
+    pub name: String,
+    pub routing_url: String,
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}
+
+/// A supergraph SDL that was composed elsewhere (join specification v0.3 or later).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SupergraphSource {
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}
+
+/// An event graph's SDL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventGraphSource {
+    pub name: String,
+    pub sdl: String,
+    pub file: Option<PathBuf>,
+}

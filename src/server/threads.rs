@@ -1,0 +1,164 @@
+//! The threads behind the listeners: how they are started, wired and stopped.
+
+use super::{
+    Options, StartError, clock,
+    engine::Engine,
+    hub_thread::{self, HubLink},
+    inbox::Mail,
+    io::Io,
+    reactor::{self, ReactorMail},
+    state::Stats,
+};
+use crate::{
+    federation::Schema,
+    resolve::{Executor, Pool},
+    sources::{
+        self, Sources,
+        subgraph::{SubgraphClient, SubgraphEndpoint},
+    },
+};
+use std::{sync::Arc, thread::JoinHandle, time::Instant};
+
+/// io, pool, hub and reactor, with everybody's way to reach them. Dropped, they stop at once.
+pub(super) struct Threads {
+    pub(super) io: Io,
+    pub(super) sources: Arc<Sources>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) executor: Executor,
+    pub(super) hub: HubLink,
+    pub(super) reactor: Mail<ReactorMail>,
+    hub_thread: Option<JoinHandle<()>>,
+    reactor_thread: Option<JoinHandle<()>>,
+}
+
+impl Threads {
+    /// Starts all of them.
+    pub(super) fn start(
+        options: &Options,
+        schema: Schema,
+        stats: &Stats,
+    ) -> Result<(Self, Arc<Engine>), StartError> {
+        let io = Io::start()?;
+        let (hub, hub_inbox) = hub_thread::queues();
+        let (reactor, seat) = reactor::seat()?;
+        let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
+        let executor = executor(options, &schema, &io, &sources)?;
+        let pool = Arc::new(Pool::start(&options.resolve)?);
+        let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
+        // From here on it is dropped, and so stopped, if the rest fails.
+        let (hub_thread, reactor_thread) = (None, None);
+        let mut threads = Self { io, sources, pool, executor, hub, reactor, hub_thread, reactor_thread };
+        threads.start_hub(options, hub_inbox, stats)?;
+        threads.start_reactor(options, seat, &engine, stats)?;
+        Ok((threads, engine))
+    }
+
+    fn start_hub(
+        &mut self,
+        options: &Options,
+        inbox: hub_thread::HubInbox,
+        stats: &Stats,
+    ) -> Result<(), StartError> {
+        let neighbours = hub_thread::Neighbours {
+            sources: self.sources.clone(),
+            pool: self.pool.clone(),
+            executor: self.executor.clone(),
+            reactor: self.reactor.clone(),
+        };
+        let thread = hub_thread::start(
+            options.hub.clone(),
+            inbox,
+            neighbours,
+            stats.hub.clone(),
+            stats.liveness.vital(),
+        )?;
+        self.hub_thread = Some(thread);
+        Ok(())
+    }
+
+    fn start_reactor(
+        &mut self,
+        options: &Options,
+        seat: reactor::Seat,
+        engine: &Arc<Engine>,
+        stats: &Stats,
+    ) -> Result<(), StartError> {
+        let neighbours = reactor::Neighbours {
+            engine: engine.clone(),
+            pool: self.pool.clone(),
+            executor: self.executor.clone(),
+            hub: self.hub.clone(),
+        };
+        let (options, mail, vital) =
+            (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());
+        let thread = reactor::start(options, seat, mail, neighbours, stats.reactor.clone(), vital)?;
+        self.reactor_thread = Some(thread);
+        Ok(())
+    }
+
+    /// Waits until the reactor, which was told to drain, has closed its connections, but not beyond
+    /// `deadline`; then ends the others in order. Does nothing the second time.
+    pub(super) fn stop(&mut self, deadline: Instant) {
+        self.join_reactor(deadline);
+        self.sources.shutdown();
+        self.hub.stop();
+        join(self.hub_thread.take());
+        // Fetches under way end with the io thread, and wake the tasks that wait for them.
+        self.io.stop();
+        self.pool.stop();
+    }
+
+    fn join_reactor(&mut self, deadline: Instant) {
+        let reactor = self.reactor.clone();
+        reactor.send(ReactorMail::Finish);
+        let gave_up = self.io.handle().spawn(async move {
+            tokio::time::sleep_until(deadline.into()).await;
+            reactor.send(ReactorMail::Stop);
+        });
+        join(self.reactor_thread.take());
+        gave_up.abort();
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.reactor.send(ReactorMail::Stop);
+        self.stop(clock::now());
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if let Some(Err(_)) = thread.map(JoinHandle::join) {
+        tracing::error!("a thread ended in a panic");
+    }
+}
+
+/// Connects the providers and looks whether the graph's are all there.
+fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> Result<Sources, StartError> {
+    let (handle, options, hub) = (io.handle().clone(), options.sources.clone(), Arc::new(hub.clone()));
+    let connecting = io.wait_for(async move { Sources::connect(&handle, options, hub).await });
+    let sources = connecting.unwrap_or(Err(sources::StartError::Stopping))?;
+    let mut used: Vec<_> = schema.event_fields().iter().map(|it| (it.kind, it.provider.clone())).collect();
+    used.sort_by(|a, b| a.1.cmp(&b.1));
+    used.dedup();
+    for missing in sources.check(&used)? {
+        tracing::warn!("{missing}; fields that need it answer FEED_UNAVAILABLE");
+    }
+    Ok(sources)
+}
+
+fn executor(
+    options: &Options,
+    schema: &Schema,
+    io: &Io,
+    sources: &Arc<Sources>,
+) -> Result<Executor, StartError> {
+    let endpoints: Vec<_> = schema
+        .subgraphs()
+        .iter()
+        .map(|it| SubgraphEndpoint { name: it.name.clone(), url: it.url.to_string() })
+        .collect();
+    let names = endpoints.iter().map(|it| it.name.clone()).collect();
+    let client = SubgraphClient::new(io.handle(), options.subgraphs.clone(), &endpoints)?;
+    Ok(Executor::new(&options.resolve, names, Arc::new(client), sources.clone()))
+}

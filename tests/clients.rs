@@ -1,0 +1,114 @@
+//! Clients that people use, against the router: what their libraries make of its wire.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Lines},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+use support::{
+    Demo,
+    live::{wait_until_idle, wait_until_live},
+    router::Router,
+    wait::wait_for,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// `tests/clients/subscribe.mjs`: the npm library `graphql-ws`.
+struct Npm {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Npm {
+    fn subscribe(url: &str, query: &str, results: u32, variables: &Value) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        assert!(folder.join("node_modules").is_dir(), "the npm clients are not installed: run `make tools`");
+        let mut child = Command::new("node")
+            .arg(folder.join("subscribe.mjs"))
+            .args([url, query, &results.to_string(), &variables.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node is installed");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, lines }
+    }
+
+    /// The next line, as JSON.
+    fn line(&mut self) -> Value {
+        let line = self.lines.next().expect("the client says more").expect("UTF-8");
+        serde_json::from_str(&line).expect("a line of JSON")
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        wait_for(PATIENCE, || self.child.try_wait().expect("our child"))?.code()
+    }
+}
+
+impl Drop for Npm {
+    fn drop(&mut self) {
+        // Both fail only if the process is gone already.
+        drop((self.child.kill(), self.child.wait()));
+    }
+}
+
+const QUERY: &str =
+    "subscription ($id: Int!) { employeeUpdated(employeeID: $id) { id details { forename } } }";
+
+/// Subscribes, sees events in order, unsubscribes, and leaves nothing behind.
+#[test]
+fn the_npm_client_subscribes_and_leaves_nothing_behind() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut client = Npm::subscribe(&router.websocket_url(), QUERY, 20, &json!({ "id": 3 }));
+    wait_until_live(&router, 1);
+    let staff = [(3, "Kadri"), (1, "Anu"), (2, "Mart")];
+    for number in 0..20 {
+        let (id, _) = staff[number % 3];
+        assert_eq!(router.publish("employeeUpdated.3", &json!({ "__typename": "Employee", "id": id })), 202);
+    }
+    for number in 0..20 {
+        let (id, name) = staff[number % 3];
+        let expected = json!({ "id": id, "details": { "forename": name } });
+        assert_eq!(client.line(), json!({ "data": { "employeeUpdated": expected } }), "event {number}");
+    }
+    assert_eq!(client.exit_code(), Some(0));
+    wait_until_idle(&router);
+    let metrics = router.metrics();
+    assert_eq!(metrics.get("router_engine_groups"), 0.0);
+    assert_eq!(metrics.get("router_engine_connections"), 0.0);
+}
+
+/// The library reads our errors, and takes a query's end for what it is.
+#[test]
+fn the_npm_client_understands_errors_and_queries() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let url = router.websocket_url();
+    let mut failing = Npm::subscribe(&url, "subscription { nothing { id } }", 1, &json!({}));
+    let mut query = Npm::subscribe(&url, "{ employee(id: 1) { id } }", 9, &json!({}));
+    let told = failing.line();
+    assert!(told["errors"][0]["message"].as_str().is_some_and(|it| it.contains("\"nothing\"")), "{told}");
+    assert_eq!(failing.exit_code(), Some(1));
+    assert_eq!(query.line(), json!({ "data": { "employee": { "id": 1 } } }));
+    assert_eq!(query.exit_code(), Some(0), "one result, then the end");
+}
+
+/// A router that stops says so with a code after which the library would come again.
+#[cfg(unix)]
+#[test]
+fn the_npm_client_sees_the_router_go() {
+    let demo = Demo::start();
+    let mut router = Router::start(&demo.config("shutdown_delay: 0s"));
+    let mut client = Npm::subscribe(&router.websocket_url(), QUERY, 1, &json!({ "id": 3 }));
+    wait_until_live(&router, 1);
+    router.signal("TERM");
+    assert_eq!(client.line()["close"], 1012);
+    assert_eq!(client.exit_code(), Some(3));
+    assert_eq!(router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+}

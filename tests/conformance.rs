@@ -1,0 +1,57 @@
+//! `docs/conformance.md` speaks of tests that exist, and of everything it has to.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// What the first version promises.
+const IDS: &str = "
+    C-NATS-1 C-NATS-16 C-NATS-17 C-NATS-18 C-NATS-25 C-NATS-26 C-NATS-28 C-NATS-29
+    C-TRG-1 C-TRG-2 C-TRG-3 C-CFG-2 C-NSK-1 C-NSK-2 C-NSK-3 C-NSK-4 C-WS-2 C-WS-25 C-WS-38
+    PS-02 PS-04 PS-05 PS-07 PS-23 PS-24 WG-01 WG-02 WG-03 WG-04 WG-05 WG-06 WG-13";
+
+struct Row {
+    id: String,
+    /// Function and file.
+    tests: Vec<(String, String)>,
+}
+
+fn rows() -> Vec<Row> {
+    let page = fs::read_to_string(path("docs/conformance.md")).expect("the page");
+    let lines = page.lines().filter(|it| it.starts_with('|') && !it.starts_with("|---") && it.contains("]("));
+    lines.map(row).collect()
+}
+
+fn row(line: &str) -> Row {
+    let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+    assert_eq!(cells.len(), 3, "{line}");
+    let link = |it: &str| {
+        let (name, file) = it.trim().strip_prefix('[')?.strip_suffix(')')?.split_once("](../")?;
+        Some((name.to_owned(), file.to_owned()))
+    };
+    let tests = cells[1].split(',').map(|it| link(it).unwrap_or_else(|| panic!("{it}: no link to a test")));
+    Row { id: cells[0].to_owned(), tests: tests.collect() }
+}
+
+fn path(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+#[test]
+fn every_test_that_the_page_names_exists() {
+    let rows = rows();
+    assert!(rows.len() > 30, "{} rows", rows.len());
+    for (name, file) in rows.iter().flat_map(|it| &it.tests) {
+        let text = fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let at = text.find(&format!("\nfn {name}()")).unwrap_or_else(|| panic!("{file} has no {name}"));
+        let before = text[..at].rsplit("\n\n").next().unwrap_or_default();
+        assert!(before.contains("#[test]"), "{name} in {file} is no test");
+    }
+}
+
+#[test]
+fn the_page_has_every_id_once() {
+    let rows = rows();
+    let ids: BTreeSet<&str> = rows.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids.len(), rows.len(), "an id stands there twice");
+    let missing: Vec<&str> = IDS.split_whitespace().filter(|it| !ids.contains(it)).collect();
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+}

@@ -1,0 +1,281 @@
+//! Connections that come, go and dawdle: nothing of them stays behind, and no way of cutting bytes up
+//! makes a difference.
+#![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
+#![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
+
+#[path = "support/load.rs"]
+mod load;
+mod support;
+
+use fastrand::Rng;
+use load::{
+    PATIENCE, address, employee,
+    frame::{self, put_client_frame},
+    process::settled_rss_anon,
+};
+use serde_json::{Value, json};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+use support::{
+    Demo,
+    router::{Metrics, Router},
+    wait::{wait_for, wait_until},
+    ws::{Client, Said},
+};
+
+/// A connection that says what it is told, byte for byte.
+struct Raw {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Raw {
+    fn connect(router: &Router) -> Self {
+        let stream = TcpStream::connect(address(router)).expect("the router listens");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        Self { stream, read: Vec::new() }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the router reads");
+    }
+
+    /// Reads the answer to the handshake.
+    #[track_caller]
+    fn upgraded(&mut self) {
+        let end = loop {
+            if let Some(at) = self.read.windows(4).position(|it| it == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.fill();
+        };
+        let head: Vec<u8> = self.read.drain(..end).collect();
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    }
+
+    /// Reads the next frame: its opcode and payload.
+    #[track_caller]
+    fn frame(&mut self) -> (u8, Vec<u8>) {
+        loop {
+            if let Some(frame) = frame::first_frame(&self.read) {
+                let (found, len) = ((frame.opcode, frame.payload.to_vec()), frame.bytes.len());
+                self.read.drain(..len);
+                return found;
+            }
+            self.fill();
+        }
+    }
+
+    #[track_caller]
+    fn message(&mut self) -> Value {
+        let (opcode, payload) = self.frame();
+        assert_eq!(opcode, frame::TEXT, "{payload:?}");
+        serde_json::from_slice(&payload).expect("JSON")
+    }
+
+    #[track_caller]
+    fn fill(&mut self) {
+        let mut buffer = [0; 4096];
+        let read = self.stream.read(&mut buffer).expect("bytes in time");
+        assert!(read > 0, "the connection ended");
+        self.read.extend_from_slice(&buffer[..read]);
+    }
+}
+
+fn handshake(router: &Router) -> Vec<u8> {
+    format!(
+        "GET /graphql HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n",
+        address(router)
+    )
+    .into_bytes()
+}
+
+fn text(message: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_client_frame(&mut out, frame::TEXT, message.to_string().as_bytes());
+    out
+}
+
+fn init() -> Vec<u8> {
+    text(&json!({ "type": "connection_init" }))
+}
+
+fn subscribe(id: &str, query: &str) -> Vec<u8> {
+    text(&json!({ "id": id, "type": "subscribe", "payload": { "query": query } }))
+}
+
+const PLAIN: &str = "subscription { employeeUpdated(employeeID: 1) { id } }";
+
+fn publish_and_expect(router: &Router, client: &mut Raw) {
+    wait_until("a member", PATIENCE, || load::members(router) == 1);
+    assert_eq!(router.publish("employeeUpdated.1", &employee(7)), 202);
+    let next = json!({ "data": { "employeeUpdated": { "id": 7 } } });
+    assert_eq!(client.message(), json!({ "id": "1", "type": "next", "payload": next }));
+}
+
+#[test]
+fn bytes_may_come_one_by_one() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut client = Raw::connect(&router);
+    let (head, messages) = (handshake(&router), [init(), subscribe("1", PLAIN)].concat());
+    head.chunks(1).for_each(|byte| client.write(byte));
+    client.upgraded();
+    messages.chunks(1).for_each(|byte| client.write(byte));
+    assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+    publish_and_expect(&router, &mut client);
+}
+
+#[test]
+fn frames_may_come_in_one_piece_with_the_handshake() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut client = Raw::connect(&router);
+    let ping = text(&json!({ "type": "ping" }));
+    client.write(&[handshake(&router), init(), subscribe("1", PLAIN), ping].concat());
+    client.upgraded();
+    assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+    assert_eq!(client.message(), json!({ "type": "pong" }));
+    publish_and_expect(&router, &mut client);
+}
+
+#[test]
+fn a_large_message_may_come_in_fragments_with_pings_between() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut client = Raw::connect(&router);
+    client.write(&[handshake(&router), init()].concat());
+    client.upgraded();
+    assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+
+    let padding = "é".repeat(100_000);
+    let payload = json!({ "query": PLAIN, "extensions": { "padding": padding } });
+    let message = json!({ "id": "1", "type": "subscribe", "payload": payload }).to_string();
+    // An odd size, so that fragments end within characters.
+    let fragments: Vec<&[u8]> = message.as_bytes().chunks(9_999).collect();
+    for (index, fragment) in fragments.iter().enumerate() {
+        let (first, last) = (index == 0, index + 1 == fragments.len());
+        let mut bytes = Vec::new();
+        put_client_frame(&mut bytes, if first { frame::TEXT } else { 0 }, fragment);
+        bytes[0] = if last { bytes[0] } else { bytes[0] & 0x7f };
+        put_client_frame(&mut bytes, frame::PING, &[index as u8]);
+        client.write(&bytes);
+        assert_eq!(client.frame(), (frame::PONG, vec![index as u8]));
+    }
+    publish_and_expect(&router, &mut client);
+}
+
+#[test]
+fn a_client_that_went_without_a_word_is_dropped_after_two_pings() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config("websocket: { ping_interval: 200ms }"));
+    let mut gone = Raw::connect(&router);
+    gone.write(&[handshake(&router), init(), subscribe("1", PLAIN)].concat());
+    gone.upgraded();
+    assert_eq!(gone.message(), json!({ "type": "connection_ack" }));
+    // Nobody answers from now on, as if the machine behind the socket had lost its power; another client
+    // does, as long as it is listened to.
+    let mut alive = Client::connect(&router.websocket_url());
+    let mut pings = 0;
+    let dropped = wait_for(PATIENCE, || {
+        pings += usize::from(matches!(alive.hear(Duration::from_millis(50)), Some(Said::Ping(_))));
+        (router.metrics().get("router_connections_timed_out_total") == 1.0).then_some(())
+    });
+    assert!(dropped.is_some());
+    assert_eq!((gone.frame(), gone.frame()), ((frame::PING, vec![]), (frame::PING, vec![])));
+    wait_until("its subscription is gone", PATIENCE, || {
+        alive.hear(Duration::from_millis(10));
+        load::members(&router) == 0
+    });
+    for _ in 0..20 {
+        pings += usize::from(matches!(alive.hear(Duration::from_millis(100)), Some(Said::Ping(_))));
+    }
+    assert!(pings >= 3, "{pings} pings");
+    let metrics = router.metrics();
+    assert_eq!(metrics.get("router_engine_connections"), 1.0);
+    assert_eq!(metrics.get("router_connections_timed_out_total"), 1.0, "who answers stays");
+}
+
+/// What must be gone when all clients are.
+const NOTHING: [&str; 4] = [
+    "router_engine_triggers",
+    "router_engine_groups",
+    "router_engine_subscriptions",
+    "router_engine_connections",
+];
+
+/// Connects, gets as far as chance will have it, and hangs up without a word.
+fn come_and_go(router: &Router, number: u32, rng: &mut Rng) {
+    let mut client = Raw::connect(router);
+    let feed = rng.u8(1..=3);
+    // A name of its own: it has to be prepared, which takes longer than hanging up.
+    let query = match rng.bool() {
+        true => format!("subscription S{number} {{ employeeUpdated(employeeID: {feed}) {{ id notes }} }}"),
+        false => PLAIN.to_owned(),
+    };
+    let messages = [init(), subscribe("1", &query), subscribe("2", PLAIN)].concat();
+    let bytes = [handshake(router), messages].concat();
+    match rng.u8(0..8) {
+        // In the middle of anything.
+        0 => client.write(&bytes[..rng.usize(..bytes.len())]),
+        // While its operation is being prepared.
+        1..=4 => client.write(&bytes),
+        // While events are coming.
+        _ => {
+            client.write(&bytes);
+            client.upgraded();
+            client.message();
+            if rng.bool() {
+                client.message();
+            }
+        }
+    }
+}
+
+#[test]
+fn clients_that_come_and_go_leave_nothing_behind() {
+    const EACH: u32 = 1_000;
+    let demo = Demo::start();
+    // What may grow is as long as it will be after the first thousand: cached plans and logged events.
+    let router = Router::start(&demo.config_with(
+        "{ memory: [{ id: default, ring_events: 16 }] }",
+        "skip_unavailable_providers: true",
+        "engine: { execution_plan_cache_size: 64 }",
+    ));
+    let done = AtomicBool::new(false);
+    let mut memory = Vec::new();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for feed in 1..=3 {
+                    assert_eq!(router.publish(&format!("employeeUpdated.{feed}"), &employee(feed)), 202);
+                }
+                thread::park_timeout(Duration::from_millis(2));
+            }
+        });
+        let mut rng = Rng::with_seed(20_260_101);
+        for round in 0..4 {
+            for number in 0..EACH {
+                come_and_go(&router, round * EACH + number, &mut rng);
+            }
+            wait_until("nothing is left", PATIENCE, || is_nothing(&router.metrics()));
+            memory.push(settled_rss_anon(router.pid()));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    println!("memory after each thousand: {memory:?}");
+    assert_eq!(router.state()["counts"], json!({ "triggers": 0, "groups": 0, "members": 0 }));
+    assert!(memory[3] as f64 <= memory[1] as f64 * 1.1, "memory grows: {memory:?}");
+}
+
+fn is_nothing(metrics: &Metrics) -> bool {
+    NOTHING.iter().all(|name| metrics.has(name) && metrics.get(name) == 0.0)
+}
