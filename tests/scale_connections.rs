@@ -5,6 +5,8 @@
 
 #[path = "support/load.rs"]
 mod load;
+#[path = "support/nats.rs"]
+mod nats;
 mod support;
 
 use fastrand::Rng;
@@ -13,6 +15,7 @@ use load::{
     frame::{self, put_client_frame},
     process::settled_rss_anon,
 };
+use nats::NatsServer;
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -244,9 +247,11 @@ fn come_and_go(router: &Router, number: u32, rng: &mut Rng) {
 fn clients_that_come_and_go_leave_nothing_behind() {
     const EACH: u32 = 1_000;
     let demo = Demo::start();
-    // What may grow is as long as it will be after the first thousand: cached plans and logged events.
+    let nats = NatsServer::start();
+    let mut publisher = nats.client();
+    // Cached plans are as many as they may be after the first thousand.
     let router = Router::start(&demo.config_with(
-        "{ memory: [{ id: default, ring_events: 16 }] }",
+        &format!("{{ nats: [{{ id: default, url: \"{}\" }}] }}", nats.url()),
         "skip_unavailable_providers: true",
         "engine: { execution_plan_cache_size: 64 }",
     ));
@@ -256,8 +261,10 @@ fn clients_that_come_and_go_leave_nothing_behind() {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 for feed in 1..=3 {
-                    assert_eq!(router.publish(&format!("employeeUpdated.{feed}"), &employee(feed)), 202);
+                    let event = employee(feed).to_string();
+                    publisher.publish(&format!("employeeUpdated.{feed}"), event.as_bytes());
                 }
+                publisher.flush();
                 thread::park_timeout(Duration::from_millis(2));
             }
         });
@@ -273,6 +280,8 @@ fn clients_that_come_and_go_leave_nothing_behind() {
     });
     println!("memory after each thousand: {memory:?}");
     assert_eq!(router.state()["counts"], json!({ "triggers": 0, "groups": 0, "members": 0 }));
+    let listened = || nats.subjects().into_iter().filter(|it| it.starts_with("employeeUpdated")).count();
+    wait_until("the broker has no subscription of the router's", PATIENCE, || listened() == 0);
     assert!(memory[3] as f64 <= memory[1] as f64 * 1.1, "memory grows: {memory:?}");
 }
 

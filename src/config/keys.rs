@@ -74,6 +74,7 @@ impl Shape {
 
     fn describe_many(&self) -> String {
         match self {
+            Self::Scalar(name) if name.ends_with('s') => format!("{name}es"),
             Self::Scalar(name) => format!("{name}s"),
             Self::List(_) => "lists".to_owned(),
             Self::Section(_) => "sections".to_owned(),

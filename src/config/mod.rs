@@ -4,8 +4,8 @@
 //! come at once. Precedence: flag, environment, file, default. Each key is declared once, in `settings`;
 //! the reference file and the manual are made from that.
 //!
-//! [`load`] is a pure function of text and [`Environment`]; only [`load_file`] touches the disk. What the
-//! values do is for others to say: this is plain data.
+//! [`Config::load`] is a pure function of text and [`Environment`]; only [`Config::load_file`] touches the
+//! disk. What the values do is for others to say: this is plain data.
 
 mod address;
 mod check;

@@ -58,7 +58,8 @@ settings! {
         shutdown_delay: Duration as Time = Is("20s");
         /// On a stop, everything has ended after this time, if need be by force.
         grace_period: Duration as Time = Is("30s");
-        /// For work on one's own machine: readable logs, no delay on a stop.
+        /// For work on one's own machine: a page at `/` to try operations on, readable logs, no delay on a
+        /// stop.
         dev_mode: bool as Toggle = Is("false");
     }
     also {

@@ -218,6 +218,7 @@ impl NatsClient {
     fn connect(port: u16) -> Self {
         let socket = TcpStream::connect(("127.0.0.1", port)).expect("nats-server");
         socket.set_read_timeout(Some(PATIENCE)).expect("socket");
+        socket.set_nodelay(true).expect("socket");
         let mut client = Self { socket: std::io::BufReader::new(socket) };
         client.send(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
         client.flush();

@@ -175,7 +175,7 @@ struct Reactor {
     readable: VecDeque<ConnectionKey>,
     /// Connections with output that their sockets may take.
     dirty: VecDeque<ConnectionKey>,
-    /// Connections to remove at the end of the turn.
+    /// Connections to remove at the end of a turn.
     dead: Vec<ConnectionKey>,
     /// The delivery that is being handed to its audience.
     walk: Option<Walk>,
@@ -281,6 +281,7 @@ impl Reactor {
         let has_work = !self.dirty.is_empty()
             || self.walk.is_some()
             || !self.expired.is_empty()
+            || !self.dead.is_empty()
             || self.mailbox.len() > 0
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {

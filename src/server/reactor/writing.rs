@@ -193,13 +193,17 @@ impl Reactor {
         }
     }
 
-    /// Removes the connections that ended in this turn, out of everyone's way.
+    /// Removes connections that ended, out of everyone's way; when many end at once, over several turns.
     pub(super) fn sweep(&mut self) {
+        let mut slice = Slice::new(PHASE);
         while let Some(key) = self.dead.pop() {
             self.end_operations(key);
             let mut connection = self.connections.remove(key);
             self.outbox.clear(&mut connection.queue);
             let _ = self.poll.registry().deregister(&mut connection.socket);
+            if slice.is_over() {
+                break;
+            }
         }
     }
 }
