@@ -63,6 +63,8 @@ enum Provider {
 #[derive(Default)]
 struct Running {
     feeds: HashMap<Ticket, RunningFeed>,
+    /// How many of them each provider has: kept, because counting would hold up whoever starts a feed.
+    by_provider: HashMap<ProviderId, usize>,
     is_stopping: bool,
 }
 
@@ -70,6 +72,21 @@ struct RunningFeed {
     provider: ProviderId,
     /// The task of a feed that has one.
     task: Option<AbortHandle>,
+}
+
+impl Running {
+    fn insert(&mut self, ticket: Ticket, feed: RunningFeed) {
+        *self.by_provider.entry(feed.provider.clone()).or_default() += 1;
+        self.feeds.insert(ticket, feed);
+    }
+
+    fn remove(&mut self, ticket: Ticket) -> Option<RunningFeed> {
+        let feed = self.feeds.remove(&ticket)?;
+        if let Some(count) = self.by_provider.get_mut(&feed.provider) {
+            *count -= 1;
+        }
+        Some(feed)
+    }
 }
 
 impl Sources {
@@ -137,12 +154,12 @@ impl Sources {
             }
             Err(error) => Some(self.fail(ticket, error)),
         };
-        running.feeds.insert(ticket, RunningFeed { provider: feed.provider.clone(), task });
+        running.insert(ticket, RunningFeed { provider: feed.provider.clone(), task });
     }
 
     /// Stops a feed; reports that are on their way may still arrive.
     pub fn stop(&self, ticket: Ticket) {
-        let Some(feed) = self.running().feeds.remove(&ticket) else { return };
+        let Some(feed) = self.running().remove(ticket) else { return };
         match (feed.task, self.inner.providers.get(&feed.provider)) {
             (Some(task), _) => task.abort(),
             (None, Some(Provider::Memory(memory))) => memory.stop(ticket),
@@ -152,10 +169,7 @@ impl Sources {
 
     /// All providers as they are now, those that cannot be had included.
     pub fn status(&self) -> Vec<ProviderStatus> {
-        let mut feeds: HashMap<ProviderId, usize> = HashMap::new();
-        for feed in self.running().feeds.values() {
-            *feeds.entry(feed.provider.clone()).or_default() += 1;
-        }
+        let feeds = self.running().by_provider.clone();
         let count = |id: &ProviderId| feeds.get(id).copied().unwrap_or(0);
         let here = self.inner.providers.iter().map(|(id, provider)| match provider {
             Provider::Memory(memory) => memory.status(count(id)),
@@ -235,7 +249,7 @@ impl Sources {
     fn forget(&self, ticket: Ticket) -> impl FnOnce() + Send + 'static {
         let running = self.inner.running.clone();
         move || {
-            running.lock().unwrap_or_else(PoisonError::into_inner).feeds.remove(&ticket);
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(ticket);
         }
     }
 

@@ -12,12 +12,15 @@ use crate::{
     server::clock::Slice,
 };
 use bytes::Bytes;
-use std::{borrow::Cow, io::Write, net::Shutdown};
+use std::{borrow::Cow, io::Write, net::Shutdown, time::Duration};
 
 /// Connections flushed in one turn: a few milliseconds of `send`.
 const FLUSHES_PER_TURN: usize = 1024;
 /// Bytes written in one turn, after which no further connection is flushed.
 const FLUSH_BYTES_PER_TURN: u64 = 8 << 20;
+
+/// How long a client may take to hang up once our close frame has left.
+const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Code and reason of a close frame of ours.
 pub(super) struct Closing {
@@ -148,6 +151,7 @@ impl Reactor {
             // Closing at once could reset the connection before the client has read the close frame.
             Phase::Closing => {
                 let _ = connection.socket.shutdown(Shutdown::Write);
+                self.schedule(key, HANG_UP_TIMEOUT.min(self.options.write_timeout));
             }
             Phase::Answering => self.bury(key),
         }
