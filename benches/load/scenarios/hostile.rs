@@ -44,7 +44,26 @@ fn documents() -> Vec<(&'static str, String)> {
     let ids = "sequence ".repeat(100);
     let doubling = (0..30)
         .map(|n| format!("fragment F{n} on Tick {{ a: next {{ ...F{0} }} b: next {{ ...F{0} }} }}\n", n + 1));
+    let spreading = (0..20).map(|n| format!("fragment F{n} on Tick {{ ...F{0} ...F{0} }}\n", n + 1));
     vec![
+        (
+            "20 fragments that spread the next one twice",
+            format!(
+                "query Q {{ {tick} {{ ...F0 }} }}\n{}fragment F20 on Tick {{ sequence }}",
+                spreading.collect::<String>()
+            ),
+        ),
+        (
+            "5,000 equal composite fields, 225 KB",
+            format!(
+                "query Q {{ {tick} {{ {} }} }}",
+                "next { sequence sequence sequence sequence }  ".repeat(5_000)
+            ),
+        ),
+        (
+            "1,000 equal composite fields, 25 KB",
+            format!("query Q {{ {tick} {{ {} }} }}", "next { sequence sequence }".repeat(1_000)),
+        ),
         (
             "selections nested 10,000 deep",
             format!("query Q {{ {tick} {{ {}sequence{} }} }}", "next { ".repeat(10_000), " }".repeat(10_000)),
