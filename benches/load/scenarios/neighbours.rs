@@ -112,9 +112,11 @@ fn round(
 ) -> io::Result<f64> {
     let schedule = Schedule { start: Instant::now() + INTERVAL, first, interval: INTERVAL };
     healthy.measure(schedule);
+    let patience = INTERVAL.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)) + PATIENCE;
     thread::scope(|scope| {
         let publisher = scope.spawn(|| publish(bench, schedule, subjects, body, count));
-        let complete = healthy.collect(first + count - 1, PATIENCE);
+        // What does not come in time is missing in the ledger.
+        let complete = healthy.collect(first + count - 1, patience);
         publisher.join().unwrap_or_else(|_| Err(io::Error::other("the publisher panicked")))?;
         complete.map(drop)
     })?;
