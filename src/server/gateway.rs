@@ -6,7 +6,7 @@ use super::{
     hub_thread::internal_error,
     inbox::Mail,
     liveness::Liveness,
-    reactor::ReactorMail,
+    mail::ReactorMail,
     stats::ReactorStats,
 };
 use crate::{

@@ -6,11 +6,11 @@
 
 use super::{
     clock,
+    describe::describe,
     inbox::{Bell, BellPull, Mail, bell},
     liveness::Vital,
-    reactor::ReactorMail,
+    mail::ReactorMail,
     reply::Reply,
-    state::describe,
     stats::{HubQueues, HubStats},
 };
 use crate::{

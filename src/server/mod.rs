@@ -5,12 +5,14 @@
 //! brokers), the pool's in `resolve`, the admin port's in `admin`.
 
 mod clock;
+mod describe;
 mod engine;
 mod gateway;
 mod hub_thread;
 mod inbox;
 mod io;
 mod liveness;
+mod mail;
 mod reactor;
 mod reply;
 mod signals;
@@ -33,7 +35,7 @@ use crate::{
 };
 use gateway::Router;
 use io::Io;
-use reactor::ReactorMail;
+use mail::ReactorMail;
 use state::{State, Stats};
 use std::{
     net::SocketAddr,

@@ -6,7 +6,8 @@ use super::{
     hub_thread::{self, HubLink},
     inbox::Mail,
     io::Io,
-    reactor::{self, ReactorMail},
+    mail::ReactorMail,
+    reactor,
     state::Stats,
 };
 use crate::{

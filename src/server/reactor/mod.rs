@@ -21,14 +21,15 @@ mod writing;
 
 use super::{
     clock::{self, Slice},
-    engine::{Engine, Errors, Prepared},
+    engine::Engine,
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
     liveness::Vital,
+    mail::ReactorMail,
     stats::ReactorStats,
 };
 use crate::{
-    hub::{EndReason, GroupId, Input},
+    hub::Input,
     net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
     resolve::{Executor, Pool, Work},
 };
@@ -85,28 +86,6 @@ impl Default for Options {
             echo_complete: false,
         }
     }
-}
-
-/// Everything other than a socket that can wake the reactor.
-pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake.
-    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool },
-    /// An operation is ready to be carried out, or refused.
-    Prepared { token: u64, result: Result<Prepared, Errors> },
-    /// The response of a query or mutation.
-    Answered { token: u64, response: Bytes },
-    /// The hub let a subscription into its group.
-    Joined { token: u64, group: GroupId },
-    /// A response for a group's audience.
-    Deliver { group: GroupId, response: Bytes },
-    /// A group is over.
-    End { group: GroupId, reason: EndReason },
-    /// Close every connection, spread over this time, and take no more.
-    Drain { spread: Duration },
-    /// Stop once the last connection is gone: nobody brings new ones any more.
-    Finish,
-    /// Stop now.
-    Stop,
 }
 
 /// Whom operations are handed to.

@@ -1,7 +1,7 @@
 //! The life of one operation on a connection: subscribe, prepare, join or answer, end.
 
 use super::{
-    Reactor, ReactorMail,
+    Reactor,
     connections::ConnectionKey,
     outbox::{FrameKind, write_framed},
     subscriptions::{Stage, SubscriptionKey},
@@ -16,6 +16,7 @@ use crate::{
         clock,
         engine::{Errors, Prepared},
         hub_thread::internal_error,
+        mail::ReactorMail,
         reply::Reply,
     },
 };

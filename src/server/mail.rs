@@ -1,0 +1,28 @@
+//! What other threads tell the reactor.
+
+use super::engine::{Errors, Prepared};
+use crate::hub::{EndReason, GroupId};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Everything other than a socket that can wake the reactor.
+pub(super) enum ReactorMail {
+    /// A connection after its upgrade, with the bytes that came behind the handshake.
+    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool },
+    /// An operation is ready to be carried out, or refused.
+    Prepared { token: u64, result: Result<Prepared, Errors> },
+    /// The response of a query or mutation.
+    Answered { token: u64, response: Bytes },
+    /// The hub let a subscription into its group.
+    Joined { token: u64, group: GroupId },
+    /// A response for a group's audience.
+    Deliver { group: GroupId, response: Bytes },
+    /// A group is over.
+    End { group: GroupId, reason: EndReason },
+    /// Close every connection, spread over this time, and take no more.
+    Drain { spread: Duration },
+    /// Stop once the last connection is gone: nobody brings new ones any more.
+    Finish,
+    /// Stop now.
+    Stop,
+}
