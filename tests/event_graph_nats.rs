@@ -180,7 +180,7 @@ fn a_request_that_gets_no_good_reply_is_an_error_in_time() {
     }
 }
 
-/// C-NATS-17, C-NATS-18, RULING 37 for the graph's own mutation.
+/// C-NATS-17, C-NATS-18, for the graph's own mutation.
 #[test]
 fn c_nats_17_mutate() {
     let stage = Stage::start();
