@@ -304,9 +304,10 @@ settings! {
         /// Threads that parse, validate and plan operations. Apart from the others, because planning
         /// cannot be interrupted and must not delay events.
         prepare_threads: usize as Count = Is("1");
-        /// Jobs that may wait for one subgraph at a time. More wait their turn in the hub.
+        /// Requests that may be under way to one subgraph at a time. Further ones wait their turn, without
+        /// holding a thread.
         max_concurrent_resolvers: usize as Count = Is("1024");
-        /// How long the fetches for one event may take.
+        /// How long one request to a subgraph may take, to the last byte of its answer.
         subscription_fetch_timeout: Duration as Wait = Is("30s");
         /// Events of one group that may be in the making at a time. Their order is kept; more wait in the
         /// group's backlog.
@@ -319,7 +320,7 @@ settings! {
         /// How long a client may take to begin with `connection_init`, for files that have this key:
         /// `websocket.connection_init_timeout` wins.
         websocket_server_read_timeout: Option<Duration> as Maybe<Wait> = Absent("5s");
-        /// A client that has taken nothing for this long while data waits for it is disconnected.
+        /// How long a connection that is being closed may take to write what is left; then it is cut off.
         websocket_server_write_timeout: Duration as Wait = Is("10s");
         /// Planned operations that are kept.
         execution_plan_cache_size: usize as Count = Is("1024");
