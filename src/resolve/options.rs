@@ -14,6 +14,8 @@ pub struct Options {
     /// Requests in flight to one subgraph; further fetches wait for their turn, first come first served.
     /// Default: 1024.
     pub max_concurrent_resolvers: usize,
+    /// Whether equal queries to a subgraph that are in flight at once are sent as one. Default: true.
+    pub share_queries_in_flight: bool,
     /// Working buffers kept for reuse; past it they are freed. Default: 256.
     pub buffers_max: usize,
     /// Bytes up to which a working buffer is kept rather than freed. Default: 256 KiB.
@@ -27,6 +29,7 @@ impl Default for Options {
             prepare_threads: 1,
             prepare_queue: 1024,
             max_concurrent_resolvers: 1024,
+            share_queries_in_flight: true,
             buffers_max: 256,
             buffer_bytes_max: 256 * 1024,
         }

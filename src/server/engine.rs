@@ -8,7 +8,7 @@ use super::stats::EngineStats;
 use crate::{
     federation::{Document, Limits, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
-    plan::{BoundOperation, GroupSpec, Operation},
+    plan::{BoundOperation, Forwarded, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -231,7 +231,7 @@ fn specialised(document: &Document, variables: &Variables) -> Box<[Option<Bytes>
 
 fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Errors> {
     let is_feed = operation.feed.is_some();
-    let bound = BoundOperation { operation, variables };
+    let bound = BoundOperation { operation, variables, forwarded: Forwarded::default() };
     if !is_feed {
         return Ok(Prepared::Once(bound));
     }

@@ -1,6 +1,7 @@
 //! The router behind the HTTP front: queries, mutations, and WebSockets on their way to the reactor.
 
 use super::{
+    abandon::tied,
     clock,
     engine::{Engine, Errors, Prepared},
     hub_thread::internal_error,
@@ -106,11 +107,19 @@ impl Router {
 
     async fn execute_once(&self, bound: BoundOperation) -> Answer {
         let (reply, response) = oneshot::channel();
-        let work = self.executor.execute(bound);
-        self.pool.resolve(async move {
-            let _ = reply.send(work.await);
-        });
-        Answer::Executed(response.await.unwrap_or_else(|_| internal_error()))
+        // Dropped with this future when the client leaves. A mutation is carried out all the same.
+        let abandon = if is_mutation(&bound) {
+            let work = self.executor.execute(bound);
+            self.pool.resolve(async move { drop(reply.send(Some(work.await))) });
+            None
+        } else {
+            let (work, abandon) = tied(self.executor.execute(bound));
+            self.pool.resolve(async move { drop(reply.send(work.await)) });
+            Some(abandon)
+        };
+        let executed = response.await.ok().flatten();
+        drop(abandon);
+        Answer::Executed(executed.map_or_else(internal_error, |it| it.response))
     }
 }
 

@@ -4,6 +4,7 @@
 //! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
 //! brokers), the pool's in `resolve`, the admin port's in `admin`.
 
+mod abandon;
 mod clock;
 mod describe;
 mod engine;

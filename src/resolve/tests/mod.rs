@@ -6,5 +6,6 @@ mod failures;
 mod limits;
 mod pool;
 mod projection;
+mod sharing;
 mod steps;
 mod support;

@@ -20,6 +20,7 @@ mod timers;
 mod writing;
 
 use super::{
+    abandon::Abandon,
     clock::{self, Slice},
     engine::Engine,
     hub_thread::HubLink,
@@ -41,7 +42,7 @@ use draining::Drain;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     sync::Arc,
     thread,
@@ -147,6 +148,8 @@ struct Reactor {
     connections: Connections,
     subscriptions: Subscriptions,
     audiences: Audiences,
+    /// Queries being carried out, by their operation's token: they end with it.
+    executing: HashMap<u64, Abandon>,
     outbox: Outbox,
     wheel: TimerWheel,
 
@@ -201,6 +204,7 @@ impl Reactor {
             connections: Connections::default(),
             subscriptions: Subscriptions::default(),
             audiences: Audiences::default(),
+            executing: HashMap::new(),
             outbox: Outbox::new(outbox_limits),
             wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
             readable: VecDeque::new(),

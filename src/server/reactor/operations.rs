@@ -9,10 +9,11 @@ use super::{
 use crate::{
     graphql::{self, Error, Request},
     hub::{GroupId, Input, Member, Sink},
-    plan::BoundOperation,
+    plan::{BoundOperation, OperationKind},
     protocol::graphql_transport_ws::{Operation, write_complete, write_error},
-    resolve::Work,
+    resolve::{Executed, Work},
     server::{
+        abandon::tied,
         clock,
         engine::{Errors, Prepared},
         hub_thread::internal_error,
@@ -118,18 +119,29 @@ impl Reactor {
         }
     }
 
-    fn execute(&self, token: u64, bound: BoundOperation) {
+    fn execute(&mut self, token: u64, bound: BoundOperation) {
         let mail = self.mail.clone();
-        let reply = Reply::new(move |response: Option<Bytes>| {
-            let response = response.unwrap_or_else(internal_error);
+        let reply = Reply::new(move |executed: Option<Executed>| {
+            let response = executed.map_or_else(internal_error, |it| it.response);
             mail.send(ReactorMail::Answered { token, response });
         });
+        let is_mutation = bound.operation.kind == OperationKind::Mutation;
         let work = self.neighbours.executor.execute(bound);
-        self.neighbours.pool.resolve(async move { reply.give(work.await) });
+        if is_mutation {
+            return self.neighbours.pool.resolve(async move { reply.give(work.await) });
+        }
+        let (work, abandon) = tied(work);
+        self.executing.insert(token, abandon);
+        self.neighbours.pool.resolve(async move {
+            if let Some(executed) = work.await {
+                reply.give(executed);
+            }
+        });
     }
 
     /// A query's or mutation's only result.
     pub(super) fn answered(&mut self, token: u64, response: Bytes) {
+        self.executing.remove(&token);
         let Some(subscription) = self.subscriptions.resolve(token) else { return };
         self.tell(subscription, FrameKind::Next, response);
         // The connection may have been closed for its backlog by now.
@@ -181,6 +193,9 @@ impl Reactor {
 
     /// Removes an operation that is in no audience from the tables.
     pub(super) fn forget(&mut self, subscription: SubscriptionKey) {
+        if !self.executing.is_empty() {
+            self.executing.remove(&self.subscriptions.token(subscription));
+        }
         let removed = self.subscriptions.remove(subscription);
         let connection = &mut self.connections[removed.connection];
         connection.subscriptions -= 1;
