@@ -13,6 +13,7 @@ mod environment;
 mod expand;
 mod finding;
 mod format;
+mod headers;
 mod keys;
 mod options;
 mod quantity;

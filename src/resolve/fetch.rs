@@ -6,7 +6,7 @@
 //! sent once while one is in flight (`flights`).
 
 use super::{
-    FetchError, FetchRequest, Options, Subgraphs,
+    ErrorPropagation, FetchError, FetchRequest, Options, Subgraphs,
     counters::{Counters, Gauged, count},
     flights::{Flights, Outcome},
 };
@@ -23,6 +23,7 @@ pub(super) struct Dispatcher {
     permits: Box<[Semaphore]>,
     /// `None` when every request goes out by itself.
     flights: Option<Arc<Flights>>,
+    errors: ErrorPropagation,
     counters: Arc<Counters>,
 }
 
@@ -57,7 +58,12 @@ impl Dispatcher {
         let permits = options.max_concurrent_resolvers.clamp(1, Semaphore::MAX_PERMITS);
         let permits = counters.subgraphs.iter().map(|_| Semaphore::new(permits)).collect();
         let flights = options.share_queries_in_flight.then(Arc::default);
-        Self { subgraphs, permits, flights, counters }
+        Self { subgraphs, permits, flights, errors: options.errors.clone(), counters }
+    }
+
+    /// How errors of subgraphs reach clients.
+    pub(super) fn errors(&self) -> &ErrorPropagation {
+        &self.errors
     }
 
     /// Sends one request, or waits for the answer to an equal one.

@@ -4,7 +4,7 @@
 //! it only between two waits. Errors come back in the plan's order, however the answers come in.
 
 use super::{
-    Brokers, FetchError, SubgraphHeaders,
+    Brokers, FetchAnswer, FetchError, SubgraphHeaders,
     answer::{Answer, Place, Scene, Whereabouts},
     broker,
     counters::{Counters, count},
@@ -24,7 +24,6 @@ use crate::{
         SubgraphRequest,
     },
 };
-use bytes::Bytes;
 use futures_util::future::join_all;
 use std::{
     collections::{HashMap, HashSet},
@@ -101,7 +100,7 @@ impl Job<'_> {
         }
         let answer = self.send(&fetch.request, &[]).await;
         let mut document = self.document();
-        let read = answer.and_then(|body| Answer::read(&mut document, body));
+        let read = answer.and_then(|it| Answer::read(&mut document, it));
         if let Ok(Answer { data: Some(data), .. }) = read {
             rewrite::apply(&mut document, data, &fetch.output_rewrites);
             merge_into_all(&mut document, &targets, data);
@@ -174,8 +173,8 @@ impl Job<'_> {
     ) -> Errors {
         let answer = self.send(request, lists).await;
         let mut document = self.document();
-        let read = answer.and_then(|body| {
-            let answer = Answer::read(&mut document, body)?;
+        let read = answer.and_then(|it| {
+            let answer = Answer::read(&mut document, it)?;
             if let Some(data) = answer.data {
                 for it in completions {
                     it.merge(&mut document, data, answer.has_errors())?;
@@ -186,13 +185,17 @@ impl Job<'_> {
         self.errors_of(&document, request, read, || whereabouts(&document, self.root, completions))
     }
 
-    /// The body of the answer to one request.
-    async fn send(&self, request: &SubgraphRequest, lists: &[EntityList<'_>]) -> Result<Bytes, FetchError> {
+    /// Sends one request and notes the headers of the answer.
+    async fn send(
+        &self,
+        request: &SubgraphRequest,
+        lists: &[EntityList<'_>],
+    ) -> Result<FetchAnswer, FetchError> {
         let call = Call { request, variables: self.variables, lists, errand: self.errand };
         let answer = self.dispatcher.send(call).await?;
-        let headers = SubgraphHeaders { subgraph: request.subgraph, headers: answer.headers };
+        let headers = SubgraphHeaders { subgraph: request.subgraph, headers: answer.headers.clone() };
         self.headers.lock().unwrap_or_else(PoisonError::into_inner).push(headers);
-        Ok(answer.body)
+        Ok(answer)
     }
 
     /// What a fetch has to complain about; `whereabouts` is asked only when there is something.
@@ -205,7 +208,9 @@ impl Job<'_> {
     ) -> Errors {
         let service = self.counters.subgraphs.get(usize::from(request.subgraph.0));
         let service = service.map_or("", |it| &it.name);
-        let scene = Scene { service, projection: &self.operation.projection, document, root: self.root };
+        let projection = &self.operation.projection;
+        let policy = self.dispatcher.errors();
+        let scene = Scene { service, policy, projection, document, root: self.root };
         let mut errors = Errors::default();
         match read {
             Ok(answer) if answer.has_errors() => scene.convert(&answer, &whereabouts(), &mut errors),

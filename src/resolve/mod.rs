@@ -30,7 +30,7 @@ mod tests;
 
 pub use counters::{Counters, SubgraphCounters};
 pub use executor::{Executed, Executor};
-pub use options::Options;
+pub use options::{ErrorMode, ErrorPropagation, Options};
 pub use pool::{Pool, PoolCounters, Work};
 pub use ports::{
     BoxFuture, BrokerError, BrokerMessage, Brokers, FetchAnswer, FetchError, FetchRequest, SubgraphHeaders,

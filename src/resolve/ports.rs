@@ -2,7 +2,7 @@
 
 use crate::plan::{HeaderList, OperationKind, ProviderKind, SubgraphId};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// A future that the pool can own.
@@ -31,6 +31,7 @@ pub struct FetchAnswer {
     /// A JSON object, as far as can be told without reading it.
     pub body: Bytes,
     pub headers: Arc<HeaderMap>,
+    pub status: StatusCode,
 }
 
 /// The headers of one answer of a subgraph.

@@ -2,6 +2,7 @@
 
 use super::{
     abandon::tied,
+    client::Client,
     clock,
     engine::{Engine, Errors, Prepared},
     hub_thread::internal_error,
@@ -18,7 +19,7 @@ use crate::{
     protocol::graphql_transport_ws::SUBPROTOCOL,
     resolve::{Executor, Pool},
 };
-use http::{Response, request::Parts};
+use http::{HeaderMap, Response, request::Parts};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -42,7 +43,8 @@ impl Gateway for Router {
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer> {
         let router = self.clone();
         Box::pin(async move {
-            match router.prepare(request).await {
+            let client = Client::of_request(context.headers);
+            match router.prepare(request, client).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)),
                 None => Answer::Unavailable,
@@ -64,8 +66,10 @@ impl Gateway for Router {
 
     fn adopt(&self, connection: Upgraded) {
         let speaks_our_protocol = connection.protocol.as_deref() == Some(SUBPROTOCOL);
+        let (rules, options) = (self.engine.headers(), self.engine.forward_options());
+        let client = Client::of_upgrade(&connection.head, rules, options).shared();
         let (socket, read) = (connection.socket, connection.read);
-        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol });
+        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, client });
     }
 
     fn is_ready(&self) -> bool {
@@ -83,14 +87,14 @@ impl Gateway for Router {
 
 impl Router {
     /// `None` when the prepare lane takes no more.
-    async fn prepare(&self, request: Request) -> Option<Result<Prepared, Errors>> {
-        if let Some(result) = self.engine.prepared(&request, clock::now()) {
+    async fn prepare(&self, request: Request, client: Client) -> Option<Result<Prepared, Errors>> {
+        if let Some(result) = self.engine.prepared(&request, &client, clock::now()) {
             return Some(result);
         }
         let (engine, (reply, result)) = (self.engine.clone(), oneshot::channel());
         let work = move || {
             // Nobody listens when the client has left.
-            let _ = reply.send(engine.prepare(&request, clock::now()));
+            let _ = reply.send(engine.prepare(&request, &client, clock::now()));
         };
         self.pool.prepare(work).ok()?;
         let panicked = |_| Err(Errors::from([graphql::Error::new("Internal server error")]));
@@ -119,7 +123,14 @@ impl Router {
         };
         let executed = response.await.ok().flatten();
         drop(abandon);
-        Answer::Executed(executed.map_or_else(internal_error, |it| it.response))
+        match executed {
+            Some(executed) => {
+                let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
+                let headers = self.engine.headers().respond(answers);
+                Answer::Executed { body: executed.response, headers }
+            }
+            None => Answer::Executed { body: internal_error(), headers: HeaderMap::new() },
+        }
     }
 }
 

@@ -229,7 +229,7 @@ async fn exchange(
     }
     let (head, body) = response.into_parts();
     let body = judge(status, collect(body, bytes_max).await?)?;
-    Ok(FetchAnswer { body, headers: Arc::new(head.headers) })
+    Ok(FetchAnswer { body, headers: Arc::new(head.headers), status })
 }
 
 /// A body counts as an answer if it may be one: an object; of an error status, with `data` or `errors`.

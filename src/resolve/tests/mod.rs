@@ -1,6 +1,7 @@
 //! Stories about plans being carried out, told against scripted subgraphs.
 
 mod entities;
+mod error_modes;
 mod events;
 mod failures;
 mod limits;

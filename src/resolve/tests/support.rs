@@ -9,8 +9,8 @@ use crate::{
         TypeNames, ValueType,
     },
     resolve::{
-        BoxFuture, BrokerError, BrokerMessage, Brokers, Executed, Executor, FetchAnswer, FetchError,
-        FetchRequest, Options, Subgraphs,
+        BoxFuture, BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation, Executed, Executor,
+        FetchAnswer, FetchError, FetchRequest, Options, Subgraphs,
     },
 };
 use bytes::Bytes;
@@ -235,6 +235,11 @@ pub(super) fn event(json: &str) -> Arc<Event> {
 
 // The world.
 
+/// Everything that a subgraph says, each error by itself.
+pub(super) fn telling_all() -> ErrorPropagation {
+    ErrorPropagation { mode: ErrorMode::PassThrough, allowed_extensions: None, ..ErrorPropagation::default() }
+}
+
 /// What a subgraph does with a request.
 pub(super) enum Reply {
     Body(&'static str),
@@ -273,7 +278,7 @@ impl World {
     }
 
     pub(super) fn executor(self: &Arc<Self>) -> Executor {
-        self.executor_with(&Options::default())
+        self.executor_with(&Options { errors: telling_all(), ..Options::default() })
     }
 
     pub(super) fn executor_with(self: &Arc<Self>, options: &Options) -> Executor {
@@ -307,7 +312,9 @@ impl Subgraphs for World {
                 None => Err(FetchError::Unreachable("10.0.0.7:4001 refused".to_owned())),
             }
         };
-        Box::pin(async move { Ok(FetchAnswer { body: body.await?, headers: Arc::default() }) })
+        Box::pin(async move {
+            Ok(FetchAnswer { body: body.await?, headers: Arc::default(), status: http::StatusCode::OK })
+        })
     }
 }
 

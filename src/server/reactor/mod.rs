@@ -21,6 +21,7 @@ mod writing;
 
 use super::{
     abandon::Abandon,
+    client::Client,
     clock::{self, Slice},
     engine::Engine,
     hub_thread::HubLink,
@@ -323,8 +324,8 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, speaks_our_protocol } => {
-                self.adopt(socket, read, speaks_our_protocol)
+            ReactorMail::Adopt { socket, read, speaks_our_protocol, client } => {
+                self.adopt(socket, read, speaks_our_protocol, client)
             }
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
@@ -338,7 +339,13 @@ impl Reactor {
     }
 
     /// Takes in a connection after its handshake.
-    fn adopt(&mut self, socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool) {
+    fn adopt(
+        &mut self,
+        socket: std::net::TcpStream,
+        read: Bytes,
+        speaks_our_protocol: bool,
+        client: Arc<Client>,
+    ) {
         let mut socket = mio::net::TcpStream::from_std(socket);
         let token = Token(self.connections.next_key().0 as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -348,7 +355,7 @@ impl Reactor {
             return;
         }
         let is_full = self.connections.len() >= self.options.connections_max;
-        let key = self.connections.insert(socket, self.now);
+        let key = self.connections.insert(socket, client, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {

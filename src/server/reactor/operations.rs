@@ -14,6 +14,7 @@ use crate::{
     resolve::{Executed, Work},
     server::{
         abandon::tied,
+        client::Client,
         clock,
         engine::{Errors, Prepared},
         hub_thread::internal_error,
@@ -22,6 +23,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 impl Reactor {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, id: &str, operation: Operation<'_>) {
@@ -36,9 +38,10 @@ impl Reactor {
         connection.subscriptions += 1;
         let token = self.subscriptions.token(subscription);
         let request = request_of(operation);
-        match self.neighbours.engine.prepared(&request, self.now) {
+        let client = self.connections[key].client.clone();
+        match self.neighbours.engine.prepared(&request, &client, self.now) {
             Some(result) => self.prepared(token, result),
-            None => self.prepare(token, request),
+            None => self.prepare(token, request, client),
         }
     }
 
@@ -66,13 +69,13 @@ impl Reactor {
     }
 
     /// Has an operation prepared on the pool; the answer comes as mail.
-    fn prepare(&mut self, token: u64, request: Request) {
+    fn prepare(&mut self, token: u64, request: Request, client: Arc<Client>) {
         let (engine, mail) = (self.neighbours.engine.clone(), self.mail.clone());
         let reply = Reply::new(move |result: Option<Result<Prepared, Errors>>| {
             let result = result.unwrap_or_else(|| Err(internal_errors()));
             mail.send(ReactorMail::Prepared { token, result });
         });
-        let work: Work = Box::new(move || reply.give(engine.prepare(&request, clock::now())));
+        let work: Work = Box::new(move || reply.give(engine.prepare(&request, &client, clock::now())));
         if !self.unprepared.is_empty() {
             return self.unprepared.push_back(work);
         }
