@@ -238,11 +238,15 @@ impl Schema {
             }
         }
         format!("{steps:?}").hash(&mut fetches);
-        if let Some(feed) = &mut compiler.feed {
-            // Its arguments show in what they render to.
-            let arguments = std::mem::take(&mut feed.arguments);
-            format!("{feed:?}").hash(&mut fetches);
-            feed.arguments = arguments;
+        match &mut compiler.feed {
+            Some(FeedField::Event(feed)) => {
+                // Its arguments show in what they render to.
+                let arguments = std::mem::take(&mut feed.arguments);
+                format!("{feed:?}").hash(&mut fetches);
+                feed.arguments = arguments;
+            }
+            Some(FeedField::Upstream(feed)) => format!("{feed:?}").hash(&mut fetches),
+            None => {}
         }
         for id in &compiler.subgraphs {
             self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
