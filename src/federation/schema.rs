@@ -221,6 +221,8 @@ impl Schema {
             types: &self.consumer_types,
             interface_objects: &self.interface_objects,
             root_type: self.root_type(kind),
+            is_event: kind == OperationKind::Subscription
+                && fields.iter().any(|it| self.is_event_field(&it.name)),
         };
         // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
         let plans: Vec<&[Field]> = match kind {
@@ -268,6 +270,11 @@ impl Schema {
 
     pub(super) fn supergraph_types(&self) -> &Types {
         &self.supergraph_types
+    }
+
+    /// Whether a broker serves this subscription field.
+    fn is_event_field(&self, name: &str) -> bool {
+        self.event_fields.iter().any(|it| it.root == OperationKind::Subscription && *it.field == *name)
     }
 
     pub(super) fn is_event_graph(&self, name: &str) -> bool {
