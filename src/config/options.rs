@@ -28,10 +28,8 @@ impl Config {
             resolve: self.resolve_options(),
             websocket: self.websocket_options(),
             sources: self.sources_options(),
-            subgraphs: sources::subgraph::SubgraphOptions {
-                timeout: self.engine.subscription_fetch_timeout,
-                ..Default::default()
-            },
+            subgraphs: sources::subgraph::Traffic::default(),
+            subscription_endpoints: Default::default(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,

@@ -136,6 +136,9 @@ impl Scene<'_> {
             FetchError::Malformed(reason) => {
                 format!("Failed to fetch from Subgraph '{service}', Reason: {reason}.")
             }
+            FetchError::Rejected(reason) => {
+                format!("Failed to fetch from Subgraph '{service}', Reason: {reason}.")
+            }
             FetchError::Timeout(_) => format!("Failed to fetch from Subgraph '{service}', Reason: timeout."),
             _ => format!("Failed to fetch from Subgraph '{service}'."),
         };
