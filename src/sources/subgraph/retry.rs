@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn nobody_waits_for_an_attempt_that_would_come_too_late() {
         assert_eq!(waits(&options(), &status(503, None), seconds(4), 0.5), [1500, 3000]);
-        assert_eq!(waits(&options(), &status(503, Some(4)), seconds(4), 0.5), []);
-        assert_eq!(waits(&options(), &status(503, None), Duration::ZERO, 0.0), []);
+        assert_eq!(waits(&options(), &status(503, Some(4)), seconds(4), 0.5), [0u64; 0]);
+        assert_eq!(waits(&options(), &status(503, None), Duration::ZERO, 0.0), [0u64; 0]);
     }
 
     #[test]
