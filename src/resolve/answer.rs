@@ -139,6 +139,7 @@ impl Scene<'_> {
         tracing::warn!(subgraph = self.service, %error, "fetch failed");
         let reason = match error {
             FetchError::Malformed(reason) => Some(&**reason),
+            FetchError::Rejected(reason) => Some(*reason),
             FetchError::Timeout(_) => Some("timeout"),
             _ => None,
         };
