@@ -197,7 +197,8 @@ impl Check<'_> {
         let tls = config.tls.client.subgraphs.keys().map(|it| ("tls.client", it));
         let urls = config.override_routing_url.subgraphs.keys().map(|it| ("override_routing_url", it));
         let overrides = config.overrides.subgraphs.keys().map(|it| ("overrides", it));
-        for (section, name) in traffic.chain(tls).chain(urls).chain(overrides) {
+        let headers = config.headers.subgraphs.keys().map(|it| ("headers", it));
+        for (section, name) in traffic.chain(tls).chain(urls).chain(overrides).chain(headers) {
             if known.contains(&name.as_str()) {
                 continue;
             }

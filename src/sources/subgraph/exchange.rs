@@ -40,7 +40,11 @@ pub(super) fn request(uri: &Uri, fetch: FetchRequest) -> Request<Bytes> {
     headers.insert(ACCEPT, ACCEPT_VALUE);
     headers.insert(ACCEPT_ENCODING, ACCEPT_ENCODING_VALUE);
     headers.insert(USER_AGENT, USER_AGENT_VALUE);
-    for (name, value) in fetch.headers.iter().flat_map(|it| it.iter()) {
+    let forwarded = fetch.headers.as_deref().unwrap_or_default();
+    if forwarded.iter().any(|(name, _)| name == USER_AGENT) {
+        headers.remove(USER_AGENT);
+    }
+    for (name, value) in forwarded {
         headers.append(name, value.clone());
     }
     request
