@@ -9,11 +9,15 @@ use super::{
     mail::ReactorMail,
     reactor,
     state::Stats,
+    upstreams::{Target, Upstreams, targets},
 };
 use crate::{
     federation::Schema,
     resolve::{Executor, Pool},
-    sources::{self, Sources, subgraph::SubgraphClient},
+    sources::{
+        self, Sources,
+        subgraph::{Streams, SubgraphClient},
+    },
 };
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
 
@@ -26,6 +30,7 @@ pub(super) struct Threads {
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
+    targets: Arc<[Target]>,
     hub_thread: Option<JoinHandle<()>>,
     reactor_thread: Option<JoinHandle<()>>,
 }
@@ -43,12 +48,23 @@ impl Threads {
         let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
         let subgraphs = subgraph_client(options, &schema, &io)?;
         let executor = executor(options, &schema, &subgraphs, &sources);
+        let targets = targets(schema.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
-        let mut threads =
-            Self { io, sources, subgraphs, pool, executor, hub, reactor, hub_thread, reactor_thread };
+        let mut threads = Self {
+            io,
+            sources,
+            subgraphs,
+            pool,
+            executor,
+            hub,
+            reactor,
+            targets,
+            hub_thread,
+            reactor_thread,
+        };
         threads.start_hub(options, hub_inbox, stats)?;
         threads.start_reactor(options, seat, &engine, stats)?;
         Ok((threads, engine))
@@ -65,6 +81,13 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
+            upstreams: Upstreams {
+                targets: self.targets.clone(),
+                reactor: self.reactor.clone(),
+                streams: Streams::new(self.subgraphs.clone(), Arc::new(self.hub.clone())),
+                options: options.upstream.clone(),
+                errors: options.resolve.errors.clone(),
+            },
         };
         let thread = hub_thread::start(
             options.hub.clone(),
@@ -89,6 +112,10 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             hub: self.hub.clone(),
+            subgraphs: self.subgraphs.clone(),
+            targets: self.targets.clone(),
+            upstream: options.upstream.clone(),
+            errors: options.resolve.errors.clone(),
         };
         let (options, mail, vital) =
             (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());

@@ -13,12 +13,15 @@ mod dial;
 mod exchange;
 mod options;
 mod retry;
+mod stream;
 
 pub use dial::{Dial, DialError, Dialed};
 pub use options::{
     BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
     SubscriptionProtocol, Traffic, WebSocketSubprotocol,
 };
+pub use retry::reconnect_wait;
+pub use stream::{StreamTarget, Streams};
 
 use crate::{
     plan::{OperationKind, SubgraphId},
