@@ -6,6 +6,7 @@ pub mod http;
 pub mod live;
 pub mod router;
 pub mod subgraph;
+pub mod upstream;
 pub mod wait;
 pub mod ws;
 
