@@ -346,6 +346,10 @@ settings! {
         connection_init_timeout: Duration as Wait = Is("10s");
         /// Time between pings. A client that answers two of them with nothing is gone. `0s`: no pings.
         ping_interval: Duration as Time = Is("20s");
+        /// Time between the `ka` messages of the old subprotocol `graphql-ws`; the first follows
+        /// `connection_ack`. Its npm client reconnects when none comes for its `timeout`, which is 30s unless
+        /// the page says otherwise: stay below it. `0s`: none at all, and clients do not wait for any.
+        legacy_keep_alive_interval: Duration as Time = Is("20s");
         /// Largest message of a client; a larger one closes the connection.
         max_message_size: usize as Size = Is("256KB");
         /// Bytes that may wait for one client who reads too slowly; then it is disconnected.

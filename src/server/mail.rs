@@ -4,14 +4,18 @@ use super::{
     client::Client,
     engine::{Errors, Prepared},
 };
-use crate::hub::{EndReason, GroupId};
+use crate::{
+    hub::{EndReason, GroupId},
+    protocol::Dialect,
+};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
 pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake.
-    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool, client: Arc<Client> },
+    /// A connection after its upgrade, with the bytes that came behind the handshake. Without a dialect, the
+    /// client offered none of ours.
+    Adopt { socket: std::net::TcpStream, read: Bytes, dialect: Option<Dialect>, client: Arc<Client> },
     /// An operation is ready to be carried out, or refused.
     Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.
