@@ -334,9 +334,7 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, dialect, client } => {
-                self.adopt(socket, read, dialect, client)
-            }
+            ReactorMail::Adopt { socket, read, dialect, client } => self.adopt(socket, read, dialect, client),
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
             ReactorMail::Joined { token, group } => self.joined(token, group),

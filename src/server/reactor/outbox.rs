@@ -312,13 +312,7 @@ impl Outbox {
     }
 
     /// Takes out the gathered entries of which `count` bytes were sent; what is left of one becomes the cut.
-    fn drop_sent(
-        &mut self,
-        queue: &mut Queue,
-        reader: Reader<'_>,
-        count: usize,
-        written: &mut Written<'_>,
-    ) {
+    fn drop_sent(&mut self, queue: &mut Queue, reader: Reader<'_>, count: usize, written: &mut Written<'_>) {
         let mut start = 0;
         for index in 0..self.ends.len() {
             let end = self.ends[index];
