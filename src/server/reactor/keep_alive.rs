@@ -21,7 +21,8 @@ use std::{
 /// Messages in one turn.
 const KEEP_ALIVES_PER_TURN: usize = 4096;
 
-/// Who gets a message next, and when. A connection that ends leaves its entry behind until it comes out.
+/// Who gets a message next, and when. A connection that ends leaves its entry behind until it comes out, so
+/// there are never more than were open at some time within the last interval.
 #[derive(Default)]
 pub(super) struct KeepAlives {
     waiting: VecDeque<(Instant, TimerKey)>,
