@@ -14,6 +14,7 @@ mod expand;
 mod finding;
 mod format;
 mod headers;
+mod inherit;
 mod keys;
 mod options;
 mod quantity;
@@ -77,6 +78,7 @@ fn read(
     let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
     expand::expand(&mut root, environment, findings);
     environment::overlay(&mut root, &keys(), environment, overrides);
+    inherit::inherit(&mut root, "traffic_shaping");
     let file = environment.current_folder.join(file);
     let folder = file.parent().unwrap_or(&environment.current_folder);
     let mut config = Config::read(&root, &mut Reader::new(findings, environment, folder, &root))?;

@@ -1,4 +1,5 @@
-//! Sans-I/O dialects: what clients and the router say to each other about operations.
+//! Sans-I/O dialects: what clients and the router, and the router and subgraphs, say to each other about
+//! operations.
 //!
 //! A [`Session`] turns a client's message into a [`Reaction`], and a [`Dialect`] spells out the router's
 //! answers. Neither knows a socket, a clock or an operation: frames and timers are the reactor's, what a
@@ -7,6 +8,7 @@
 //! Dialects differ in their words, which each keeps in a module of its own; what they have in common (the
 //! shape of messages, ids, the order in which messages may come) is here.
 
+pub mod client;
 mod close;
 mod dialect;
 pub mod graphql_transport_ws;

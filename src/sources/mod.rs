@@ -11,12 +11,13 @@ mod nats;
 mod options;
 mod sink;
 mod subject;
+mod tls;
 
 pub mod subgraph;
 
 pub use counters::{LogStatus, ProviderStatus};
 pub use memory::PublishError;
-pub use options::{MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
+pub use options::{ClientTls, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
 pub use sink::{FeedSink, Report, Ticket};
 pub use subject::{SubjectError, check_literal as check_literal_subject};
 
