@@ -6,7 +6,8 @@
 //! subscription means is decided elsewhere.
 //!
 //! Dialects differ in their words, which each keeps in a module of its own; what they have in common (the
-//! shape of messages, ids, the order in which messages may come) is here.
+//! shape of messages, ids, the order in which messages may come) is here. All of that is the server's side:
+//! [`client`] is the other one.
 
 pub mod client;
 mod close;
