@@ -83,6 +83,7 @@ fn defaults_of_engine_and_websocket() {
     assert!(websocket.enabled && !websocket.echo_complete);
     assert_eq!(websocket.connection_init_timeout, seconds(10));
     assert_eq!(websocket.ping_interval, seconds(20));
+    assert_eq!(websocket.legacy_keep_alive_interval, seconds(20), "well below the 30s of its clients");
     assert_eq!(websocket.max_message_size, 256_000);
     assert_eq!((websocket.outbound_queue, websocket.outbound_total), (4_000_000, 512_000_000));
 }

@@ -140,8 +140,7 @@ fn responses_are_completed_by_other_subgraphs() {
 fn variables_and_the_chosen_operation_go_up() {
     let stage = Stage::start();
     let mut client = stage.client();
-    let query =
-        "subscription A { tick } subscription B($t: String!) { reminded(topic: $t) { text } }";
+    let query = "subscription A { tick } subscription B($t: String!) { reminded(topic: $t) { text } }";
     let variables = json!({ "t": "tea \"time\"" });
     client.subscribe_with("1", json!({ "query": query, "operationName": "B", "variables": variables }));
     let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);

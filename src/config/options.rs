@@ -189,6 +189,7 @@ impl Config {
             outbound_total_bytes_max: self.websocket.outbound_total,
             connection_init_timeout: self.websocket.connection_init_timeout,
             ping_interval: self.websocket.ping_interval,
+            legacy_keep_alive_interval: self.websocket.legacy_keep_alive_interval,
             write_timeout: self.engine.websocket_server_write_timeout,
             echo_complete: self.websocket.echo_complete,
         }

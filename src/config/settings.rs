@@ -375,6 +375,10 @@ settings! {
         connection_init_timeout: Duration as Wait = Is("10s");
         /// Time between pings. A client that answers two of them with nothing is gone. `0s`: no pings.
         ping_interval: Duration as Time = Is("20s");
+        /// Time between the `ka` messages of the old subprotocol `graphql-ws`; the first follows
+        /// `connection_ack`. Once its npm client has had one, it hangs up when none follows for 30s (its option
+        /// `timeout`): stay below that. `0s`: none at all, and clients wait for none.
+        legacy_keep_alive_interval: Duration as Time = Is("20s");
         /// Largest message of a client; a larger one closes the connection.
         max_message_size: usize as Size = Is("256KB");
         /// Bytes that may wait for one client who reads too slowly; then it is disconnected.
@@ -389,7 +393,8 @@ settings! {
         /// own `connection_init` where they are subscribed to over WebSocket. None of these three ever
         /// reaches a fetch for an event of a broker.
         forward_initial_payload: bool as Toggle = Is("true");
-        /// Answer a client's `complete` with a `complete`, as some old clients expect.
+        /// Answer a client's `complete` with a `complete`, as some old clients expect. (`stop`, of the old
+        /// `graphql-ws`, is always answered.)
         echo_complete: bool as Toggle = Is("false");
     }
 }

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 /// Close codes of GraphQL over WebSocket.
 ///
-/// Clients decide by them whether to come back: all of these but 4403 and 4408 are final.
+/// Clients decide by them whether to come back: all of these but 4403 and 4408 are final. (Those of the
+/// legacy dialect `graphql-ws` never see a code, and come back if they were told to.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
 pub enum CloseCode {
+    /// The client asked for it.
+    Normal = 1000,
     BadRequest = 4400,
     /// Asked for an operation before the connection was acknowledged.
     Unauthorized = 4401,

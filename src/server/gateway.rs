@@ -16,7 +16,7 @@ use crate::{
     http::{Answer, BoxFuture, Context, Gateway, Method, Upgraded},
     net::websocket::{self, Refusal},
     plan::{BoundOperation, OperationKind},
-    protocol::graphql_transport_ws::SUBPROTOCOL,
+    protocol::Dialect,
     resolve::{Executor, Pool},
 };
 use http::{HeaderMap, Response, request::Parts};
@@ -53,7 +53,7 @@ impl Gateway for Router {
     }
 
     fn handshake(&self, head: &Parts) -> Result<Response<()>, Response<String>> {
-        match websocket::accept(&head.method, head.version, &head.headers, &[SUBPROTOCOL]) {
+        match websocket::accept(&head.method, head.version, &head.headers, &Dialect::SUBPROTOCOLS) {
             Ok(accept) => {
                 let mut response = Response::new(());
                 *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
@@ -65,11 +65,11 @@ impl Gateway for Router {
     }
 
     fn adopt(&self, connection: Upgraded) {
-        let speaks_our_protocol = connection.protocol.as_deref() == Some(SUBPROTOCOL);
+        let dialect = connection.protocol.as_deref().and_then(Dialect::of_subprotocol);
         let (rules, options) = (self.engine.headers(), self.engine.forward_options());
         let client = Client::of_upgrade(&connection.head, rules, options).shared();
         let (socket, read) = (connection.socket, connection.read);
-        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, client });
+        self.reactor.send(ReactorMail::Adopt { socket, read, dialect, client });
     }
 
     fn is_ready(&self) -> bool {

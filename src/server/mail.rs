@@ -8,6 +8,7 @@ use super::{
 use crate::{
     hub::{EndReason, GroupId},
     plan::Feed,
+    protocol::Dialect,
     sources::{
         Ticket,
         subgraph::{DialError, Dialed},
@@ -18,8 +19,9 @@ use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
 pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake.
-    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool, client: Arc<Client> },
+    /// A connection after its upgrade, with the bytes that came behind the handshake. Without a dialect, the
+    /// client offered none of ours.
+    Adopt { socket: std::net::TcpStream, read: Bytes, dialect: Option<Dialect>, client: Arc<Client> },
     /// An operation is ready to be carried out, or refused.
     Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.

@@ -1,4 +1,5 @@
-//! A blocking WebSocket client that speaks `graphql-transport-ws`, for tests.
+//! A blocking WebSocket client for tests that speaks `graphql-transport-ws`, or the legacy `graphql-ws`: what
+//! tests say and expect is the same, and goes over the wire in the words that were agreed on.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
 
 use serde_json::{Value, json};
@@ -13,13 +14,26 @@ use tungstenite::{
 };
 
 pub const TRANSPORT_WS: &str = "graphql-transport-ws";
+pub const LEGACY_WS: &str = "graphql-ws";
 /// How long anything that must come may take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection. Dropping it closes the socket without a closing handshake.
 pub struct Client {
     socket: WebSocket<TcpStream>,
+    words: Words,
 }
+
+/// What the dialects call the same things.
+#[derive(Clone, Copy)]
+struct Words {
+    start: &'static str,
+    stop: &'static str,
+    result: &'static str,
+}
+
+const TRANSPORT_WORDS: Words = Words { start: "subscribe", stop: "complete", result: "next" };
+const LEGACY_WORDS: Words = Words { start: "start", stop: "stop", result: "data" };
 
 /// What a connection said next.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +58,15 @@ impl Client {
         client
     }
 
+    /// The same in the legacy dialect, whose keep-alives must be turned on.
+    pub fn connect_legacy(url: &str) -> Self {
+        let mut client = Self::upgrade(url, &[LEGACY_WS], &[]);
+        client.send(&json!({ "type": "connection_init", "payload": {} }));
+        assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+        assert_eq!(client.hear(PATIENCE), Some(Said::Message(json!({ "type": "ka" }))));
+        client
+    }
+
     /// Upgrades only, with these subprotocols and headers on offer.
     pub fn upgrade(url: &str, protocols: &[&str], headers: &[(&str, &str)]) -> Self {
         Self::try_upgrade(url, protocols, headers).unwrap_or_else(|why| panic!("no upgrade: {why}"))
@@ -65,7 +88,11 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         match tungstenite::client(request, stream) {
-            Ok((socket, _)) => Ok(Self { socket }),
+            Ok((socket, answer)) => {
+                let is_legacy =
+                    answer.headers().get("Sec-WebSocket-Protocol").is_some_and(|it| it == LEGACY_WS);
+                Ok(Self { socket, words: if is_legacy { LEGACY_WORDS } else { TRANSPORT_WORDS } })
+            }
             Err(tungstenite::HandshakeError::Failure(why)) => Err(why),
             Err(tungstenite::HandshakeError::Interrupted(_)) => {
                 Err(Error::Io(io::ErrorKind::TimedOut.into()))
@@ -92,28 +119,28 @@ impl Client {
 
     /// Subscribes with a whole payload: `query`, `variables`, `operationName`, `extensions`.
     pub fn subscribe_with(&mut self, id: &str, payload: Value) {
-        self.send(&json!({ "id": id, "type": "subscribe", "payload": payload }));
+        self.send(&json!({ "id": id, "type": self.words.start, "payload": payload }));
     }
 
     pub fn complete(&mut self, id: &str) {
-        self.send(&json!({ "id": id, "type": "complete" }));
+        self.send(&json!({ "id": id, "type": self.words.stop }));
     }
 
-    /// The payload of the next message, which must be a `next` for this id.
+    /// The payload of the next message, which must be a `next` (or `data`) for this id.
     #[track_caller]
     pub fn next(&mut self, id: &str) -> Value {
         let message = self.message();
-        assert_eq!((&message["type"], &message["id"]), (&json!("next"), &json!(id)), "{message}");
+        assert_eq!((&message["type"], &message["id"]), (&json!(self.words.result), &json!(id)), "{message}");
         message["payload"].clone()
     }
 
-    /// The next message, control frames passed over.
+    /// The next message, control frames and keep-alives passed over.
     #[track_caller]
     pub fn message(&mut self) -> Value {
         self.message_within(PATIENCE).expect("a message in time")
     }
 
-    /// The next message if one comes in time, control frames passed over.
+    /// The next message if one comes in time, control frames and keep-alives passed over.
     ///
     /// # Panics
     /// If the connection ends instead.
@@ -122,6 +149,7 @@ impl Client {
         let deadline = Instant::now() + timeout;
         loop {
             match self.hear(deadline.saturating_duration_since(Instant::now()))? {
+                Said::Message(message) if message["type"] == "ka" => {}
                 Said::Message(message) => return Some(message),
                 Said::Ping(_) | Said::Pong(_) => {}
                 ended => panic!("the connection ended: {ended:?}"),

@@ -32,7 +32,8 @@ pub struct Refusal {
     pub reason: &'static str,
 }
 
-/// Decides about an upgrade. `protocols` are the subprotocols we speak, the preferred one first.
+/// Decides about an upgrade. `protocols` are the subprotocols we speak; the client lists its own in the
+/// order of its preference (section 4.1), which decides.
 pub fn accept(
     method: &Method,
     version: Version,
@@ -108,9 +109,10 @@ fn upgrade_required(reason: &'static str) -> Refusal {
         .with(CONNECTION, HeaderValue::from_static("Upgrade"))
 }
 
-/// The first of ours that the client offers. Names of subprotocols are case-sensitive.
+/// The first of the client's that we speak. Names of subprotocols are case-sensitive.
 fn choose(headers: &HeaderMap, protocols: &[&'static str]) -> Option<&'static str> {
-    protocols.iter().copied().find(|ours| items(headers, SEC_WEBSOCKET_PROTOCOL).any(|it| it == *ours))
+    let mut offered = items(headers, SEC_WEBSOCKET_PROTOCOL);
+    offered.find_map(|it| protocols.iter().copied().find(|ours| it == *ours))
 }
 
 fn lists(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
@@ -192,9 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn our_preference_decides_among_the_clients_subprotocols() {
+    fn the_clients_preference_decides_among_its_subprotocols() {
         for (offer, chosen) in [
-            ("Sec-WebSocket-Protocol: graphql-ws, graphql-transport-ws", Some("graphql-transport-ws")),
+            ("Sec-WebSocket-Protocol: graphql-ws, graphql-transport-ws", Some("graphql-ws")),
+            ("Sec-WebSocket-Protocol: graphql-transport-ws, graphql-ws", Some("graphql-transport-ws")),
+            (
+                "Sec-WebSocket-Protocol: graphql-transport-ws\nSec-WebSocket-Protocol: graphql-ws",
+                Some("graphql-transport-ws"),
+            ),
             ("Sec-WebSocket-Protocol: soap\nSec-WebSocket-Protocol: graphql-ws", Some("graphql-ws")),
             ("Sec-WebSocket-Protocol: GraphQL-WS", None),
             ("Sec-WebSocket-Protocol: graphql-ws2", None),

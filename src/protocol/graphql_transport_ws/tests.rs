@@ -1,111 +1,11 @@
-//! Conversations, one behaviour each.
-//!
-//! `client >` is a message to the session, `server <` what must be written next, `close` the end.
-//! `(…)` is what the session asks of its caller, who does what his lines say: `accept`, `refuse`,
-//! `init timeout`, `result <id> <json>`, `errors <id> <json>`, `done <id>`.
+//! Conversations, one behaviour each: see [`crate::protocol::transcript`].
 
 use super::*;
-use crate::protocol::Close;
+use crate::protocol::{Close, Dialect, ID_BYTES_MAX, Reaction, Session, transcript};
 
-/// The caller's side: writes answers, keeps the ids that are live.
-#[derive(Default)]
-struct Caller {
-    session: Session,
-    live: Vec<String>,
-    said: Vec<String>,
-}
-
-impl Caller {
-    fn client(&mut self, text: &str) {
-        let Self { session, live, .. } = self;
-        match session.receive(text, |id| live.iter().any(|it| it == id)) {
-            Reaction::Nothing => {}
-            Reaction::Initialise { payload } => {
-                self.say(format!("(initialise {})", payload.unwrap_or("-")));
-            }
-            Reaction::Subscribe { id, operation } => {
-                self.live.push(id.as_str().to_owned());
-                self.say(format!("(subscribe {} {})", id.as_str(), describe(&operation)));
-            }
-            Reaction::Unsubscribe { id } => {
-                self.live.retain(|it| it != id.as_str());
-                self.say(format!("(unsubscribe {})", id.as_str()));
-            }
-            Reaction::Pong { payload } => self.server(|out| write_pong(payload, out)),
-            Reaction::Close(close) => self.close(&close),
-        }
-    }
-
-    fn act(&mut self, line: &str) {
-        let mut words = line.splitn(3, ' ');
-        let (verb, id, rest) = (words.next(), words.next().unwrap_or(""), words.next().unwrap_or(""));
-        match verb.expect("splitn gives one") {
-            "accept" => {
-                self.session.acknowledge();
-                let payload = (!id.is_empty()).then_some(id);
-                self.server(|out| write_ack(payload, out));
-            }
-            "refuse" => self.close(&self.session.refuse()),
-            "init" => {
-                if let Some(close) = self.session.init_timed_out() {
-                    self.close(&close);
-                }
-            }
-            "result" => self.server(|out| write_next(id, rest.as_bytes(), out)),
-            "errors" => self.end(id, |out| write_error(id, rest.as_bytes(), out)),
-            "done" => self.end(id, |out| write_complete(id, out)),
-            other => panic!("unknown line: {other}"),
-        }
-    }
-
-    fn end(&mut self, id: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        self.live.retain(|it| it != id);
-        self.server(write);
-    }
-
-    fn server(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut out = Vec::new();
-        write(&mut out);
-        self.say(format!("server < {}", String::from_utf8(out).expect("UTF-8")));
-    }
-
-    fn close(&mut self, close: &Close) {
-        assert!(close.reason.len() <= 123, "does not fit a close frame: {}", close.reason);
-        self.say(format!("close {} {}", close.code.get(), close.reason));
-    }
-
-    fn say(&mut self, line: String) {
-        self.said.push(line);
-    }
-}
-
-fn describe(operation: &Operation<'_>) -> String {
-    let parts = [
-        operation.query.as_deref(),
-        operation.operation_name.as_deref(),
-        operation.variables,
-        operation.extensions,
-    ];
-    parts.map(|it| it.unwrap_or("-")).join(" | ")
-}
-
-/// Plays a conversation: every line that is said must be the transcript's next, and none may be left.
 #[track_caller]
 fn check(transcript: &str) {
-    let mut caller = Caller::default();
-    let mut expected = Vec::new();
-    for line in transcript.lines().map(str::trim).filter(|it| !it.is_empty()) {
-        if let Some(text) = line.strip_prefix("client >") {
-            caller.client(text.trim_start());
-        } else if line.starts_with("server <") || line.starts_with("close ") || line.starts_with('(') {
-            expected.push(line.to_owned());
-        } else {
-            caller.act(line);
-        }
-        let said = caller.said.len().min(expected.len());
-        assert_eq!(caller.said[..said], expected[..said], "at: {line}");
-    }
-    assert_eq!(caller.said, expected);
+    transcript::check(Dialect::GraphqlTransportWs, transcript);
 }
 
 /// [`check`] after `connection_init` and its answer.
@@ -120,9 +20,13 @@ fn check_connected(transcript: &str) {
     ));
 }
 
+fn session() -> Session {
+    Session::new(Dialect::GraphqlTransportWs)
+}
+
 #[test]
-fn a_session_is_one_byte() {
-    assert_eq!(size_of::<Session>(), 1);
+fn a_session_is_two_bytes() {
+    assert_eq!(size_of::<Session>(), 2);
 }
 
 #[test]
@@ -252,7 +156,7 @@ fn extensions_may_stand_for_the_query() {
 #[test]
 fn the_raw_payload_is_a_slice_of_the_message() {
     let text = r#"{"type":"subscribe","id":"1","payload": {"query" : "{a}"} }"#;
-    let mut session = Session::new();
+    let mut session = session();
     assert!(matches!(
         session.receive(r#"{"type":"connection_init"}"#, |_| false),
         Reaction::Initialise { .. }
@@ -271,6 +175,20 @@ fn an_error_ends_an_operation_and_frees_its_id() {
         r#"client > {"id":"1","type":"subscribe","payload":{"query":"{"}}
         (subscribe 1 { | - | - | -)
         errors 1 [{"message":"no"}]
+        server < {"id":"1","type":"error","payload":[{"message":"no"}]}
+        client > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        (subscribe 1 {a} | - | - | -)"#,
+    );
+}
+
+#[test]
+fn a_failure_of_an_operation_that_had_begun_is_an_error_too() {
+    check_connected(
+        r#"client > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
+        (subscribe 1 {a} | - | - | -)
+        result 1 {"data":{"a":1}}
+        server < {"id":"1","type":"next","payload":{"data":{"a":1}}}
+        fails 1 [{"message":"no"}]
         server < {"id":"1","type":"error","payload":[{"message":"no"}]}
         client > {"id":"1","type":"subscribe","payload":{"query":"{a}"}}
         (subscribe 1 {a} | - | - | -)"#,
@@ -363,7 +281,7 @@ fn a_pong_is_ignored() {
 
 #[test]
 fn unknown_types_are_bad_requests() {
-    for kind in ["start", "connection_ack", "next", "error", ""] {
+    for kind in ["start", "stop", "connection_terminate", "connection_ack", "next", "error", ""] {
         check_connected(&format!(
             r#"client > {{"type":"{kind}","id":"1","payload":{{}}}}
             close 4400 Invalid message type"#
@@ -426,11 +344,11 @@ fn wrong_types_are_bad_requests_that_say_what_was_expected() {
 fn deep_nesting_needs_no_stack() {
     let deep = "[".repeat(200_000);
     assert!(matches!(
-        Session::new().receive(&format!(r#"{{"type":"ping","x":{deep}"#), |_| false),
+        session().receive(&format!(r#"{{"type":"ping","x":{deep}"#), |_| false),
         Reaction::Close(_)
     ));
     let closed = format!(r#"{{"type":"ping","payload":{{"x":{deep}{}}}}}"#, "]".repeat(200_000));
-    assert!(matches!(Session::new().receive(&closed, |_| false), Reaction::Pong { payload: Some(_) }));
+    assert!(matches!(session().receive(&closed, |_| false), Reaction::Pong { payload: Some(_) }));
 }
 
 #[test]
@@ -487,7 +405,7 @@ fn noise_never_panics() {
     ];
     for seed in 0..5_000 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut session = Session::new();
+        let mut session = session();
         for _ in 0..random.usize(1..4) {
             let text: String =
                 (0..random.usize(0..14)).map(|_| PIECES[random.usize(..PIECES.len())]).collect();

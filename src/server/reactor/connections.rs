@@ -3,7 +3,7 @@
 use super::{outbox::Queue, subscriptions::SubscriptionKey};
 use crate::{
     net::{timer::TimerKey, websocket::Decoder},
-    protocol::graphql_transport_ws::Session,
+    protocol::{Dialect, Session},
     server::client::Client,
 };
 use mio::net::TcpStream;
@@ -75,7 +75,13 @@ impl Connections {
         ConnectionKey(u32::try_from(self.slots.vacant_key()).expect("fewer than 2^32 connections"))
     }
 
-    pub(super) fn insert(&mut self, socket: TcpStream, client: Arc<Client>, now: Instant) -> ConnectionKey {
+    pub(super) fn insert(
+        &mut self,
+        socket: TcpStream,
+        client: Arc<Client>,
+        dialect: Dialect,
+        now: Instant,
+    ) -> ConnectionKey {
         self.generation = self.generation.wrapping_add(1);
         let key = self.next_key();
         self.slots.insert(Connection {
@@ -83,7 +89,7 @@ impl Connections {
             client,
             generation: self.generation,
             phase: Phase::Open,
-            session: Session::default(),
+            session: Session::new(dialect),
             decoder: Decoder::default(),
             remainder: Vec::new(),
             queue: Queue::default(),
@@ -139,5 +145,17 @@ impl Index<ConnectionKey> for Connections {
 impl IndexMut<ConnectionKey> for Connections {
     fn index_mut(&mut self, key: ConnectionKey) -> &mut Connection {
         &mut self.slots[key.0 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There may be a hundred thousand of them, most of them idle. (In debug builds, mio's sockets are twelve
+    /// bytes larger.)
+    #[test]
+    fn a_connection_stays_small() {
+        assert!(size_of::<Connection>() <= 152, "{} bytes", size_of::<Connection>());
     }
 }

@@ -40,7 +40,7 @@ impl Reactor {
             EndReason::Errors(errors) => {
                 let mut payload = Vec::new();
                 graphql::write_errors(&errors, &mut payload);
-                self.begin(group, FrameKind::Error, payload.into());
+                self.begin(group, FrameKind::Failure, payload.into());
             }
         }
     }

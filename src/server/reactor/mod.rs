@@ -12,6 +12,7 @@ mod audience;
 mod connections;
 mod delivering;
 mod draining;
+mod keep_alive;
 mod operations;
 mod outbox;
 mod reading;
@@ -35,6 +36,7 @@ use super::{
 use crate::{
     hub::Input,
     net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
+    protocol::{Close, Dialect},
     resolve::{ErrorPropagation, Executor, Pool, Work},
     sources::subgraph::SubgraphClient,
 };
@@ -43,6 +45,7 @@ use bytes::Bytes;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
 use draining::Drain;
+use keep_alive::KeepAlives;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
@@ -73,6 +76,8 @@ pub struct Options {
     pub connection_init_timeout: Duration,
     /// Silence after which a client is pinged; two unanswered pings end the connection. Zero: never.
     pub ping_interval: Duration,
+    /// Time between the keep-alive messages of the legacy dialect. Zero: none.
+    pub legacy_keep_alive_interval: Duration,
     /// How long a closing connection may take to write what is left.
     pub write_timeout: Duration,
     /// Answer a client's `complete` with `complete`.
@@ -89,6 +94,7 @@ impl Default for Options {
             outbound_total_bytes_max: 512 * 1024 * 1024,
             connection_init_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(20),
+            legacy_keep_alive_interval: Duration::from_secs(20),
             write_timeout: Duration::from_secs(10),
             echo_complete: false,
         }
@@ -167,6 +173,7 @@ struct Reactor {
     executing: HashMap<u64, Abandon>,
     outbox: Outbox,
     wheel: TimerWheel,
+    keep_alives: KeepAlives,
 
     /// Connections with input, in the order in which they get their turn.
     readable: VecDeque<ConnectionKey>,
@@ -233,6 +240,7 @@ impl Reactor {
             executing: HashMap::new(),
             outbox: Outbox::new(outbox_limits),
             wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
+            keep_alives: KeepAlives::default(),
             readable: VecDeque::new(),
             dirty: VecDeque::new(),
             dead: Vec::new(),
@@ -262,6 +270,7 @@ impl Reactor {
             // Before anything sets a deadline: the wheel's horizon counts from here.
             self.fire_timers();
             self.upstreams.fire_timers(self.now);
+            self.keep_alive();
             self.hand_over_waiting();
             self.upstreams.hand_over_waiting();
             self.walk_on();
@@ -301,9 +310,10 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         let timers = [self.wheel.next_wake(self.now), self.upstreams.next_wake(self.now)];
+        let keep_alive = self.keep_alives.next_wake(self.now);
         let is_paused = self.is_paused() || self.upstreams.is_paused();
         let pause = (is_paused || self.drain.is_some()).then_some(PAUSE);
-        timers.into_iter().flatten().chain(pause).min()
+        timers.into_iter().chain([keep_alive, pause]).flatten().min()
     }
 
     /// Sockets are not read while what they ask for has nowhere to go.
@@ -358,9 +368,7 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, speaks_our_protocol, client } => {
-                self.adopt(socket, read, speaks_our_protocol, client)
-            }
+            ReactorMail::Adopt { socket, read, dialect, client } => self.adopt(socket, read, dialect, client),
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
             ReactorMail::Joined { token, group } => self.joined(token, group),
@@ -380,7 +388,7 @@ impl Reactor {
         &mut self,
         socket: std::net::TcpStream,
         read: Bytes,
-        speaks_our_protocol: bool,
+        dialect: Option<Dialect>,
         client: Arc<Client>,
     ) {
         let mut socket = mio::net::TcpStream::from_std(socket);
@@ -392,7 +400,9 @@ impl Reactor {
             return;
         }
         let is_full = self.connections.len() >= self.options.connections_max;
-        let key = self.connections.insert(socket, client, self.now);
+        // One that has none is closed before it can say anything.
+        let spoken = dialect.unwrap_or(Dialect::GraphqlTransportWs);
+        let key = self.connections.insert(socket, client, spoken, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {
@@ -400,8 +410,8 @@ impl Reactor {
         } else if is_full {
             self.stats.connections_refused.increment();
             self.close(key, writing::too_many_connections());
-        } else if !speaks_our_protocol {
-            self.close(key, writing::Closing::of(crate::protocol::Close::subprotocol_not_acceptable()));
+        } else if dialect.is_none() {
+            self.close(key, writing::Closing::of(Close::subprotocol_not_acceptable()));
         } else {
             self.take_bytes(key, &mut read.to_vec());
         }

@@ -10,7 +10,7 @@ use crate::{
     graphql::{self, Error, Request},
     hub::{GroupId, Input, Member, Sink},
     plan::{BoundOperation, OperationKind},
-    protocol::graphql_transport_ws::{Operation, write_complete, write_error},
+    protocol::Operation,
     resolve::{Executed, Work},
     server::{
         abandon::tied,
@@ -53,9 +53,10 @@ impl Reactor {
             self.leave_group(subscription);
             self.forget(subscription);
         }
-        if self.options.echo_complete {
+        let dialect = self.connections[key].session.dialect();
+        if dialect.confirms_stop() || self.options.echo_complete {
             let mut frame = Vec::new();
-            write_framed(&mut frame, |out| write_complete(id, out));
+            write_framed(&mut frame, |out| dialect.write_complete(id, out));
             self.push_raw(key, frame.into());
         }
     }
@@ -183,7 +184,8 @@ impl Reactor {
     fn refuse(&mut self, key: ConnectionKey, id: &str, errors: &[Error]) {
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
         graphql::write_errors(errors, &mut payload);
-        write_framed(&mut frame, |out| write_error(id, &payload, out));
+        let dialect = self.connections[key].session.dialect();
+        write_framed(&mut frame, |out| dialect.write_error(id, &payload, out));
         self.push_raw(key, frame.into());
     }
 

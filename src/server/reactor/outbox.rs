@@ -1,7 +1,8 @@
 //! What waits to be written: one queue per connection, made of references to shared frames.
 //!
-//! A frame that goes to a thousand subscriptions is kept once; each queue holds 32 bytes for it, in one
-//! table for all connections. A queue's messages are written in as few `send`s as they fit, and bytes are
+//! A frame that goes to a thousand subscriptions is kept once, as its payload; each queue holds 32 bytes for
+//! it, in one table for all connections, and what stands around the payload is put there when it is written,
+//! in the dialect of the connection ([`Reader`]). A queue's messages are written in as few `send`s as they fit, and bytes are
 //! copied for a connection only when the kernel took part of a frame ([`Cut`]).
 //!
 //! Bounds apply to connections that refused bytes (`EAGAIN`), not to frames that merely wait for their
@@ -10,7 +11,7 @@
 //! [`Outbox::is_within_bounds`] after every push and every refusal.
 
 use super::subscriptions::{SubscriptionKey, Subscriptions};
-use crate::{net::websocket, protocol::graphql_transport_ws as wire};
+use crate::{net::websocket, protocol::Dialect};
 use bytes::Bytes;
 use slab::Slab;
 
@@ -32,8 +33,10 @@ pub(super) struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FrameKind {
     Next,
-    /// Terminal: the payload is a list of errors.
+    /// Terminal, of an operation that was not begun: the payload is a list of errors.
     Error,
+    /// Terminal, of an operation that had begun: the payload is a list of errors.
+    Failure,
     /// Terminal, without a payload.
     Complete,
 }
@@ -102,9 +105,16 @@ pub(super) enum Flushed {
     Broken,
 }
 
+/// Whom a queue is written to.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) subscriptions: &'a Subscriptions,
+    pub(super) dialect: Dialect,
+}
+
 /// A step of writing that concerns the caller.
 pub(super) struct Written<'a> {
-    /// Messages (`next`, `error`, `complete`) that went to the kernel or will be finished from [`Cut`].
+    /// Messages about operations (`next`, `error`, `complete`, and `data`) that went to the kernel or will be finished from [`Cut`].
     pub(super) messages: u64,
     /// Subscriptions whose last message was written: theirs to remove.
     pub(super) ended: &'a mut Vec<SubscriptionKey>,
@@ -202,7 +212,7 @@ impl Outbox {
     pub(super) fn flush(
         &mut self,
         queue: &mut Queue,
-        subscriptions: &Subscriptions,
+        reader: Reader<'_>,
         written: &mut Written<'_>,
         mut send: impl FnMut(&[u8]) -> std::io::Result<usize>,
     ) -> Flushed {
@@ -212,7 +222,7 @@ impl Outbox {
             }
             let sent = match queue.cut {
                 Some(_) => self.send_cut(queue, written, &mut send),
-                None => self.send_front(queue, subscriptions, written, &mut send),
+                None => self.send_front(queue, reader, written, &mut send),
             };
             match sent {
                 Sent::All => {}
@@ -244,17 +254,17 @@ impl Outbox {
     fn send_front(
         &mut self,
         queue: &mut Queue,
-        subscriptions: &Subscriptions,
+        reader: Reader<'_>,
         written: &mut Written<'_>,
         send: &mut impl FnMut(&[u8]) -> std::io::Result<usize>,
     ) -> Sent {
-        self.gather(queue, subscriptions);
+        self.gather(queue, reader);
         let mut count = 0;
         if !self.gathered.is_empty() {
             let Some(took) = attempt(send, &self.gathered, written) else { return Sent::Broken };
             count = took;
         }
-        self.drop_sent(queue, subscriptions, count, written);
+        self.drop_sent(queue, reader, count, written);
         if count < self.gathered.len() { Sent::Part } else { Sent::All }
     }
 
@@ -278,7 +288,7 @@ impl Outbox {
     }
 
     /// Renders the front of the queue into `gathered`, noting where each entry ends.
-    fn gather(&mut self, queue: &Queue, subscriptions: &Subscriptions) {
+    fn gather(&mut self, queue: &Queue, reader: Reader<'_>) {
         self.gathered.clear();
         self.ends.clear();
         let mut at = queue.head;
@@ -287,9 +297,9 @@ impl Outbox {
             match &entry.item {
                 Item::Raw(bytes) => self.gathered.extend_from_slice(bytes),
                 Item::Message { subscription, frame } => {
-                    if let Some(key) = subscriptions.resolve(*subscription) {
+                    if let Some(key) = reader.subscriptions.resolve(*subscription) {
                         let frame = &self.frames[frame.0 as usize];
-                        frame.render(&subscriptions[key].id, &mut self.gathered);
+                        frame.render(reader.dialect, &reader.subscriptions[key].id, &mut self.gathered);
                     }
                 }
             }
@@ -302,13 +312,7 @@ impl Outbox {
     }
 
     /// Takes out the gathered entries of which `count` bytes were sent; what is left of one becomes the cut.
-    fn drop_sent(
-        &mut self,
-        queue: &mut Queue,
-        subscriptions: &Subscriptions,
-        count: usize,
-        written: &mut Written<'_>,
-    ) {
+    fn drop_sent(&mut self, queue: &mut Queue, reader: Reader<'_>, count: usize, written: &mut Written<'_>) {
         let mut start = 0;
         for index in 0..self.ends.len() {
             let end = self.ends[index];
@@ -321,7 +325,7 @@ impl Outbox {
                 self.refused_bytes += bytes.len();
                 queue.cut = Some(Box::new(Cut { bytes, at: 0 }));
             }
-            self.pop_written(queue, subscriptions, written, end > start);
+            self.pop_written(queue, reader, written, end > start);
             start = end;
             if end > count {
                 break;
@@ -333,15 +337,15 @@ impl Outbox {
     fn pop_written(
         &mut self,
         queue: &mut Queue,
-        subscriptions: &Subscriptions,
+        reader: Reader<'_>,
         written: &mut Written<'_>,
         had_bytes: bool,
     ) {
         let Some(popped) = self.pop(queue) else { return };
         if let (Some((subscription, kind)), true) = (popped, had_bytes) {
-            written.messages += 1;
+            written.messages += kind.messages(reader.dialect);
             if kind != FrameKind::Next {
-                written.ended.extend(subscriptions.resolve(subscription));
+                written.ended.extend(reader.subscriptions.resolve(subscription));
             }
         }
     }
@@ -417,16 +421,29 @@ fn cost(item: &Item) -> usize {
     }
 }
 
+impl FrameKind {
+    /// How many messages it takes to say this.
+    fn messages(self, dialect: Dialect) -> u64 {
+        if self == Self::Failure && !dialect.failure_is_terminal() { 2 } else { 1 }
+    }
+}
+
 impl Frame {
-    /// Appends the whole WebSocket frame that says this to the subscription `id`.
-    fn render(&self, id: &str, out: &mut Vec<u8>) {
+    /// Appends the whole WebSocket frames that say this to the subscription `id`.
+    fn render(&self, dialect: Dialect, id: &str, out: &mut Vec<u8>) {
         match self.kind {
             FrameKind::Next => {
-                websocket::write_text_header(wire::next_len(id.len(), self.payload.len()), out);
-                wire::write_next(id, &self.payload, out);
+                websocket::write_text_header(dialect.result_len(id.len(), self.payload.len()), out);
+                dialect.write_result(id, &self.payload, out);
             }
-            FrameKind::Error => write_framed(out, |out| wire::write_error(id, &self.payload, out)),
-            FrameKind::Complete => write_framed(out, |out| wire::write_complete(id, out)),
+            FrameKind::Error => write_framed(out, |out| dialect.write_error(id, &self.payload, out)),
+            FrameKind::Failure => {
+                write_framed(out, |out| dialect.write_failure(id, &self.payload, out));
+                if !dialect.failure_is_terminal() {
+                    write_framed(out, |out| dialect.write_complete(id, out));
+                }
+            }
+            FrameKind::Complete => write_framed(out, |out| dialect.write_complete(id, out)),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     net::websocket::{self, Decoded, Incoming},
-    protocol::graphql_transport_ws::{Reaction, write_ack, write_pong},
+    protocol::{Reaction, graphql_transport_ws::write_pong, graphql_ws::write_connection_error},
     server::clock::Slice,
 };
 use bytes::Bytes;
@@ -149,19 +149,25 @@ impl Reactor {
                 {
                     connection.client = Arc::new(connection.client.with_init_payload(payload));
                 }
-                self.push_raw(key, message(|out| write_ack(None, out)));
+                let dialect = connection.session.dialect();
+                self.push_raw(key, message(|out| dialect.write_ack(None, out)));
                 self.expect_life(key);
+                self.begin_keep_alive(key);
             }
             Reaction::Subscribe { id, operation } => self.subscribe(key, id.as_str(), operation),
             Reaction::Unsubscribe { id } => self.unsubscribe(key, id.as_str()),
             Reaction::Pong { payload } => self.push_raw(key, message(|out| write_pong(payload, out))),
+            Reaction::Refuse(close) => {
+                self.push_raw(key, message(|out| write_connection_error(&close.reason, out)));
+                self.close(key, Closing::of(close));
+            }
             Reaction::Close(close) => self.close(key, Closing::of(close)),
         }
     }
 }
 
 /// A message of the connection itself as a frame.
-fn message(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+pub(super) fn message(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     let mut frame = Vec::new();
     writing::write_framed(&mut frame, write);
     frame.into()

@@ -4,7 +4,7 @@ pub(super) use super::outbox::write_framed;
 use super::{
     PHASE, Reactor,
     connections::{ConnectionKey, Phase},
-    outbox::{Flushed, Written},
+    outbox::{Flushed, Reader, Written},
 };
 use crate::{
     net::websocket::{self, CloseCode, Violation},
@@ -122,10 +122,10 @@ impl Reactor {
         }
         let had_refused = connection.queue.refused;
         let mut written = Written { messages: 0, ended: &mut self.ended, bytes: 0, sends: 0 };
+        let reader = Reader { subscriptions: &self.subscriptions, dialect: connection.session.dialect() };
         let socket = &mut connection.socket;
-        let flushed = self
-            .outbox
-            .flush(&mut connection.queue, &self.subscriptions, &mut written, |bytes| socket.write(bytes));
+        let flushed =
+            self.outbox.flush(&mut connection.queue, reader, &mut written, |bytes| socket.write(bytes));
         self.stats.messages_sent.add(written.messages);
         self.stats.bytes_sent.add(written.bytes);
         self.stats.sends.add(written.sends);

@@ -7,19 +7,37 @@ use std::{
 
 const UNBOUNDED: Limits = Limits { queue_bytes_max: usize::MAX, total_bytes_max: usize::MAX };
 const CONNECTION: ConnectionKey = ConnectionKey(0);
+const DIALECTS: [Dialect; 2] = [Dialect::GraphqlTransportWs, Dialect::GraphqlWs];
+
+/// A frame as a client of `graphql-transport-ws` gets it.
+fn rendered(kind: FrameKind, id: &str, payload: &[u8]) -> Vec<u8> {
+    rendered_in(Dialect::GraphqlTransportWs, kind, id, payload)
+}
 
 /// A frame as a client gets it.
-fn rendered(kind: FrameKind, id: &str, payload: &[u8]) -> Vec<u8> {
-    let mut message = Vec::new();
-    match kind {
-        FrameKind::Next => wire::write_next(id, payload, &mut message),
-        FrameKind::Error => wire::write_error(id, payload, &mut message),
-        FrameKind::Complete => wire::write_complete(id, &mut message),
-    }
-    let mut frame = Vec::new();
-    websocket::write_text_header(message.len(), &mut frame);
-    frame.append(&mut message);
-    frame
+fn rendered_in(dialect: Dialect, kind: FrameKind, id: &str, payload: &[u8]) -> Vec<u8> {
+    let payload = std::str::from_utf8(payload).expect("UTF-8");
+    let about = |what: &str| format!(r#"{{"id":"{id}","type":"{what}}}"#);
+    let complete = about(r#"complete""#);
+    let messages = match (kind, dialect) {
+        (FrameKind::Complete, _) => vec![complete],
+        (FrameKind::Next, Dialect::GraphqlTransportWs) => {
+            vec![about(&format!(r#"next","payload":{payload}"#))]
+        }
+        (FrameKind::Next, Dialect::GraphqlWs) => vec![about(&format!(r#"data","payload":{payload}"#))],
+        (FrameKind::Error | FrameKind::Failure, Dialect::GraphqlTransportWs) => {
+            vec![about(&format!(r#"error","payload":{payload}"#))]
+        }
+        (FrameKind::Error, Dialect::GraphqlWs) => {
+            vec![about(&format!(r#"error","payload":{{"errors":{payload}}}"#))]
+        }
+        (FrameKind::Failure, Dialect::GraphqlWs) => {
+            vec![about(&format!(r#"data","payload":{{"errors":{payload},"data":null}}"#)), complete]
+        }
+    };
+    let mut frames = Vec::new();
+    messages.iter().for_each(|it| websocket::write_text(it, &mut frames));
+    frames
 }
 
 /// An outbox with the subscriptions it writes to, and a socket that takes what it is told to.
@@ -29,6 +47,8 @@ struct Bench {
     sent: Vec<u8>,
     ended: Vec<SubscriptionKey>,
     messages: u64,
+    /// Of the client at the other end of the socket.
+    dialect: Dialect,
 }
 
 impl Bench {
@@ -39,6 +59,7 @@ impl Bench {
             sent: Vec::new(),
             ended: Vec::new(),
             messages: 0,
+            dialect: Dialect::GraphqlTransportWs,
         }
     }
 
@@ -63,7 +84,8 @@ impl Bench {
         let sent = &mut self.sent;
         let mut written = Written { messages: 0, ended: &mut self.ended, bytes: 0, sends: 0 };
         let before = sent.len();
-        let flushed = self.outbox.flush(queue, &self.subscriptions, &mut written, |bytes| {
+        let reader = Reader { subscriptions: &self.subscriptions, dialect: self.dialect };
+        let flushed = self.outbox.flush(queue, reader, &mut written, |bytes| {
             let count = bytes.len().min(room);
             if count == 0 {
                 return Err(Error::from(ErrorKind::WouldBlock));
@@ -88,19 +110,28 @@ impl Bench {
 
 #[test]
 fn a_frame_may_be_cut_at_every_byte() {
+    for dialect in DIALECTS {
+        for end in [FrameKind::Error, FrameKind::Failure] {
+            cut_at_every_byte(dialect, end);
+        }
+    }
+}
+
+fn cut_at_every_byte(dialect: Dialect, end: FrameKind) {
     let frames = [
-        rendered(FrameKind::Next, "a", b"{\"data\":1}"),
-        rendered(FrameKind::Error, "bb", b"[{}]"),
-        rendered(FrameKind::Complete, "a", b""),
+        rendered_in(dialect, FrameKind::Next, "a", b"{\"data\":1}"),
+        rendered_in(dialect, end, "bb", b"[{}]"),
+        rendered_in(dialect, FrameKind::Complete, "a", b""),
     ];
     let whole = frames.concat();
+    let messages = if (dialect, end) == (Dialect::GraphqlWs, FrameKind::Failure) { 4 } else { 3 };
     for first in 0..=whole.len() {
         for second in 0..=whole.len() - first {
-            let mut bench = Bench::new(UNBOUNDED);
+            let mut bench = Bench { dialect, ..Bench::new(UNBOUNDED) };
             let mut queue = Queue::default();
             let (a, b) = (bench.subscribe("a"), bench.subscribe("bb"));
             bench.tell(&mut queue, a, FrameKind::Next, b"{\"data\":1}");
-            bench.tell(&mut queue, b, FrameKind::Error, b"[{}]");
+            bench.tell(&mut queue, b, end, b"[{}]");
             bench.tell(&mut queue, a, FrameKind::Complete, b"");
             bench.flush(&mut queue, first);
             bench.flush(&mut queue, second);
@@ -108,10 +139,31 @@ fn a_frame_may_be_cut_at_every_byte() {
             assert_eq!(bench.flush(&mut queue, usize::MAX), Flushed::Empty);
             assert_eq!(bench.sent, whole, "cut at {first} and after {second} more");
             let ended: Vec<_> = bench.ended.iter().map(|it| bench.subscriptions.token(*it)).collect();
-            assert_eq!((ended, bench.messages), (vec![b, a], 3));
+            assert_eq!((ended, bench.messages), (vec![b, a], messages));
             bench.assert_empty(&queue);
         }
     }
+}
+
+#[test]
+fn members_of_one_frame_get_it_in_their_dialects() {
+    let mut bench = Bench::new(UNBOUNDED);
+    let frame = bench.outbox.share(FrameKind::Next, Bytes::from_static(b"{\"data\":1}"));
+    let mut queues = DIALECTS.map(|dialect| (dialect, Queue::default()));
+    for (_, queue) in &mut queues {
+        let token = bench.subscribe("a");
+        bench.outbox.push(queue, token, frame);
+    }
+    bench.outbox.release(frame);
+    assert_eq!(bench.outbox.frames.len(), 1, "kept once");
+    for (dialect, queue) in &mut queues {
+        bench.dialect = *dialect;
+        assert_eq!(bench.flush(queue, usize::MAX), Flushed::Empty);
+        let expected = rendered_in(*dialect, FrameKind::Next, "a", b"{\"data\":1}");
+        assert_eq!(std::mem::take(&mut bench.sent), expected);
+        bench.assert_empty_queue(queue);
+    }
+    assert!(bench.outbox.frames.is_empty());
 }
 
 #[test]
@@ -245,7 +297,8 @@ impl Expected {
     }
 }
 
-/// Pushes, partial writes, refusals and leavers at random, against plain lists of frames.
+/// Pushes, partial writes, refusals and leavers at random, against plain lists of frames. The queues belong
+/// to clients of different dialects.
 #[test]
 fn random_lives_agree_with_lists_of_frames() {
     for seed in 0..300 {
@@ -306,18 +359,21 @@ impl Life {
 
     /// One frame for some of the live subscriptions, and now and then a raw one.
     fn push(&mut self) {
-        let kind = match self.random.u8(0..8) {
+        let kind = match self.random.u8(0..12) {
             0 => FrameKind::Error,
-            1 => FrameKind::Complete,
+            1 => FrameKind::Failure,
+            2 => FrameKind::Complete,
             _ => FrameKind::Next,
         };
         let payload = vec![b'p'; if kind == FrameKind::Complete { 0 } else { self.random.usize(1..200) }];
         let frame = self.bench.outbox.share(kind, payload.clone().into());
         for (token, queue, id) in &self.live {
             if self.random.bool() {
+                let dialect = DIALECTS[*queue % 2];
                 let (queue, expected) = &mut self.queues[*queue];
                 self.bench.outbox.push(queue, *token, frame);
-                expected.frames.push_back((Some(*token), kind, rendered(kind, id, &payload)));
+                let bytes = rendered_in(dialect, kind, id, &payload);
+                expected.frames.push_back((Some(*token), kind, bytes));
             }
         }
         self.bench.outbox.release(frame);
@@ -327,6 +383,7 @@ impl Life {
     }
 
     fn flush(&mut self, at: usize, room: usize) -> Flushed {
+        self.bench.dialect = DIALECTS[at % 2];
         let flushed = self.bench.flush(&mut self.queues[at].0, room);
         let sent = std::mem::take(&mut self.bench.sent);
         let mut ended = self.queues[at].1.take(&sent, self.seed);

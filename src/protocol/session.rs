@@ -1,12 +1,17 @@
-//! The order in which messages may come, and what each one asks of the caller.
+//! The order in which messages may come, and what each one asks of the caller: the same in all dialects,
+//! whatever their words.
 
-use super::incoming::{Message, Operation, OperationId};
-use crate::protocol::{Close, CloseCode};
+use super::{
+    Close, CloseCode, Dialect,
+    incoming::{Message, Operation, OperationId},
+};
 use std::borrow::Cow;
 
-/// Where one connection stands.
-#[derive(Debug, Default)]
+/// Where one connection stands. It judges one message at a time and keeps two bytes between them. Which
+/// operations are live is known to the caller alone, who stores their ids; the session asks.
+#[derive(Debug)]
 pub struct Session {
+    dialect: Dialect,
     phase: Phase,
 }
 
@@ -23,8 +28,11 @@ enum Phase {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reaction<'m> {
     Nothing,
-    /// Decide whether this client may connect, now or later, then call [`Session::acknowledge`] or
-    /// [`Session::refuse`]. `payload` is the JSON object that came with `connection_init`, as written.
+    /// Decide whether this client may connect, then call [`Session::acknowledge`] or [`Session::refuse`].
+    /// `payload` is the JSON object that came with `connection_init`, as written.
+    ///
+    /// Clients of `graphql-ws` do not wait for the answer: the npm client sends `start` right behind. While
+    /// the caller decides, none of its messages should be handed in.
     Initialise {
         payload: Option<&'m str>,
     },
@@ -33,7 +41,8 @@ pub enum Reaction<'m> {
         id: OperationId<'m>,
         operation: Operation<'m>,
     },
-    /// Stop a live operation; its id is free again. The client expects no answer.
+    /// Stop a live operation; its id is free again. Whether the client expects an answer is
+    /// [`Dialect::confirms_stop`]'s to say.
     Unsubscribe {
         id: OperationId<'m>,
     },
@@ -41,19 +50,25 @@ pub enum Reaction<'m> {
     Pong {
         payload: Option<&'m str>,
     },
+    /// As [`Reaction::Close`], but first tell the client with [`super::graphql_ws::write_connection_error`].
+    Refuse(Close),
     /// Close the connection and ignore what the client still sends.
     Close(Close),
 }
 
 impl Session {
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, phase: Phase::default() }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Judges one text message. `is_live` is asked at most once, with an id as
     /// [`OperationId::as_str`] spells it.
     pub fn receive<'m>(&mut self, text: &'m str, is_live: impl FnOnce(&str) -> bool) -> Reaction<'m> {
-        match Message::parse(text) {
+        match self.dialect.read(text) {
             Ok(message) => self.react(message, is_live),
             Err(reason) => Reaction::Close(Close { code: CloseCode::BadRequest, reason }),
         }
@@ -64,13 +79,14 @@ impl Session {
         self.phase == Phase::Acknowledged
     }
 
-    /// The client may connect: operations are allowed once [`super::write_ack`] is on its way.
+    /// The client may connect: operations are allowed once [`Dialect::write_ack`] is on its way.
     pub fn acknowledge(&mut self) {
         debug_assert_eq!(self.phase, Phase::Deciding, "there is one answer to connection_init");
         self.phase = Phase::Acknowledged;
     }
 
-    /// The client may not connect, or no longer: what to close with.
+    /// The client may not connect, or no longer: what to close with. In `graphql-ws`,
+    /// [`super::graphql_ws::write_connection_error`] goes before it.
     pub fn refuse(&self) -> Close {
         Close::new(CloseCode::Forbidden, "Forbidden")
     }
@@ -85,12 +101,16 @@ impl Session {
     fn react<'m>(&mut self, message: Message<'m>, is_live: impl FnOnce(&str) -> bool) -> Reaction<'m> {
         match message {
             Message::ConnectionInit { payload } => self.initialise(payload),
+            Message::BadConnectionInit { reason } => {
+                Reaction::Refuse(Close { code: CloseCode::BadRequest, reason })
+            }
             Message::Ping { payload } => Reaction::Pong { payload },
             Message::Pong => Reaction::Nothing,
             Message::Subscribe { id, operation } => self.subscribe(id, operation, is_live),
-            Message::Complete { id } if is_live(id.as_str()) => Reaction::Unsubscribe { id },
+            Message::Stop { id } if is_live(id.as_str()) => Reaction::Unsubscribe { id },
             // The operation may have ended while this message was on its way.
-            Message::Complete { .. } => Reaction::Nothing,
+            Message::Stop { .. } => Reaction::Nothing,
+            Message::Terminate => Reaction::Close(Close::new(CloseCode::Normal, "Normal closure")),
         }
     }
 
