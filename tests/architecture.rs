@@ -52,6 +52,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("hyper", &["http", "sources", "admin"]),
         ("mio", &["net", "server"]),
         ("tungstenite", &["net", "http"]),
+        ("brotli", &["http"]),
         ("clap", &["cli"]),
         ("serde_saphyr", &["config"]),
         ("prometheus_client", &["admin"]),

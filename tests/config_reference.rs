@@ -69,6 +69,7 @@ fn the_reference_files_disabled_lines_are_right_too() {
             ),
             ("events.providers.nats[0].authentication", "`token` and `user_info` exclude each other"),
             ("events.providers.kafka[0].authentication", "`sasl_plain` and `sasl_scram` exclude each other"),
+            ("cors.allow_credentials", "credentials and the origin `*` exclude each other"),
         ],
         "{report}"
     );
@@ -151,7 +152,9 @@ fn write_key(key: &Key, depth: usize, off: bool, out: &mut String) {
         Shape::List(item) => {
             writeln!(out, "{mark}{indent}{}:", key.name).expect("string");
             match item.keys() {
-                [] => writeln!(out, "{mark}{indent}  - {}", value(key)).expect("string"),
+                [] => items(key).iter().for_each(|it| {
+                    writeln!(out, "{mark}{indent}  - {it}").expect("string");
+                }),
                 keys => {
                     let mut block = String::new();
                     keys.iter().for_each(|it| write_key(it, depth + 2, off_here, &mut block));
@@ -172,8 +175,18 @@ fn as_item(block: &str, depth: usize) -> String {
     block.replacen(first, &dashed, 1)
 }
 
+/// The items of a list, each as it stands in YAML: a `*` without quotes is an alias there.
+fn items(key: &Key) -> Vec<String> {
+    match key.fallback {
+        Fallback::Items(items) => items.iter().map(|it| it.replace('*', "\"*\"")).collect(),
+        _ => vec![value(key)],
+    }
+}
+
 fn value(key: &Key) -> String {
     match key.fallback {
+        Fallback::Text("") => "\"\"".to_owned(),
+        Fallback::Items(items) => items.join(", "),
         Fallback::Text(text) | Fallback::Required(text) | Fallback::Absent(text) => text.to_owned(),
         Fallback::Computed { value, .. } => value(&environment()),
         Fallback::Section => unreachable!("a scalar has a value"),
@@ -228,7 +241,9 @@ fn table<'k>(title: &str, about: &str, entries: impl Iterator<Item = &'k KeyEntr
 
 fn default_in_words(key: &Key) -> String {
     match (key.fallback, key.shape) {
+        (Fallback::Text(""), _) => "`\"\"`".to_owned(),
         (Fallback::Text(text), _) => format!("`{text}`"),
+        (Fallback::Items(items), _) => format!("`[{}]`", items.join(", ")),
         (Fallback::Computed { means, .. }, _) => means.to_owned(),
         (Fallback::Required(_), _) => "required".to_owned(),
         (Fallback::Absent(_), Shape::List(_)) => "`[]`".to_owned(),

@@ -19,7 +19,13 @@ use std::{
     time::Duration,
 };
 
-pub use super::format::{AfterGrace, LogLevel, ScramMechanism, Secret};
+pub use super::{
+    format::{AfterGrace, LogLevel, ScramMechanism, Secret},
+    front::{
+        AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, RouterTraffic, Security,
+        SubgraphCacheControl, TrafficShaping,
+    },
+};
 
 settings! {
     /// Everything that can be configured.
@@ -49,6 +55,18 @@ settings! {
         limits: Limits as Limits = Section;
         /// Bounds on HTTP traffic.
         traffic_shaping: TrafficShaping as TrafficShaping = Section;
+        /// Several operations in one HTTP request.
+        batching: Batching as Batching = Section;
+        /// Which pages of other origins may use the GraphQL endpoint from a browser.
+        cors: Cors as Cors = Section;
+        /// `Cache-Control` of answers.
+        cache_control_policy: CacheControlPolicy as CacheControlPolicy = Section;
+        /// Files in variables.
+        file_upload: FileUpload as FileUpload = Section;
+        /// Kinds of operations that are refused.
+        security: Security as Security = Section;
+        /// One line in the log for each operation that comes by HTTP.
+        access_logs: AccessLogs as AccessLogs = Section;
         /// Questions about the schema itself.
         introspection: Introspection as Introspection = Section;
         /// The listener for operators: health, metrics, profiles, state. Never make it public.
@@ -380,22 +398,6 @@ settings! {
         directives: usize as Limit = Is("200");
         /// How often one response name may come up in one selection set, fragments put in place.
         same_response_name: usize as Limit = Is("100");
-    }
-}
-
-settings! {
-    /// Bounds on HTTP traffic.
-    pub struct TrafficShaping {
-        /// Between clients and the router.
-        router: RouterTraffic as RouterTraffic = Section;
-    }
-}
-
-settings! {
-    /// Bounds on traffic between clients and the router.
-    pub struct RouterTraffic {
-        /// Largest body of an HTTP request.
-        max_request_body_size: usize as Size = Is("5MB");
     }
 }
 

@@ -1,6 +1,9 @@
 //! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
 
-use super::{body::Budget, cors::Cors, gateway::Gateway, listen, page, routes};
+use super::{
+    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, cors::Cors, gateway::Gateway,
+    listen, page, routes,
+};
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,8 +32,12 @@ pub struct Options {
     /// `host:port`; names are looked up once, at the start.
     pub listen_addr: String,
     pub graphql_path: String,
-    /// Bytes of a POST body; beyond, `413`.
+    /// Bytes of a POST body, unfolded; beyond, `413`.
     pub max_request_body_size: usize,
+    /// Takes compressed bodies; without it they get `415`.
+    pub decompression_enabled: bool,
+    /// Bytes from which on answers are compressed for clients that take it; `usize::MAX` for never.
+    pub compression_bytes_min: usize,
     /// Bytes of all bodies that are being read at one time; beyond, `503`.
     pub request_bodies_bytes_max: usize,
     /// Serves the page at `/`.
@@ -38,6 +45,12 @@ pub struct Options {
     pub websocket_enabled: bool,
     /// Rules for pages of other origins; without them browsers let such pages do next to nothing.
     pub cors: Option<Cors>,
+    /// Answers batches of requests; without it they get `400`.
+    pub batching: Option<Batching>,
+    /// Says `Cache-Control` for answers.
+    pub cache_policy: Option<CachePolicy>,
+    /// Logs a line per operation, with the target `access`.
+    pub access_log: bool,
     /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
     pub http_connections_max: usize,
     /// Bytes of a request's head; beyond, `431`. At least 8192.
@@ -56,10 +69,15 @@ impl Default for Options {
             listen_addr: "localhost:3002".into(),
             graphql_path: "/graphql".into(),
             max_request_body_size: 5_000_000,
+            decompression_enabled: true,
+            compression_bytes_min: 4096,
             request_bodies_bytes_max: 256 * 1024 * 1024,
             dev_mode: false,
             websocket_enabled: true,
             cors: Some(Cors::default()),
+            batching: None,
+            cache_policy: None,
+            access_log: true,
             http_connections_max: 10_000,
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),
@@ -108,6 +126,7 @@ pub(super) struct State {
     pub(super) counters: Arc<Counters>,
     pub(super) page: Option<Bytes>,
     pub(super) bodies: Budget,
+    pub(super) request_ids: RequestIds,
 }
 
 impl Front {
@@ -117,7 +136,8 @@ impl Front {
         let address = listener.local_addr()?;
         let page = options.dev_mode.then(|| page::render(&options.graphql_path));
         let bodies = Budget::new(options.request_bodies_bytes_max);
-        let state = State { options, gateway, counters: Arc::default(), page, bodies };
+        let (counters, request_ids) = (Arc::default(), RequestIds::default());
+        let state = State { options, gateway, counters, page, bodies, request_ids };
         Ok((Self { listener, state: Arc::new(state) }, address))
     }
 

@@ -1,5 +1,7 @@
 //! Drives the front over real sockets with a gateway of the tests' own.
 
+mod traffic;
+
 use super::*;
 use bytes::Bytes;
 use hyper::{HeaderMap, Response, http::request::Parts};
@@ -8,7 +10,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -27,18 +29,37 @@ struct Fake {
     adopted: Mutex<mpsc::Sender<Upgraded>>,
     release: Arc<tokio::sync::Notify>,
     entered: Arc<tokio::sync::Notify>,
+    /// Queries `busy_work` of the moment, and the most there were.
+    working: Arc<AtomicU64>,
+    working_max: Arc<AtomicU64>,
 }
 
 impl Gateway for Fake {
-    fn execute(&self, request: crate::graphql::Request, context: Context) -> BoxFuture<Answer> {
+    fn execute(&self, request: crate::graphql::Request, context: Context) -> BoxFuture<Outcome> {
         let (release, entered) = (Arc::clone(&self.release), Arc::clone(&self.entered));
+        let (working, working_max) = (Arc::clone(&self.working), Arc::clone(&self.working_max));
         Box::pin(async move {
             let is_get = context.method == Method::Get;
-            match request.query.split([' ', '{']).next() {
+            let answer = match request.query.split([' ', '{']).next() {
                 Some("mutation") if is_get => Answer::NeedsPost,
                 Some("subscription") => Answer::NeedsStreaming,
                 Some("invalid") => Answer::RequestError(Bytes::from_static(b"{\"errors\":[]}")),
                 Some("busy") => Answer::Unavailable,
+                Some("large") => Answer::Executed(traffic::large().into()),
+                Some("cached") => return traffic::cached(&request.query),
+                Some("notify") => {
+                    release.notify_one();
+                    Answer::Executed(Bytes::from_static(b"{\"data\":\"notified\"}"))
+                }
+                Some("work") => {
+                    let now = working.fetch_add(1, Ordering::Relaxed) + 1;
+                    working_max.fetch_max(now, Ordering::Relaxed);
+                    for _ in 0..10 {
+                        tokio::task::yield_now().await;
+                    }
+                    working.fetch_sub(1, Ordering::Relaxed);
+                    Answer::Executed(Bytes::from_static(b"{\"data\":\"worked\"}"))
+                }
                 Some("wait") => {
                     entered.notify_one();
                     release.notified().await;
@@ -48,7 +69,8 @@ impl Gateway for Fake {
                     let agent = header(&context.headers, "x-test");
                     Answer::Executed(format!("{}|{}|{agent}", request.query, text(&request.variables)).into())
                 }
-            }
+            };
+            Outcome::from(answer)
         })
     }
 
@@ -115,6 +137,8 @@ impl Running {
             adopted: Mutex::new(sender),
             release: Arc::default(),
             entered: Arc::default(),
+            working: Arc::default(),
+            working_max: Arc::default(),
         });
         let options = Options { listen_addr: "localhost:0".into(), ..options };
         let (front, address) = Front::bind(options, Arc::clone(&fake) as Arc<dyn Gateway>).expect("bound");
@@ -219,7 +243,7 @@ fn statuses_follow_method_media_type_and_outcome() {
         (&format!("{JSON}{NEWER}"), query("invalid"), 400, ""),
         (&format!("{JSON}{NEWER}"), query("{a}"), 200, ""),
         (JSON, "{".into(), 400, "BAD_REQUEST"),
-        (&format!("{JSON}{NEWER}"), "[]".into(), 400, "BAD_REQUEST"),
+        (&format!("{JSON}{NEWER}"), "[]".into(), 400, "BATCHING_NOT_ENABLED"),
         (JSON, deep, 400, "BAD_REQUEST"),
         (JSON, String::new(), 400, "BAD_REQUEST"),
         (JSON, query("busy"), 503, "SERVICE_UNAVAILABLE"),

@@ -8,7 +8,7 @@ use super::stats::EngineStats;
 use crate::{
     federation::{Document, Limits, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
-    plan::{BoundOperation, GroupSpec, Operation},
+    plan::{BoundOperation, GroupSpec, Operation, OperationKind},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -26,14 +26,24 @@ pub struct Options {
     pub plan_cache_size: usize,
     /// Whether `__schema` and `__type` are answered.
     pub introspection: bool,
+    pub mutations_blocked: bool,
+    pub subscriptions_blocked: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), plan_cache_size: 1024, introspection: true }
+        Self {
+            limits: Limits::default(),
+            plan_cache_size: 1024,
+            introspection: true,
+            mutations_blocked: false,
+            subscriptions_blocked: false,
+        }
     }
 }
 
+/// The code of an operation of a kind that the router was told to refuse.
+const OPERATION_BLOCKED: &str = "OPERATION_BLOCKED";
 /// Variables beyond this are coerced on the prepare lane, not on the reactor.
 const VARIABLES_INLINE_MAX: usize = 4096;
 /// How long a failure is answered from the cache: long enough to blunt a flood of one bad operation.
@@ -181,8 +191,17 @@ impl Engine {
         }
     }
 
-    /// Refuses questions about the schema where they are switched off.
+    /// Refuses what is switched off: kinds of operations, and questions about the schema.
     fn allowed(&self, document: Document) -> Result<Document, Vec<Error>> {
+        let blocked = match document.kind() {
+            OperationKind::Query => None,
+            OperationKind::Mutation => self.options.mutations_blocked.then_some("mutation"),
+            OperationKind::Subscription => self.options.subscriptions_blocked.then_some("subscription"),
+        };
+        if let Some(kind) = blocked {
+            let message = format!("operation type '{kind}' is blocked");
+            return Err(vec![Error::new(message).with_code(OPERATION_BLOCKED)]);
+        }
         match document.introspection_refusal() {
             Some(refusal) if !self.options.introspection => Err(vec![refusal]),
             _ => Ok(document),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     graphql::{self, Request},
-    http::{Answer, BoxFuture, Context, Gateway, Method, Upgraded},
+    http::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded},
     net::websocket::{self, Refusal},
     plan::{BoundOperation, OperationKind},
     protocol::graphql_transport_ws::SUBPROTOCOL,
@@ -38,13 +38,17 @@ pub(super) struct Router {
 }
 
 impl Gateway for Router {
-    fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer> {
+    fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome> {
         let router = self.clone();
         Box::pin(async move {
             match router.prepare(request).await {
-                Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
-                Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)),
-                None => Answer::Unavailable,
+                Some(Ok(prepared)) => {
+                    let operation = Some(describe(&prepared));
+                    let answer = router.carry_out(prepared, context.method).await;
+                    Outcome { answer, operation, freshness: None }
+                }
+                Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),
+                None => Answer::Unavailable.into(),
             }
         })
     }
@@ -112,6 +116,20 @@ impl Router {
         });
         Answer::Executed(response.await.unwrap_or_else(|_| internal_error()))
     }
+}
+
+/// The operation for the access log.
+fn describe(prepared: &Prepared) -> Operation {
+    let operation = match prepared {
+        Prepared::Once(bound) => &bound.operation,
+        Prepared::Subscription(spec) => &spec.bound.operation,
+    };
+    let kind = match operation.kind {
+        OperationKind::Query => Kind::Query,
+        OperationKind::Mutation => Kind::Mutation,
+        OperationKind::Subscription => Kind::Subscription,
+    };
+    Operation { kind, name: operation.name.clone() }
 }
 
 fn is_mutation(bound: &BoundOperation) -> bool {
