@@ -153,6 +153,10 @@ impl Config {
             websocket_enabled: self.websocket.enabled,
             cors: self.cors.enabled.then(|| self.cors_options()),
             batching: self.batching.enabled.then_some(self.batching_options()),
+            file_upload: self.file_upload.enabled.then_some(http::FileUpload {
+                file_bytes_max: self.file_upload.max_file_size,
+                files_max: self.file_upload.max_files,
+            }),
             cache_policy: self.cache_control_policy.enabled.then(|| self.cache_policy()),
             access_log: self.access_logs.enabled,
             stop_timeout: self.grace_period,

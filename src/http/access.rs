@@ -26,14 +26,15 @@ impl RequestIds {
     /// The id a request came with, or a new one.
     pub(super) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         let given = headers.get(REQUEST_ID).filter(|it| is_usable(it.as_bytes()));
-        given.cloned().unwrap_or_else(|| self.make())
+        let make = || HeaderValue::from_str(&self.nonce()).ok();
+        given.cloned().or_else(make).unwrap_or_else(|| HeaderValue::from_static("none"))
     }
 
-    fn make(&self) -> HeaderValue {
+    /// A text of 32 letters and digits that was not there before.
+    pub(super) fn nonce(&self) -> String {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let half = |salt: u64| self.key.hash_one((count, salt));
-        let id = format!("{:016x}{:016x}", half(0), half(1));
-        HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+        format!("{:016x}{:016x}", half(0), half(1))
     }
 }
 

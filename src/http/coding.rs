@@ -3,16 +3,13 @@
 //! What a few bytes unfold to is bounded by the same limit as any body, and memory is used only for what
 //! has been unfolded so far. All of it happens in small steps: this is the io thread, which others wait for.
 
-use super::{
-    negotiation::{self, Coding},
-    routes::Reply,
-};
+use super::{negotiation::Coding, routes::Reply};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAlloc};
 use bytes::Bytes;
 use flate2::write::{GzEncoder, MultiGzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, StatusCode,
+    StatusCode,
     body::Body,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY},
 };
@@ -165,7 +162,7 @@ impl BrotliDecoder {
 }
 
 /// Compresses an answer's body where the client takes that and it is worth it.
-pub(super) async fn compress(reply: Reply, request: &HeaderMap, bytes_min: usize) -> Reply {
+pub(super) async fn compress(reply: Reply, coding: Option<Coding>, bytes_min: usize) -> Reply {
     if bytes_min == usize::MAX || !is_compressible(&reply) {
         return reply;
     }
@@ -173,7 +170,7 @@ pub(super) async fn compress(reply: Reply, request: &HeaderMap, bytes_min: usize
     // Caches must know, also when this one answer is too small.
     head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     let is_large = body.size_hint().lower() >= bytes_min as u64;
-    let Some(coding) = negotiation::response_coding(request).filter(|_| is_large) else {
+    let Some(coding) = coding.filter(|_| is_large) else {
         return Reply::from_parts(head, body);
     };
     let Ok(body) = body.collect().await.map(|it| it.to_bytes());

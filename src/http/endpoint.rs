@@ -12,21 +12,29 @@ use super::{
     negotiation::{self, Media},
     replies::{self, METHOD, refusal},
     routes::{Reply, method_not_allowed},
+    upload::{self, Begun, FileUpload, UploadError},
 };
 use crate::graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    future::{self, Either},
+    stream,
+};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
     header::{CACHE_CONTROL, HeaderValue},
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
 
 const NOT_ACCEPTABLE: &str =
     "This endpoint answers with application/graphql-response+json or application/json.";
 const UNSUPPORTED: &str = "The body must be JSON in UTF-8: send `Content-Type: application/json`.";
 const UNSUPPORTED_CODING: &str = "The body's coding is not known or not taken here.";
+const NO_FILES: &str = "Requests with files are turned off here.";
+const CROSS_SITE: &str = "A request with files needs a header that no foreign page can send, such as \
+                          `Apollo-Require-Preflight: true`.";
 const UNSUPPORTED_CODE: &str = "UNSUPPORTED_MEDIA_TYPE";
 
 /// Answers a request to the GraphQL path that does not ask for a WebSocket.
@@ -36,8 +44,11 @@ pub(super) async fn answer(state: &State, peer: SocketAddr, request: Request<Inc
     let log = AccessLog::begin(state.options.access_log, &headers);
     let answered = async {
         let (method, media) = negotiate(&head.method, &headers)?;
-        let call =
-            Call { state, media, log: &log, context: Context { method, headers: headers.clone(), peer } };
+        let context = Context { method, headers: headers.clone(), peer, uploads: None };
+        let call = Call { state, media, log: &log, context };
+        if let Some((boundary, files)) = call.files(method)? {
+            return call.with_files(body, boundary, files).await;
+        }
         let asked = match method {
             GraphqlMethod::Get => parse_query(head.uri.query()),
             GraphqlMethod::Post => call.parse_body(body).await?,
@@ -120,8 +131,55 @@ impl Call<'_> {
         Refused::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, self.media, message, UNSUPPORTED_CODE))
     }
 
+    /// The boundary and the bounds of a body with files; `None` for a body without.
+    fn files(&self, method: GraphqlMethod) -> Result<Option<(String, FileUpload)>, Refused> {
+        let boundary = upload::boundary(&self.context.headers).filter(|_| method == GraphqlMethod::Post);
+        match (boundary, self.state.options.file_upload) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(self.unsupported(NO_FILES)),
+            (Some(_), _) if !upload::is_vouched_for(&self.context.headers) => {
+                let status = StatusCode::BAD_REQUEST;
+                Err(Refused::new(refusal(status, self.media, CROSS_SITE, "CSRF_PREVENTION")))
+            }
+            (Some(boundary), Some(files)) => Ok(Some((boundary, files))),
+        }
+    }
+
+    /// Carries an operation out while its files arrive. Files that break off, or pass a limit, end it.
+    async fn with_files(
+        &self,
+        body: Incoming,
+        boundary: String,
+        files: FileUpload,
+    ) -> Result<Reply, Refused> {
+        let options = &self.state.options;
+        let (bytes_max, timeout) = (options.max_request_body_size, options.body_read_timeout);
+        let bounds = upload::Bounds { files, bytes_max, timeout };
+        let nonce = self.state.request_ids.nonce();
+        let begun = upload::begin(body, boundary, &nonce, bounds).await;
+        let Begun { request, uploads, pump } = begun.map_err(|it| self.broken(it))?;
+        let context = self.context.with_uploads(uploads);
+        let execute = self.state.gateway.execute(request, context);
+        let outcome = match future::select(execute, pin!(pump.run())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((Ok(()), execute)) => execute.await,
+            Either::Right((Err(error), _)) => return Err(self.broken(error)),
+        };
+        Ok(self.reply(outcome))
+    }
+
+    fn broken(&self, error: UploadError) -> Refused {
+        Refused::new(match error.explain() {
+            Err(error) => replies::of_body_error(self.state, error, self.media),
+            Ok((status, error)) => replies::closing(replies::of_error(status, self.media, error)),
+        })
+    }
+
     async fn one(&self, request: GraphqlRequest) -> Reply {
-        let outcome = self.execute(request).await;
+        self.reply(self.execute(request).await)
+    }
+
+    fn reply(&self, outcome: Outcome) -> Reply {
         let cache_control = self.cache_control(&outcome);
         let mut reply = replies::of_answer(outcome.answer, self.context.method, self.media);
         if let Some(value) = cache_control {

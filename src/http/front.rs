@@ -2,7 +2,7 @@
 
 use super::{
     access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, cors::Cors, gateway::Gateway,
-    listen, page, routes,
+    listen, page, routes, upload::FileUpload,
 };
 use bytes::Bytes;
 use hyper::{server::conn::http1, service::service_fn};
@@ -47,6 +47,8 @@ pub struct Options {
     pub cors: Option<Cors>,
     /// Answers batches of requests; without it they get `400`.
     pub batching: Option<Batching>,
+    /// Takes requests with files; without it they get `415`.
+    pub file_upload: Option<FileUpload>,
     /// Says `Cache-Control` for answers.
     pub cache_policy: Option<CachePolicy>,
     /// Logs a line per operation, with the target `access`.
@@ -76,6 +78,7 @@ impl Default for Options {
             websocket_enabled: true,
             cors: Some(Cors::default()),
             batching: None,
+            file_upload: None,
             cache_policy: None,
             access_log: true,
             http_connections_max: 10_000,

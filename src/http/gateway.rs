@@ -1,7 +1,7 @@
 //! What the front asks of the rest of the router.
 
 use super::caching::Freshness;
-use crate::graphql::Request;
+use crate::graphql::{Request, Uploads};
 use bytes::Bytes;
 use hyper::{HeaderMap, Response, http::request::Parts};
 use std::{
@@ -42,6 +42,8 @@ pub struct Context {
     pub method: Method,
     pub headers: Arc<HeaderMap>,
     pub peer: SocketAddr,
+    /// Files that the variables have tickets for.
+    pub uploads: Option<Arc<Uploads>>,
 }
 
 /// The HTTP method of a GraphQL request. A GET must not change anything.

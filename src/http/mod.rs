@@ -19,12 +19,15 @@ mod page;
 mod replies;
 mod routes;
 mod upgrade;
+mod upload;
 
 pub use batch::Batching;
 pub use caching::{CachePolicy, Freshness, strictest};
 pub use cors::Cors;
 pub use front::{Counters, Front, Options};
 pub use gateway::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded};
+
+pub use upload::FileUpload;
 
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,11 @@ pub(super) fn of_body_error(state: &State, error: BodyError, media: Media) -> Re
     if status == StatusCode::SERVICE_UNAVAILABLE {
         reply = unavailable(reply);
     }
-    // What is left of the body is not worth reading.
+    closing(reply)
+}
+
+/// The last answer on its connection: what is left of the body is not worth reading.
+pub(super) fn closing(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     reply
 }

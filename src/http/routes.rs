@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
 };
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,10 +15,9 @@ pub(super) type Reply = Response<Full<Bytes>>;
 
 /// Answers one request, compressed if that is wanted.
 pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
-    let accepted: HeaderMap =
-        request.headers().get_all(ACCEPT_ENCODING).iter().map(|it| (ACCEPT_ENCODING, it.clone())).collect();
+    let coding = negotiation::response_coding(request.headers());
     let reply = route(state, peer, request).await;
-    coding::compress(reply, &accepted, state.options.compression_bytes_min).await
+    coding::compress(reply, coding, state.options.compression_bytes_min).await
 }
 
 async fn route(state: &Arc<State>, peer: SocketAddr, mut request: Request<Incoming>) -> Reply {

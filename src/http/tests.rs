@@ -1,6 +1,7 @@
 //! Drives the front over real sockets with a gateway of the tests' own.
 
 mod traffic;
+mod uploads;
 
 use super::*;
 use bytes::Bytes;
@@ -46,6 +47,7 @@ impl Gateway for Fake {
                 Some("invalid") => Answer::RequestError(Bytes::from_static(b"{\"errors\":[]}")),
                 Some("busy") => Answer::Unavailable,
                 Some("large") => Answer::Executed(traffic::large().into()),
+                Some("upload") => uploads::receive(&request, &context, &entered).await,
                 Some("cached") => return traffic::cached(&request.query),
                 Some("notify") => {
                     release.notify_one();
