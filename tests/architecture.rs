@@ -9,6 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("graphql", &[]),
     ("plan", &["graphql"]),
     ("federation", &["graphql", "plan"]),
+    ("headers", &["plan"]),
     ("protocol", &["graphql"]),
     ("hub", &["graphql", "plan"]),
     ("resolve", &["graphql", "plan"]),
@@ -18,9 +19,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("admin", &[]),
     (
         "server",
-        &["graphql", "plan", "federation", "protocol", "hub", "resolve", "sources", "net", "http", "admin"],
+        &[
+            "graphql",
+            "plan",
+            "federation",
+            "headers",
+            "protocol",
+            "hub",
+            "resolve",
+            "sources",
+            "net",
+            "http",
+            "admin",
+        ],
     ),
-    ("config", &["plan", "federation", "hub", "resolve", "sources", "http", "admin", "server"]),
+    ("config", &["plan", "federation", "headers", "hub", "resolve", "sources", "http", "admin", "server"]),
     ("cli", &["config", "federation", "server"]),
 ];
 

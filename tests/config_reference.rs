@@ -69,6 +69,10 @@ fn the_reference_files_disabled_lines_are_right_too() {
             ),
             ("events.providers.nats[0].authentication", "`token` and `user_info` exclude each other"),
             ("events.providers.kafka[0].authentication", "`sasl_plain` and `sasl_scram` exclude each other"),
+            ("headers.all.request[0]", "`name` and `value` go with `op: set`"),
+            ("headers.all.response[0]", "`name` and `value` go with `op: set`"),
+            ("headers.groups[0].request[0]", "`name` and `value` go with `op: set`"),
+            ("headers.groups[0].response[0]", "`name` and `value` go with `op: set`"),
             ("cors.allow_credentials", "credentials and the origin `*` exclude each other"),
         ],
         "{report}"

@@ -136,7 +136,11 @@ fn operations_that_differ_in_names_only_share_their_canonical_text() {
     assert_ne!(plain.projection.shape, aliased.projection.shape);
     assert_eq!(plain.canonical, other.canonical, "the feed tells them apart");
     let key = |it: Operation| {
-        let bound = BoundOperation { operation: Arc::new(it), variables: Variables::new() };
+        let bound = BoundOperation {
+            operation: Arc::new(it),
+            variables: Variables::new(),
+            forwarded: Default::default(),
+        };
         GroupSpec::render(bound).expect("a destination").key
     };
     assert_ne!(
@@ -375,7 +379,7 @@ fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
         for (name, json) in given {
             variables.set((*name).into(), json.to_string().into());
         }
-        let spec = GroupSpec::render(BoundOperation { operation, variables });
+        let spec = GroupSpec::render(BoundOperation { operation, variables, forwarded: Default::default() });
         spec.map(|it| it.feed.feed.destinations.join(" ")).map_err(|it| it.to_string())
     };
     let text = "subscription($k: Kind, $u: Int) { a(kind: $k, unused: $u) { id } }";

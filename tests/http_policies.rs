@@ -9,6 +9,7 @@ use support::{
     Demo,
     http::{HttpAnswer, http, percent_encoded},
     router::Router,
+    subgraph::Behaviour,
     wait::wait_for,
     ws::{Client, PATIENCE},
 };
@@ -155,6 +156,28 @@ fn curl_takes_compressed_answers() {
         let bytes: usize = bytes.parse().expect("a count");
         assert!(bytes < whole.body.len() / 2, "{coding}: {bytes} of {}", whole.body.len());
     }
+}
+
+/// The strictest of what all subgraphs of an answer said.
+#[test]
+fn caches_are_told_the_strictest_of_all_subgraphs() {
+    let (demo, router) = start(
+        "cache_control_policy: { enabled: true, value: \"max-age=300, public\", \
+         subgraphs: [{ name: products, value: \"max-age=100, public\" }] }",
+    );
+    let both = "{ employee(id: 1) { id notes } }";
+    let told =
+        |query: &str| post(&router, &json!({ "query": query }), &[]).header("cache-control").to_owned();
+    assert_eq!(told("{ employee(id: 1) { id } }"), "max-age=300, public");
+    assert_eq!(told(both), "max-age=100, public");
+    demo.employees.answer_with("Cache-Control", "max-age=20, private");
+    assert_eq!(told(both), "max-age=20, private");
+    demo.products.answer_with("Cache-Control", "no-store");
+    assert_eq!(told(both), "no-store");
+    assert_eq!(told("{ employee(id: 1) { id } }"), "max-age=20, private");
+    assert_eq!(told(r#"mutation { renameEmployee(id: 1, forename: "Anu") { id } }"#), "no-store");
+    demo.employees.behave(Behaviour::Status(500));
+    assert_eq!(told("{ employee(id: 1) { id } }"), "no-store", "an answer with errors");
 }
 
 #[test]

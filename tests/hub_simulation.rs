@@ -299,7 +299,7 @@ impl Life {
         let token = self.next_number;
         let sink = *self.rng.choice(&Sink::ALL)?;
         self.expect_join(token, sink, kind);
-        let bound = BoundOperation { operation, variables: Variables::new() };
+        let bound = BoundOperation { operation, variables: Variables::new(), forwarded: Default::default() };
         let spec = Arc::new(GroupSpec::render(bound).expect("destinations without arguments"));
         Some(Input::Join { member: Member { sink, token }, spec })
     }

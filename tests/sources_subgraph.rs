@@ -119,10 +119,10 @@ impl Rig {
     /// A fetch under way; the receiver gets its answer.
     fn fetch(&self, kind: OperationKind) -> (tokio::task::AbortHandle, Receiver<Answer>) {
         let body = Bytes::from_static(b"{\"query\":\"{a}\"}");
-        let fetching = self.client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body });
+        let fetching = self.client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None });
         let (tell, told) = channel();
         let task = self.io.handle.spawn(async move {
-            let _ = tell.send(fetching.await);
+            let _ = tell.send(fetching.await.map(|it| it.body));
         });
         (task.abort_handle(), told)
     }
@@ -248,7 +248,8 @@ fn a_lost_connection_is_an_error() {
     let client = rig.client.with_endpoints(&elsewhere).expect("client");
     let fetch = |subgraph| {
         let body = Bytes::from_static(b"{}");
-        let request = FetchRequest { subgraph: SubgraphId(subgraph), kind: OperationKind::Query, body };
+        let request =
+            FetchRequest { subgraph: SubgraphId(subgraph), kind: OperationKind::Query, body, headers: None };
         rig.io.wait(client.fetch(request))
     };
     let Err(FetchError::Unreachable(reason)) = fetch(0) else { panic!("nobody listens there") };

@@ -141,6 +141,11 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ),
         ("router_engine_deliveries", "Responses handed to the members of a group", it.deliveries),
         ("router_engine_fetches", "Requests sent to subgraphs", it.fetches),
+        (
+            "router_engine_fetches_shared",
+            "Requests not sent because an equal one was under way",
+            it.fetches_shared,
+        ),
         ("router_engine_representations", "Entities asked for in requests to subgraphs", it.representations),
         ("router_engine_results_unchanged", "Results not sent because nothing changed", it.results_unchanged),
         (

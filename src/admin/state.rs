@@ -82,6 +82,7 @@ pub struct Snapshot {
     pub deliveries: u64,
     pub fetches: u64,
     /// Representations over all entity fetches; divided by the fetches, the mean batch.
+    pub fetches_shared: u64,
     pub representations: u64,
     pub results_unchanged: u64,
     pub events_unreadable: u64,

@@ -57,6 +57,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     check.listeners(config);
     check.provider_ids(config);
     check.front(config);
+    super::headers::check(&config.headers, root, check.findings);
     for (index, it) in config.events.providers.nats.iter().enumerate() {
         check.nats(it, &format!("events.providers.nats[{index}]"));
     }

@@ -9,6 +9,9 @@ use super::{
     reader::Reader,
     tree::{Node, Value},
 };
+use crate::headers::Algorithm;
+use http::{HeaderName, HeaderValue};
+use regex::Regex;
 use std::{
     fmt,
     marker::PhantomData,
@@ -102,8 +105,8 @@ scalar! {
 }
 
 scalar! {
-    /// Any text, also the empty one.
-    AnyText -> String, "string", "some text", "`\"\"`",
+    /// Any text.
+    AnyText -> String, "string", "some text", "`name`",
     |text, _| Ok(text.to_owned())
 }
 
@@ -265,6 +268,59 @@ scalar! {
 }
 
 scalar! {
+    /// The name of an HTTP header.
+    FieldName -> HeaderName, "header name", "the name of a header", "`X-My-Header`",
+    |text, _| text.parse().map_err(|_| None)
+}
+
+scalar! {
+    /// The value of an HTTP header. May be a secret.
+    FieldValue -> HeaderValue, "header value", "the value of a header", "`some text`", quote false,
+    |text, _| HeaderValue::from_str(text).map_err(|_| None)
+}
+
+scalar! {
+    /// A regular expression over names.
+    NamePattern -> String, "pattern", "a regular expression", "`(?i)^X-Custom-.*`",
+    |text, _| match Regex::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Some(error.to_string())),
+    }
+}
+
+scalar! {
+    /// What a header rule does.
+    Operation -> HeaderOperation, "word", "`propagate` or `set`", "`propagate`",
+    |text, _| match text {
+        "propagate" => Ok(HeaderOperation::Propagate),
+        "set" => Ok(HeaderOperation::Set),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// What several subgraphs' headers come to.
+    Merge -> Algorithm, "word", "`first_write`, `last_write` or `append`", "`last_write`",
+    |text, _| match text {
+        "first_write" => Ok(Algorithm::FirstWrite),
+        "last_write" => Ok(Algorithm::LastWrite),
+        "append" => Ok(Algorithm::Append),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// How errors of subgraphs reach clients.
+    Propagation -> ErrorMode, "word", "`wrapped` or `pass-through`", "`wrapped`",
+    |text, _| match text {
+        "wrapped" => Ok(ErrorMode::Wrapped),
+        // Both spellings are in use.
+        "pass-through" | "passthrough" => Ok(ErrorMode::PassThrough),
+        _ => Err(None),
+    }
+}
+
+scalar! {
     /// The only version there is.
     VersionOne -> String, "word", "version `1`", "`1`",
     |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
@@ -355,6 +411,22 @@ pub enum AfterGrace {
     Notify,
     /// The subscription ends with the error.
     End,
+}
+
+/// What a header rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderOperation {
+    Propagate,
+    Set,
+}
+
+/// How errors of subgraphs reach clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorMode {
+    /// As `extensions.errors` of one error that names the subgraph.
+    Wrapped,
+    /// Each by itself.
+    PassThrough,
 }
 
 /// Hash of a SASL/SCRAM exchange.

@@ -14,6 +14,7 @@ mod expand;
 mod finding;
 mod format;
 mod front;
+mod headers;
 mod keys;
 mod options;
 mod quantity;

@@ -2,12 +2,16 @@
 //!
 //! Reads the SDL files that the configuration names; everything else is renaming.
 
-use super::{AfterGrace, Config, NatsProvider, Secret, SupergraphSource};
+use super::{
+    AfterGrace, Config, ErrorMode, ForwardedNames, NatsProvider, Secret, SubgraphErrorPropagation,
+    SupergraphSource,
+};
 use crate::{
     admin, federation, http, hub,
     plan::{ProviderId, ProviderKind},
     resolve, server, sources,
 };
+use regex::Regex;
 use std::{fs, io, path::Path};
 
 /// A file that the configuration names and that cannot be read.
@@ -82,6 +86,17 @@ impl Config {
             introspection: self.introspection.enabled,
             mutations_blocked: self.security.block_mutations.enabled,
             subscriptions_blocked: self.security.block_subscriptions.enabled,
+            headers: super::headers::options(&self.headers),
+            forward: self.forward_options(),
+        }
+    }
+
+    fn forward_options(&self) -> server::ForwardOptions {
+        let websocket = &self.websocket;
+        server::ForwardOptions {
+            upgrade_headers: allow_list(&websocket.forward_upgrade_headers),
+            upgrade_query_params: allow_list(&websocket.forward_upgrade_query_params),
+            initial_payload: websocket.forward_initial_payload,
         }
     }
 
@@ -105,6 +120,7 @@ impl Config {
             resolver_threads: self.engine.resolver_threads,
             prepare_threads: self.engine.prepare_threads,
             max_concurrent_resolvers: self.engine.max_concurrent_resolvers,
+            errors: error_propagation(&self.subgraph_error_propagation),
             ..resolve::Options::default()
         }
     }
@@ -188,6 +204,38 @@ impl Config {
             max_age: cors.max_age,
         }
     }
+}
+
+fn error_propagation(settings: &SubgraphErrorPropagation) -> resolve::ErrorPropagation {
+    let allowed = || settings.allowed_extension_fields.clone().unwrap_or_else(|| vec!["code".to_owned()]);
+    resolve::ErrorPropagation {
+        mode: match settings.mode {
+            _ if !settings.enabled => resolve::ErrorMode::Hidden,
+            ErrorMode::Wrapped => resolve::ErrorMode::Wrapped,
+            ErrorMode::PassThrough => resolve::ErrorMode::PassThrough,
+        },
+        rewrite_paths: settings.rewrite_paths,
+        omit_locations: settings.omit_locations,
+        omit_extensions: settings.omit_extensions,
+        propagate_status_codes: settings.propagate_status_codes,
+        attach_service_name: settings.attach_service_name,
+        default_code: settings.default_extension_code.clone(),
+        allowed_extensions: (!settings.allow_all_extension_fields).then(allowed),
+        allowed_fields: settings.allowed_fields.clone(),
+    }
+}
+
+fn allow_list(names: &ForwardedNames) -> Option<server::AllowList> {
+    let is_name = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
+    let entry = |text: &str| match is_name(text) {
+        true => server::AllowEntry::Name(text.to_owned()),
+        false => server::AllowEntry::Pattern(Regex::new(text).expect("read as a pattern")),
+    };
+    let entries = match &names.allow_list {
+        Some(list) => list.iter().map(|it| entry(it)).collect(),
+        None => vec![entry("Authorization")],
+    };
+    names.enabled.then_some(server::AllowList { entries })
 }
 
 fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {

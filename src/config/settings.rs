@@ -4,8 +4,9 @@
 
 use super::{
     format::{
-        After, Count, FilePath, Level, Limit, List, Listen, Maybe, Mechanism, NatsUrl, Password, RedisUrl,
-        RoutingUrl, ServerAddress, Size, SizeLimit, Text, Time, Toggle, UrlPath, VersionOne, Wait,
+        After, AnyText, Count, FilePath, Level, Limit, List, Listen, Maybe, Mechanism, NamePattern, NatsUrl,
+        Password, Propagation, RedisUrl, RoutingUrl, ServerAddress, Size, SizeLimit, Text, Time, Toggle,
+        UrlPath, VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -20,11 +21,12 @@ use std::{
 };
 
 pub use super::{
-    format::{AfterGrace, LogLevel, ScramMechanism, Secret},
+    format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
     front::{
         AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, RouterTraffic, Security,
         SubgraphCacheControl, TrafficShaping,
     },
+    headers::*,
 };
 
 settings! {
@@ -53,6 +55,10 @@ settings! {
         websocket: WebSocket as WebSocket = Section;
         /// What clients may ask for. `0` switches a limit off.
         limits: Limits as Limits = Section;
+        /// Which headers reach subgraphs, and which come back to clients.
+        headers: Headers as Headers = Section;
+        /// How errors of subgraphs reach clients.
+        subgraph_error_propagation: SubgraphErrorPropagation as SubgraphErrorPropagation = Section;
         /// Bounds on HTTP traffic.
         traffic_shaping: TrafficShaping as TrafficShaping = Section;
         /// Several operations in one HTTP request.
@@ -362,8 +368,55 @@ settings! {
         outbound_queue: usize as Size = Is("4MB");
         /// Bytes that may wait for all clients together. A frame that goes to many counts once.
         outbound_total: usize as Size = Is("512MB");
+        /// Headers of the upgrade request that go to subgraphs as `extensions.upgradeHeaders`.
+        forward_upgrade_headers: ForwardedNames as ForwardedNames = Section;
+        /// Parameters of the upgrade request's URL that go to subgraphs as `extensions.upgradeQueryParams`.
+        forward_upgrade_query_params: ForwardedNames as ForwardedNames = Section;
+        /// Send the payload of `connection_init` to subgraphs as `extensions.initialPayload`, and as their
+        /// own `connection_init` where they are subscribed to over WebSocket. None of these three ever
+        /// reaches a fetch for an event of a broker.
+        forward_initial_payload: bool as Toggle = Is("true");
         /// Answer a client's `complete` with a `complete`, as some old clients expect.
         echo_complete: bool as Toggle = Is("false");
+    }
+}
+
+settings! {
+    /// What may pass, by name.
+    pub struct ForwardedNames {
+        /// Let it pass.
+        enabled: bool as Toggle = Is("true");
+        /// Names, in any case, or regular expressions for names. Left out: `Authorization` alone; empty: all.
+        allow_list: Option<Vec<String>> as Maybe<List<NamePattern>> = Absent("Authorization");
+    }
+}
+
+settings! {
+    /// How errors of subgraphs reach clients.
+    pub struct SubgraphErrorPropagation {
+        /// Show what subgraphs say. Without it, clients learn only that a fetch failed.
+        enabled: bool as Toggle = Is("true");
+        /// `wrapped`: one error that names the subgraph, with the subgraph's own as `extensions.errors`.
+        /// `pass-through`: each of the subgraph's errors by itself.
+        mode: ErrorMode as Propagation = Is("wrapped");
+        /// Turn paths into those of the client's operation. Without it they are left out.
+        rewrite_paths: bool as Toggle = Is("true");
+        /// Leave out `locations`: they are about the text that the subgraph was sent.
+        omit_locations: bool as Toggle = Is("true");
+        /// Leave out `extensions`.
+        omit_extensions: bool as Toggle = Is("false");
+        /// Show the subgraph's HTTP status as `extensions.statusCode`.
+        propagate_status_codes: bool as Toggle = Is("false");
+        /// Name the subgraph as `extensions.serviceName`.
+        attach_service_name: bool as Toggle = Is("true");
+        /// `extensions.code` where the subgraph gives none. May be empty.
+        default_extension_code: String as AnyText = Is("DOWNSTREAM_SERVICE_ERROR");
+        /// Members of `extensions` that pass. Left out: `code` alone.
+        allowed_extension_fields: Option<Vec<String>> as Maybe<List<Text>> = Absent("code");
+        /// All of them pass.
+        allow_all_extension_fields: bool as Toggle = Is("false");
+        /// Members of an error, beside those that GraphQL knows, that pass.
+        allowed_fields: Vec<String> as List<Text> = Absent("userId");
     }
 }
 

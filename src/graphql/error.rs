@@ -14,6 +14,8 @@ pub struct Error {
     pub code: Option<&'static str>,
     /// Further members of `extensions`, each a JSON text as it goes out.
     pub extensions: Vec<(Arc<str>, Bytes)>,
+    /// Further members of the error itself, each a JSON text as it goes out.
+    pub others: Vec<(Arc<str>, Bytes)>,
 }
 
 /// A place in the operation's text, both counted from 1.
@@ -67,6 +69,12 @@ impl Error {
         self.write_locations(out);
         self.write_path(out);
         self.write_extensions(out);
+        for (name, json) in &self.others {
+            out.push(b',');
+            write_string(name, out);
+            out.push(b':');
+            out.extend_from_slice(json);
+        }
         out.push(b'}');
     }
 

@@ -48,13 +48,14 @@ pub(super) struct AccessLog<'a> {
     enabled: bool,
     /// The io library's clock: this module has no other.
     begun: Instant,
+    id: &'a HeaderValue,
     headers: &'a HeaderMap,
 }
 
 impl<'a> AccessLog<'a> {
     /// At the end of the request's head.
-    pub(super) fn begin(enabled: bool, headers: &'a HeaderMap) -> Self {
-        Self { enabled, begun: Instant::now(), headers }
+    pub(super) fn begin(enabled: bool, id: &'a HeaderValue, headers: &'a HeaderMap) -> Self {
+        Self { enabled, begun: Instant::now(), id, headers }
     }
 
     /// One line. Without an operation the request was refused before it was known.
@@ -67,7 +68,7 @@ impl<'a> AccessLog<'a> {
         };
         tracing::info!(
             target: "access",
-            request_id = header(&[REQUEST_ID]),
+            request_id = self.id.to_str().ok(),
             operation_name = operation.and_then(|it| it.name.as_deref()),
             operation_kind = operation.map(|it| it.kind.name()),
             status = status.as_u16(),

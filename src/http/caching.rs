@@ -20,7 +20,7 @@ pub struct CachePolicy {
 pub struct Freshness {
     pub has_errors: bool,
     /// Every answer of a subgraph that is part of this one: its name, and its `Cache-Control` if it had one.
-    pub said: Vec<(Arc<str>, Option<Arc<str>>)>,
+    pub said: Vec<(Arc<str>, Option<HeaderValue>)>,
 }
 
 impl CachePolicy {
@@ -31,7 +31,8 @@ impl CachePolicy {
             return Some(HeaderValue::from_static("no-store"));
         }
         let said = freshness.said.iter().map(|(subgraph, said)| match said {
-            Some(said) => said,
+            // What cannot be read might forbid it.
+            Some(said) => said.to_str().unwrap_or("no-store"),
             None => self.subgraphs.get(&**subgraph).unwrap_or(&self.value).as_str(),
         });
         HeaderValue::from_str(&strictest(said)?).ok()
@@ -151,7 +152,8 @@ mod tests {
     }
 
     fn header(policy: &CachePolicy, kind: Kind, has_errors: bool, said: &[(&str, Option<&str>)]) -> String {
-        let said = said.iter().map(|(name, said)| ((*name).into(), said.map(Into::into))).collect();
+        let value = |it: &str| HeaderValue::from_str(it).expect("header value");
+        let said = said.iter().map(|(name, said)| ((*name).into(), said.map(value))).collect();
         let header = policy.header(kind, &Freshness { has_errors, said });
         header.map_or("none".to_owned(), |it| it.to_str().expect("text").to_owned())
     }

@@ -38,10 +38,15 @@ const CROSS_SITE: &str = "A request with files needs a header that no foreign pa
 const UNSUPPORTED_CODE: &str = "UNSUPPORTED_MEDIA_TYPE";
 
 /// Answers a request to the GraphQL path that does not ask for a WebSocket.
-pub(super) async fn answer(state: &State, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(
+    state: &State,
+    peer: SocketAddr,
+    id: &HeaderValue,
+    request: Request<Incoming>,
+) -> Reply {
     let (head, body) = request.into_parts();
     let headers = Arc::new(head.headers);
-    let log = AccessLog::begin(state.options.access_log, &headers);
+    let log = AccessLog::begin(state.options.access_log, id, &headers);
     let answered = async {
         let (method, media) = negotiate(&head.method, &headers)?;
         let context = Context { method, headers: headers.clone(), peer, uploads: None };

@@ -29,7 +29,11 @@ const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open
 /// The answer to one operation.
 pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
     match answer {
-        Answer::Executed(body) => of_body(StatusCode::OK, media, body),
+        Answer::Executed { body, headers } => {
+            let mut reply = of_body(StatusCode::OK, media, body);
+            reply.headers_mut().extend(headers);
+            reply
+        }
         Answer::RequestError(body) => {
             let status = match media {
                 Media::GraphqlResponse => StatusCode::BAD_REQUEST,
@@ -54,10 +58,11 @@ pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, media: Media) -> 
     }
 }
 
-/// The body of an answer that shares its response with others.
+/// The body of an answer that shares its response with others. Headers for its client are dropped: those of
+/// several answers have no common meaning.
 pub(super) fn entry_of_answer(answer: Answer, subscription_error: impl FnOnce() -> Error) -> Bytes {
     let error = match answer {
-        Answer::Executed(body) | Answer::RequestError(body) => return body,
+        Answer::Executed { body, .. } | Answer::RequestError(body) => return body,
         Answer::Unavailable => Error::new(BUSY).with_code(UNAVAILABLE),
         Answer::NeedsPost => Error::new(NEEDS_POST).with_code(METHOD),
         Answer::NeedsStreaming => subscription_error(),

@@ -20,7 +20,7 @@ pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Reques
     coding::compress(reply, coding, state.options.compression_bytes_min).await
 }
 
-async fn route(state: &Arc<State>, peer: SocketAddr, mut request: Request<Incoming>) -> Reply {
+async fn route(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
     if head_bytes(&request) > state.options.head_bytes_max {
         return head_too_large();
     }
@@ -35,12 +35,11 @@ async fn route(state: &Arc<State>, peer: SocketAddr, mut request: Request<Incomi
         return text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "Not found.\n");
     }
     let id = state.request_ids.of(request.headers());
-    request.headers_mut().insert(REQUEST_ID, id.clone());
     let rules = state.options.cors.as_ref();
     let mut reply = match rules.map(|it| it.judge(request.method(), request.headers())) {
         Some(Verdict::Answered(reply)) => *reply,
-        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, request).await, granted),
-        None => graphql(state, peer, request).await,
+        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, &id, request).await, granted),
+        None => graphql(state, peer, &id, request).await,
     };
     reply.headers_mut().insert(REQUEST_ID, id);
     reply
@@ -61,11 +60,16 @@ fn head_too_large() -> Reply {
     reply
 }
 
-async fn graphql(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+async fn graphql(
+    state: &Arc<State>,
+    peer: SocketAddr,
+    id: &HeaderValue,
+    request: Request<Incoming>,
+) -> Reply {
     if upgrade::is_wanted(request.method(), request.headers()) {
         return upgrade::answer(state, peer, request);
     }
-    endpoint::answer(state, peer, request).await
+    endpoint::answer(state, peer, id, request).await
 }
 
 fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {

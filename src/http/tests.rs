@@ -46,12 +46,12 @@ impl Gateway for Fake {
                 Some("subscription") => Answer::NeedsStreaming,
                 Some("invalid") => Answer::RequestError(Bytes::from_static(b"{\"errors\":[]}")),
                 Some("busy") => Answer::Unavailable,
-                Some("large") => Answer::Executed(traffic::large().into()),
+                Some("large") => executed(traffic::large()),
                 Some("upload") => uploads::receive(&request, &context, &entered).await,
                 Some("cached") => return traffic::cached(&request.query),
                 Some("notify") => {
                     release.notify_one();
-                    Answer::Executed(Bytes::from_static(b"{\"data\":\"notified\"}"))
+                    executed(b"{\"data\":\"notified\"}")
                 }
                 Some("work") => {
                     let now = working.fetch_add(1, Ordering::Relaxed) + 1;
@@ -60,16 +60,16 @@ impl Gateway for Fake {
                         tokio::task::yield_now().await;
                     }
                     working.fetch_sub(1, Ordering::Relaxed);
-                    Answer::Executed(Bytes::from_static(b"{\"data\":\"worked\"}"))
+                    executed(b"{\"data\":\"worked\"}")
                 }
                 Some("wait") => {
                     entered.notify_one();
                     release.notified().await;
-                    Answer::Executed(Bytes::from_static(b"{\"data\":\"waited\"}"))
+                    executed(b"{\"data\":\"waited\"}")
                 }
                 _ => {
                     let agent = header(&context.headers, "x-test");
-                    Answer::Executed(format!("{}|{}|{agent}", request.query, text(&request.variables)).into())
+                    executed(format!("{}|{}|{agent}", request.query, text(&request.variables)))
                 }
             };
             Outcome::from(answer)
@@ -109,6 +109,10 @@ impl Gateway for Fake {
     fn accepts_connections(&self) -> bool {
         self.accepts.load(Ordering::Relaxed)
     }
+}
+
+fn executed(body: impl Into<Vec<u8>>) -> Answer {
+    Answer::Executed { body: body.into().into(), headers: HeaderMap::new() }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> String {

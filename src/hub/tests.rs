@@ -142,7 +142,11 @@ fn spec(subject: &str, shape: &str, only_id: Option<&'static str>) -> GroupSpec 
         variables_used: Vec::new(),
         subgraphs: Vec::new(),
     };
-    let bound = BoundOperation { operation: Arc::new(operation), variables: Variables::new() };
+    let bound = BoundOperation {
+        operation: Arc::new(operation),
+        variables: Variables::new(),
+        forwarded: Default::default(),
+    };
     GroupSpec::render(bound).expect("no arguments in the destination")
 }
 

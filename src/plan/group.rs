@@ -1,6 +1,8 @@
 //! Groups: which subscriptions share their responses.
 
-use super::{BoundOperation, FeedKey, Operation, RenderError, Rule, feed::hash_of, template::Arguments};
+use super::{
+    BoundOperation, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of, template::Arguments,
+};
 use crate::graphql::Variables;
 use std::{
     hash::{Hash, Hasher},
@@ -33,13 +35,15 @@ impl GroupSpec {
                 variables.set(name.clone(), value.clone());
             }
         }
-        let bound = BoundOperation { operation: bound.operation.clone(), variables };
+        let BoundOperation { operation, forwarded, .. } = bound;
+        let bound = BoundOperation { operation, variables, forwarded };
         let key = GroupKey::new(&feed, rule.as_ref(), &bound);
         Ok(Self { key, feed, rule, bound })
     }
 }
 
-/// Identity of a group: feed, canonical operation, projection, variables that matter, rule constants.
+/// Identity of a group: feed, canonical operation, projection, variables that matter, rule constants, and
+/// what is forwarded to subgraphs.
 ///
 /// The hash only accelerates; equality is decided on everything.
 #[derive(Clone, Debug)]
@@ -49,15 +53,17 @@ pub struct GroupKey {
     rule: Option<Arc<Rule>>,
     operation: Arc<Operation>,
     variables: Variables,
+    forwarded: Forwarded,
 }
 
 impl GroupKey {
     fn new(feed: &FeedKey, rule: Option<&Rule>, bound: &BoundOperation) -> Self {
         let operation = bound.operation.clone();
-        let identity = (&operation.canonical, &operation.projection.shape, &bound.variables, rule);
+        let identity =
+            (&operation.canonical, &operation.projection.shape, &bound.variables, rule, &bound.forwarded);
         let hash = hash_of(&(feed.hash, identity));
-        let (rule, variables) = (rule.cloned().map(Arc::new), bound.variables.clone());
-        Self { hash, feed: feed.clone(), rule, operation, variables }
+        let (rule, forwarded) = (rule.cloned().map(Arc::new), bound.forwarded.clone());
+        Self { hash, feed: feed.clone(), rule, operation, variables: bound.variables.clone(), forwarded }
     }
 
     fn same_operation(&self, other: &Self) -> bool {
@@ -80,6 +86,7 @@ impl PartialEq for GroupKey {
             && self.feed == other.feed
             && self.variables == other.variables
             && self.rule == other.rule
+            && self.forwarded == other.forwarded
             && self.same_operation(other)
     }
 }

@@ -13,6 +13,7 @@
 mod broker;
 mod feed;
 mod fetch;
+mod forwarded;
 mod group;
 mod operation;
 mod projection;
@@ -28,6 +29,7 @@ pub use fetch::{
     BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,
     SubgraphId, SubgraphRequest,
 };
+pub use forwarded::{Forwarded, HeaderList};
 pub use group::{GroupKey, GroupSpec};
 pub use operation::{BoundOperation, Operation, OperationKind};
 pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};

@@ -1,6 +1,6 @@
 //! An operation, ready to be carried out any number of times.
 
-use super::{FeedField, Projection, Step, SubgraphId};
+use super::{FeedField, Forwarded, Projection, Step, SubgraphId};
 use crate::graphql::Variables;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -37,9 +37,10 @@ pub struct Operation {
     pub subgraphs: Vec<SubgraphId>,
 }
 
-/// An operation and the variables of one request.
+/// An operation and what one request brings to it.
 #[derive(Clone, Debug)]
 pub struct BoundOperation {
     pub operation: Arc<Operation>,
     pub variables: Variables,
+    pub forwarded: Forwarded,
 }

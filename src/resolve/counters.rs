@@ -14,7 +14,9 @@ pub struct Counters {
     pub serialisations: AtomicU64,
     /// Requests sent to subgraphs.
     pub fetches: AtomicU64,
-    /// Entity representations in them.
+    /// Fetches that waited for the answer to an equal request instead of sending one.
+    pub fetches_shared: AtomicU64,
+    /// Entity representations in what was sent.
     pub representations: AtomicU64,
     /// Fetches that gave no usable answer. (An answer that holds GraphQL errors is usable.)
     pub fetch_errors: AtomicU64,
@@ -49,6 +51,7 @@ impl Counters {
             executions: 0.into(),
             serialisations: 0.into(),
             fetches: 0.into(),
+            fetches_shared: 0.into(),
             representations: 0.into(),
             fetch_errors: 0.into(),
             events_invalid: 0.into(),

@@ -1,12 +1,12 @@
 //! From a plan to a response: one operation, or one event for one group.
 
 use super::{
-    Brokers, Counters, Options, Subgraphs,
+    Brokers, Counters, Options, SubgraphHeaders, Subgraphs,
     buffers::{Buffers, Scratch},
     counters::count,
     errors::Errors,
     event::check_typename,
-    fetch::Dispatcher,
+    fetch::{Dispatcher, Errand},
     job::Job,
     project::write_data,
 };
@@ -20,7 +20,11 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+};
 
 /// Carries out plans against one set of subgraphs. Cheap to clone.
 ///
@@ -31,8 +35,24 @@ pub struct Executor {
     inner: Arc<Inner>,
 }
 
+/// What became of an operation.
+#[derive(Debug)]
+pub struct Executed {
+    /// The whole response as JSON.
+    pub response: Bytes,
+    pub has_errors: bool,
+    /// Headers of the subgraphs' answers, in the order in which those came.
+    pub headers: Vec<SubgraphHeaders>,
+}
+
+impl Executed {
+    fn failed(error: graphql::Error) -> Self {
+        Self { response: response(&[error], b"null"), has_errors: true, headers: Vec::new() }
+    }
+}
+
 struct Inner {
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
     brokers: Arc<dyn Brokers>,
     buffers: Buffers,
     counters: Arc<Counters>,
@@ -47,18 +67,18 @@ impl Executor {
         brokers: Arc<dyn Brokers>,
     ) -> Self {
         let counters = Arc::new(Counters::new(names));
-        let dispatcher = Dispatcher::new(options, subgraphs, counters.clone());
+        let dispatcher = Arc::new(Dispatcher::new(options, subgraphs, counters.clone()));
         let buffers = Buffers::new(options, counters.clone());
         Self { inner: Arc::new(Inner { dispatcher, brokers, buffers, counters }) }
     }
 
-    /// Carries out a query or mutation; answers with the whole response as JSON.
-    pub fn execute(&self, bound: BoundOperation) -> impl Future<Output = Bytes> + Send + use<> {
+    /// Carries out a query or mutation.
+    pub fn execute(&self, bound: BoundOperation) -> impl Future<Output = Executed> + Send + use<> {
         let inner = self.inner.clone();
         guarded(self.inner.counters.clone(), async move {
             let mut scratch = inner.buffers.take();
             let root = scratch.document.new_object();
-            inner.carry_out(scratch, root, &bound).await
+            inner.carry_out(scratch, root, &bound, Errand::Client(&bound.forwarded)).await
         })
     }
 
@@ -75,7 +95,10 @@ impl Executor {
             let feed = spec.bound.operation.feed.as_ref().expect("a group's operation has a feed");
             let mut scratch = inner.buffers.take();
             match put_under_key(&mut scratch, &event, feed) {
-                Ok(root) => inner.carry_out(scratch, root, &spec.bound).await,
+                Ok(root) => {
+                    let errand = Errand::Event(&spec.bound.forwarded);
+                    inner.carry_out(scratch, root, &spec.bound, errand).await
+                }
                 Err(error) => {
                     inner.buffers.give_back(scratch);
                     count(&inner.counters.events_invalid, 1);
@@ -84,6 +107,7 @@ impl Executor {
                 }
             }
         })
+        .map(|it| it.response)
     }
 
     pub fn counters(&self) -> &Arc<Counters> {
@@ -93,15 +117,15 @@ impl Executor {
 
 fn guarded(
     counters: Arc<Counters>,
-    work: impl Future<Output = Bytes> + Send,
-) -> impl Future<Output = Bytes> + Send {
+    work: impl Future<Output = Executed> + Send,
+) -> impl Future<Output = Executed> + Send {
     // What outlives the panic is atomics and buffers that are handed back whole or not at all.
     AssertUnwindSafe(work).catch_unwind().map(move |done| {
         done.unwrap_or_else(|_| {
             count(&counters.panics, 1);
             tracing::error!("carrying out an operation panicked");
             let error = graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
-            response(&[error], b"null")
+            Executed::failed(error)
         })
     })
 }
@@ -120,14 +144,20 @@ fn put_under_key(scratch: &mut Scratch, event: &Event, feed: &FeedField) -> Resu
 }
 
 impl Inner {
-    async fn carry_out(&self, mut scratch: Scratch, root: NodeId, bound: &BoundOperation) -> Bytes {
+    async fn carry_out(
+        &self,
+        mut scratch: Scratch,
+        root: NodeId,
+        bound: &BoundOperation,
+        errand: Errand<'_>,
+    ) -> Executed {
         let operation = &*bound.operation;
         count(&self.counters.executions, 1);
         if let Some(constants) = &operation.constants {
             let constants = scratch.document.parse(constants.clone()).expect("written when planning");
             scratch.document.merge(root, constants);
         }
-        let mut errors = Errors::default();
+        let (mut errors, mut headers) = (Errors::default(), Vec::new());
         if let Some(steps) = &operation.steps {
             let job = Job {
                 dispatcher: &self.dispatcher,
@@ -135,23 +165,25 @@ impl Inner {
                 counters: &self.counters,
                 operation,
                 variables: &bound.variables,
+                errand,
                 document: scratch.document.into(),
                 root,
+                headers: Mutex::default(),
             };
             errors = job.run(steps).await;
-            scratch.document = job.into_document();
+            (scratch.document, headers) = job.into_parts();
         }
         write_data(&operation.projection, &scratch.document, root, &mut errors, &mut scratch.out);
         count(&self.counters.errors_dropped, errors.dropped);
         count(&self.counters.serialisations, 1);
         let response = response(&errors.list, &scratch.out);
         self.buffers.give_back(scratch);
-        response
+        Executed { response, has_errors: !errors.list.is_empty(), headers }
     }
 
-    fn refusal(&self, error: graphql::Error) -> Bytes {
+    fn refusal(&self, error: graphql::Error) -> Executed {
         count(&self.counters.serialisations, 1);
-        response(&[error], b"null")
+        Executed::failed(error)
     }
 }
 

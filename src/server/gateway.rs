@@ -1,6 +1,8 @@
 //! The router behind the HTTP front: queries, mutations, and WebSockets on their way to the reactor.
 
 use super::{
+    abandon::tied,
+    client::Client,
     clock,
     engine::{Engine, Errors, Prepared},
     hub_thread::internal_error,
@@ -11,13 +13,13 @@ use super::{
 };
 use crate::{
     graphql::{self, Request},
-    http::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded},
+    http::{Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Upgraded},
     net::websocket::{self, Refusal},
     plan::{BoundOperation, OperationKind},
     protocol::graphql_transport_ws::SUBPROTOCOL,
-    resolve::{Executor, Pool},
+    resolve::{Executed, Executor, Pool},
 };
-use http::{Response, request::Parts};
+use http::{HeaderMap, Response, header::CACHE_CONTROL, request::Parts};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -41,12 +43,9 @@ impl Gateway for Router {
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome> {
         let router = self.clone();
         Box::pin(async move {
-            match router.prepare(request).await {
-                Some(Ok(prepared)) => {
-                    let operation = Some(describe(&prepared));
-                    let answer = router.carry_out(prepared, context.method).await;
-                    Outcome { answer, operation, freshness: None }
-                }
+            let client = Client::of_request(context.headers);
+            match router.prepare(request, client).await {
+                Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),
                 None => Answer::Unavailable.into(),
             }
@@ -67,8 +66,10 @@ impl Gateway for Router {
 
     fn adopt(&self, connection: Upgraded) {
         let speaks_our_protocol = connection.protocol.as_deref() == Some(SUBPROTOCOL);
+        let (rules, options) = (self.engine.headers(), self.engine.forward_options());
+        let client = Client::of_upgrade(&connection.head, rules, options).shared();
         let (socket, read) = (connection.socket, connection.read);
-        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol });
+        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, client });
     }
 
     fn is_ready(&self) -> bool {
@@ -86,35 +87,68 @@ impl Gateway for Router {
 
 impl Router {
     /// `None` when the prepare lane takes no more.
-    async fn prepare(&self, request: Request) -> Option<Result<Prepared, Errors>> {
-        if let Some(result) = self.engine.prepared(&request, clock::now()) {
+    async fn prepare(&self, request: Request, client: Client) -> Option<Result<Prepared, Errors>> {
+        if let Some(result) = self.engine.prepared(&request, &client, clock::now()) {
             return Some(result);
         }
         let (engine, (reply, result)) = (self.engine.clone(), oneshot::channel());
         let work = move || {
             // Nobody listens when the client has left.
-            let _ = reply.send(engine.prepare(&request, clock::now()));
+            let _ = reply.send(engine.prepare(&request, &client, clock::now()));
         };
         self.pool.prepare(work).ok()?;
         let panicked = |_| Err(Errors::from([graphql::Error::new("Internal server error")]));
         Some(result.await.unwrap_or_else(panicked))
     }
 
-    async fn carry_out(&self, prepared: Prepared, method: Method) -> Answer {
-        match prepared {
-            Prepared::Subscription(_) => Answer::NeedsStreaming,
-            Prepared::Once(bound) if is_mutation(&bound) && method == Method::Get => Answer::NeedsPost,
+    async fn carry_out(&self, prepared: Prepared, method: Method) -> Outcome {
+        let operation = Some(describe(&prepared));
+        let (answer, freshness) = match prepared {
+            Prepared::Subscription(_) => (Answer::NeedsStreaming, None),
+            Prepared::Once(bound) if is_mutation(&bound) && method == Method::Get => {
+                (Answer::NeedsPost, None)
+            }
             Prepared::Once(bound) => self.execute_once(bound).await,
+        };
+        Outcome { answer, operation, freshness }
+    }
+
+    async fn execute_once(&self, bound: BoundOperation) -> (Answer, Option<Freshness>) {
+        let (reply, response) = oneshot::channel();
+        // Dropped with this future when the client leaves. A mutation is carried out all the same.
+        let abandon = if is_mutation(&bound) {
+            let work = self.executor.execute(bound);
+            self.pool.resolve(async move { drop(reply.send(Some(work.await))) });
+            None
+        } else {
+            let (work, abandon) = tied(self.executor.execute(bound));
+            self.pool.resolve(async move { drop(reply.send(work.await)) });
+            Some(abandon)
+        };
+        let executed = response.await.ok().flatten();
+        drop(abandon);
+        match executed {
+            Some(executed) => {
+                let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
+                let headers = self.engine.headers().respond(answers);
+                let freshness = self.freshness(&executed);
+                (Answer::Executed { body: executed.response, headers }, Some(freshness))
+            }
+            None => (Answer::Executed { body: internal_error(), headers: HeaderMap::new() }, None),
         }
     }
 
-    async fn execute_once(&self, bound: BoundOperation) -> Answer {
-        let (reply, response) = oneshot::channel();
-        let work = self.executor.execute(bound);
-        self.pool.resolve(async move {
-            let _ = reply.send(work.await);
+    /// What the subgraphs said about the life of their answers.
+    fn freshness(&self, executed: &Executed) -> Freshness {
+        let said = executed.headers.iter().flat_map(|it| {
+            let name = self.engine.subgraph_name(it.subgraph);
+            let mut values: Vec<_> = it.headers.get_all(CACHE_CONTROL).iter().cloned().map(Some).collect();
+            if values.is_empty() {
+                values.push(None);
+            }
+            values.into_iter().map(move |it| (name.clone(), it))
         });
-        Answer::Executed(response.await.unwrap_or_else(|_| internal_error()))
+        Freshness { has_errors: executed.has_errors, said: said.collect() }
     }
 }
 

@@ -4,6 +4,8 @@
 //! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
 //! brokers), the pool's in `resolve`, the admin port's in `admin`.
 
+mod abandon;
+mod client;
 mod clock;
 mod describe;
 mod engine;
@@ -20,6 +22,7 @@ mod state;
 mod stats;
 mod threads;
 
+pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use reactor::Options as WebSocketOptions;
 

@@ -97,7 +97,6 @@ impl State {
         let (hub, queues) = self.stats.hub.read();
         snapshot.triggers = hub.triggers;
         snapshot.groups = hub.groups;
-        snapshot.resolvers_in_flight = hub.in_flight;
         snapshot.triggers_started = hub.triggers_started;
         snapshot.events_decoded = hub.events_received;
         snapshot.resolves = hub.resolves;
@@ -117,7 +116,10 @@ impl State {
         let counters = self.executor.counters();
         snapshot.serialisations = counters.serialisations.load(Ordering::Relaxed);
         snapshot.fetches = counters.fetches.load(Ordering::Relaxed);
+        snapshot.fetches_shared = counters.fetches_shared.load(Ordering::Relaxed);
         snapshot.representations = counters.representations.load(Ordering::Relaxed);
+        // Events, queries and mutations alike.
+        snapshot.resolvers_in_flight = self.pool.counters().resolve_tasks.load(Ordering::Relaxed) as u64;
         let refused = self.pool.counters().prepare_refused.load(Ordering::Relaxed);
         snapshot.queues.push(queue("prepare", self.pool.prepare_queued() as u64, 0, refused));
         snapshot.queues.push(queue("fetch_permits", counters.waiting() as u64, 0, 0));

@@ -8,7 +8,7 @@ use super::causes;
 use crate::{
     graphql::json::{Document, Kind},
     plan::{OperationKind, SubgraphId},
-    resolve::{BoxFuture, FetchError, FetchRequest, Subgraphs},
+    resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
 };
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -111,25 +111,29 @@ impl SubgraphClient {
         Ok(Self { endpoints: parse(endpoints)?, ..self.clone() })
     }
 
-    fn request(&self, subgraph: SubgraphId, body: Bytes) -> Result<Request<Full<Bytes>>, FetchError> {
-        let unknown = || FetchError::Unreachable(format!("subgraph {} is not known", subgraph.0));
-        let uri = self.endpoints.get(usize::from(subgraph.0)).ok_or_else(unknown)?;
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, fetch: FetchRequest) -> Result<Request<Full<Bytes>>, FetchError> {
+        let SubgraphId(number) = fetch.subgraph;
+        let unknown = || FetchError::Unreachable(format!("subgraph {number} is not known"));
+        let uri = self.endpoints.get(usize::from(number)).ok_or_else(unknown)?;
+        let mut request = Request::new(Full::new(fetch.body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, CONTENT_TYPE_VALUE);
         headers.insert(ACCEPT, ACCEPT_VALUE);
         headers.insert(USER_AGENT, USER_AGENT_VALUE);
+        for (name, value) in fetch.headers.iter().flat_map(|it| it.iter()) {
+            headers.append(name, value.clone());
+        }
         Ok(request)
     }
 }
 
 impl Subgraphs for SubgraphClient {
     /// Dropping the future aborts the request, unless it is a mutation's: that runs to its end.
-    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<Bytes, FetchError>> {
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>> {
         let is_mutation = request.kind == OperationKind::Mutation;
-        let request = match self.request(request.subgraph, request.body) {
+        let request = match self.request(request) {
             Ok(request) => request,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
@@ -147,12 +151,12 @@ impl Subgraphs for SubgraphClient {
 
 /// Waits for an answer; dropped early, it aborts the request.
 struct Fetch {
-    answer: oneshot::Receiver<Result<Bytes, FetchError>>,
+    answer: oneshot::Receiver<Result<FetchAnswer, FetchError>>,
     task: Option<AbortHandle>,
 }
 
 impl Future for Fetch {
-    type Output = Result<Bytes, FetchError>;
+    type Output = Result<FetchAnswer, FetchError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(cx).map(|it| it.unwrap_or(Err(FetchError::Stopping)))
@@ -206,7 +210,11 @@ fn tls_config() -> async_nats::rustls::ClientConfig {
     }
 }
 
-async fn exchange(http: &Http, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Bytes, FetchError> {
+async fn exchange(
+    http: &Http,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<FetchAnswer, FetchError> {
     let response = http.request(request).await.map_err(|error| FetchError::Unreachable(causes(&error)))?;
     if let Some(encoding) = response.headers().get(CONTENT_ENCODING).filter(|it| *it != "identity") {
         let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
@@ -219,8 +227,9 @@ async fn exchange(http: &Http, request: Request<Full<Bytes>>, bytes_max: usize) 
     if !is_json {
         return Err(FetchError::Status(status.as_u16()));
     }
-    let body = collect(response.into_body(), bytes_max).await?;
-    judge(status, body)
+    let (head, body) = response.into_parts();
+    let body = judge(status, collect(body, bytes_max).await?)?;
+    Ok(FetchAnswer { body, headers: Arc::new(head.headers), status })
 }
 
 /// A body counts as an answer if it may be one: an object; of an error status, with `data` or `errors`.

@@ -11,9 +11,9 @@ pub(super) fn large() -> String {
 
 /// An outcome about which caches are told; the second word of the query is what a subgraph said.
 pub(super) fn cached(query: &str) -> Outcome {
-    let said = query.strip_prefix("cached ").map(Into::into);
+    let said = query.strip_prefix("cached ").map(|it| it.parse().expect("header value"));
     Outcome {
-        answer: Answer::Executed(Bytes::from_static(b"{\"data\":{}}")),
+        answer: executed(b"{\"data\":{}}"),
         operation: Some(Operation { kind: Kind::Query, name: None }),
         freshness: Some(Freshness { has_errors: false, said: vec![("a".into(), said)] }),
     }

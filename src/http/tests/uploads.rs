@@ -24,12 +24,12 @@ pub(super) async fn receive(request: &Request, context: &Context, arrived: &toki
                     bytes += piece.len();
                     sum += piece.iter().map(|it| u64::from(*it)).sum::<u64>();
                 }
-                Err(_) => return Answer::Executed(Bytes::from_static(b"broken")),
+                Err(_) => return executed(b"broken"),
             }
         }
         said += &format!("{bytes} {sum};");
     }
-    Answer::Executed(said.into())
+    executed(said)
 }
 
 const OPERATIONS: &str = r#"{"query":"upload","variables":{"a":null,"b":[null]}}"#;

@@ -12,6 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::io::{ErrorKind, Read};
+use std::sync::Arc;
 
 /// Bytes taken from a socket at a time: a few hundred of the smallest messages.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -138,8 +139,13 @@ impl Reactor {
         match connection.session.receive(text, is_live) {
             Reaction::Nothing => {}
             // Everybody may connect until there is authentication.
-            Reaction::Initialise { .. } => {
+            Reaction::Initialise { payload } => {
                 connection.session.acknowledge();
+                if let Some(payload) =
+                    payload.filter(|_| self.neighbours.engine.forward_options().initial_payload)
+                {
+                    connection.client = Arc::new(connection.client.with_init_payload(payload));
+                }
                 self.push_raw(key, message(|out| write_ack(None, out)));
                 self.expect_life(key);
             }
