@@ -66,6 +66,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("mio", &["net", "server"]),
         ("tungstenite", &["net", "http"]),
         ("brotli", &["http"]),
+        ("multer", &["http"]),
         ("clap", &["cli"]),
         ("serde_saphyr", &["config"]),
         ("prometheus_client", &["admin"]),

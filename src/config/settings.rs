@@ -67,7 +67,9 @@ settings! {
         cors: Cors as Cors = Section;
         /// `Cache-Control` of answers.
         cache_control_policy: CacheControlPolicy as CacheControlPolicy = Section;
-        /// Files in variables.
+        /// Files in variables, by the GraphQL multipart request specification. They pass through to the subgraph
+        /// while they arrive, so each goes to one subgraph, in the order they are sent in;
+        /// `engine.subscription_fetch_timeout` covers the whole way.
         file_upload: FileUpload as FileUpload = Section;
         /// Kinds of operations that are refused.
         security: Security as Security = Section;

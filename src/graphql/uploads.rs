@@ -6,8 +6,12 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use std::{
+    collections::HashMap,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// What begins every ticket.
@@ -31,6 +35,7 @@ pub type FileStream = Pin<Box<dyn Stream<Item = Result<FilePiece, FileBroken>> +
 
 /// The files of one request.
 pub struct Uploads {
+    nonce: String,
     prefix: String,
     files: Mutex<Vec<Option<FileStream>>>,
 }
@@ -39,12 +44,17 @@ impl Uploads {
     /// `nonce` tells this request's tickets from texts that clients make up.
     pub fn new(nonce: &str, files: Vec<FileStream>) -> Self {
         let files = files.into_iter().map(Some).collect();
-        Self { prefix: prefix(nonce), files: Mutex::new(files) }
+        Self { nonce: nonce.to_owned(), prefix: prefix(nonce), files: Mutex::new(files) }
     }
 
     /// The text that stands in variables for a file.
     pub fn ticket(nonce: &str, index: usize) -> String {
         format!("{}{index}", prefix(nonce))
+    }
+
+    /// What nobody but this request's files is named by.
+    pub fn nonce(&self) -> &str {
+        &self.nonce
     }
 
     /// Which file a text stands for, if any.
@@ -56,6 +66,56 @@ impl Uploads {
     pub fn redeem(&self, index: usize) -> Option<FileStream> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.get_mut(index)?.take()
+    }
+}
+
+/// Where tickets are redeemed: the files of all requests of the moment. Requests pass through planning and
+/// sharing as if they had none.
+#[derive(Debug, Default)]
+pub struct UploadDesk {
+    /// By nonce.
+    open: Mutex<HashMap<String, Arc<Uploads>>>,
+    /// As many, to be read without the lock: most of the time there are none.
+    count: AtomicUsize,
+}
+
+/// Files that can be redeemed for as long as this lives.
+#[derive(Debug)]
+pub struct OpenUploads {
+    desk: Arc<UploadDesk>,
+    nonce: String,
+}
+
+impl UploadDesk {
+    pub fn open(self: &Arc<Self>, uploads: Arc<Uploads>) -> OpenUploads {
+        let nonce = uploads.nonce.clone();
+        let mut open = self.lock();
+        open.insert(nonce.clone(), uploads);
+        self.count.store(open.len(), Ordering::Release);
+        OpenUploads { desk: Arc::clone(self), nonce }
+    }
+
+    /// The files that a JSON text has tickets for.
+    pub fn find(&self, json: &[u8]) -> Option<Arc<Uploads>> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(json);
+        let open = self.lock();
+        let mut nonces = text.split(TICKET).skip(1).filter_map(|it| it.split_once(':'));
+        nonces.find_map(|(nonce, _)| open.get(nonce).cloned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Uploads>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenUploads {
+    fn drop(&mut self) {
+        let mut open = self.desk.lock();
+        open.remove(&self.nonce);
+        self.desk.count.store(open.len(), Ordering::Release);
     }
 }
 
@@ -86,5 +146,18 @@ mod tests {
         assert!(uploads.redeem(1).is_some());
         assert!(uploads.redeem(1).is_none(), "it was redeemed");
         assert!(uploads.redeem(2).is_none(), "there is none");
+    }
+
+    #[test]
+    fn the_desk_knows_files_while_their_request_lasts() {
+        let desk = Arc::new(UploadDesk::default());
+        let body = format!(r#"{{"variables":{{"a":"juga-upload:","b":"{}"}}}}"#, Uploads::ticket("n1", 0));
+        assert!(desk.find(body.as_bytes()).is_none());
+        let others = desk.open(Arc::new(Uploads::new("n2", Vec::new())));
+        assert!(desk.find(body.as_bytes()).is_none());
+        let open = desk.open(Arc::new(Uploads::new("n1", Vec::new())));
+        assert_eq!(desk.find(body.as_bytes()).map(|it| it.nonce.clone()).as_deref(), Some("n1"));
+        drop((open, others));
+        assert!(desk.find(body.as_bytes()).is_none());
     }
 }

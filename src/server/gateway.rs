@@ -12,7 +12,7 @@ use super::{
     stats::ReactorStats,
 };
 use crate::{
-    graphql::{self, Request},
+    graphql::{self, Request, UploadDesk},
     http::{Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Upgraded},
     net::websocket::{self, Refusal},
     plan::{BoundOperation, OperationKind},
@@ -37,6 +37,8 @@ pub(super) struct Router {
     pub(super) connections_max: usize,
     pub(super) ready: Arc<AtomicBool>,
     pub(super) liveness: Liveness,
+    /// Shared with the client of subgraphs.
+    pub(super) uploads: Arc<UploadDesk>,
 }
 
 impl Gateway for Router {
@@ -44,6 +46,7 @@ impl Gateway for Router {
         let router = self.clone();
         Box::pin(async move {
             let client = Client::of_request(context.headers);
+            let _files = context.uploads.map(|it| router.uploads.open(it));
             match router.prepare(request, client).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),

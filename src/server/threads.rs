@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     federation::Schema,
+    graphql::UploadDesk,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -26,6 +27,8 @@ pub(super) struct Threads {
     pub(super) sources: Arc<Sources>,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
+    /// Files of clients on their way to subgraphs.
+    pub(super) uploads: Arc<UploadDesk>,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
     hub_thread: Option<JoinHandle<()>>,
@@ -43,12 +46,14 @@ impl Threads {
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
         let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
-        let executor = executor(options, &schema, &io, &sources)?;
+        let uploads = Arc::default();
+        let executor = executor(options, &schema, &io, &sources, &uploads)?;
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
-        let mut threads = Self { io, sources, pool, executor, hub, reactor, hub_thread, reactor_thread };
+        let mut threads =
+            Self { io, sources, pool, executor, uploads, hub, reactor, hub_thread, reactor_thread };
         threads.start_hub(options, hub_inbox, stats)?;
         threads.start_reactor(options, seat, &engine, stats)?;
         Ok((threads, engine))
@@ -153,6 +158,7 @@ fn executor(
     schema: &Schema,
     io: &Io,
     sources: &Arc<Sources>,
+    uploads: &Arc<UploadDesk>,
 ) -> Result<Executor, StartError> {
     let endpoints: Vec<_> = schema
         .subgraphs()
@@ -161,5 +167,6 @@ fn executor(
         .collect();
     let names = endpoints.iter().map(|it| it.name.clone()).collect();
     let client = SubgraphClient::new(io.handle(), options.subgraphs.clone(), &endpoints)?;
+    let client = client.with_uploads(uploads.clone());
     Ok(Executor::new(&options.resolve, names, Arc::new(client), sources.clone()))
 }

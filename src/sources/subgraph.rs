@@ -4,9 +4,14 @@
 //! waits for a message. How many requests are in flight at once is the caller's to bound; here each one is
 //! bounded in time and in bytes.
 
+mod upload;
+
 use super::causes;
 use crate::{
-    graphql::json::{Document, Kind},
+    graphql::{
+        UploadDesk,
+        json::{Document, Kind},
+    },
     plan::{OperationKind, SubgraphId},
     resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
 };
@@ -15,7 +20,7 @@ use http::{
     HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT},
 };
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -80,9 +85,13 @@ pub struct SubgraphClient {
     options: Arc<SubgraphOptions>,
     /// By [`SubgraphId`].
     endpoints: Arc<[Uri]>,
+    /// Files of clients that are on their way.
+    uploads: Arc<UploadDesk>,
 }
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Http = Client<HttpsConnector<HttpConnector>, RequestBody>;
+/// Known in full, or a form with files as they arrive.
+type RequestBody = Either<Full<Bytes>, upload::FormBody>;
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("juga/", env!("CARGO_PKG_VERSION")));
 const ACCEPT_VALUE: HeaderValue =
@@ -103,7 +112,14 @@ impl SubgraphClient {
             .pool_max_idle_per_host(options.idle_connections_max)
             .build(connector(&options));
         let endpoints = parse(endpoints)?;
-        Ok(Self { handle: handle.clone(), http, options: Arc::new(options), endpoints })
+        let uploads = Arc::default();
+        Ok(Self { handle: handle.clone(), http, options: Arc::new(options), endpoints, uploads })
+    }
+
+    /// The same client, which sends files along where variables have tickets of this desk.
+    #[must_use]
+    pub fn with_uploads(self, uploads: Arc<UploadDesk>) -> Self {
+        Self { uploads, ..self }
     }
 
     /// The same pool for another list of subgraphs (after a reload).
@@ -111,15 +127,27 @@ impl SubgraphClient {
         Ok(Self { endpoints: parse(endpoints)?, ..self.clone() })
     }
 
-    fn request(&self, fetch: FetchRequest) -> Result<Request<Full<Bytes>>, FetchError> {
+    fn request(&self, fetch: FetchRequest) -> Result<Request<RequestBody>, FetchError> {
         let SubgraphId(number) = fetch.subgraph;
         let unknown = || FetchError::Unreachable(format!("subgraph {number} is not known"));
         let uri = self.endpoints.get(usize::from(number)).ok_or_else(unknown)?;
-        let mut request = Request::new(Full::new(fetch.body));
+        let (body, content_type) = match self.uploads.find(&fetch.body) {
+            None => (Either::Left(Full::new(fetch.body)), CONTENT_TYPE_VALUE),
+            Some(uploads) => {
+                let form = upload::form(fetch.body, &uploads)?;
+                (Either::Right(form.body), form.content_type)
+            }
+        };
+        let has_files = matches!(body, Either::Right(_));
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, CONTENT_TYPE_VALUE);
+        headers.insert(CONTENT_TYPE, content_type);
+        if has_files {
+            // Subgraphs that guard against foreign pages' forms want to see that this is none.
+            headers.insert(upload::PREFLIGHT, HeaderValue::from_static("true"));
+        }
         headers.insert(ACCEPT, ACCEPT_VALUE);
         headers.insert(USER_AGENT, USER_AGENT_VALUE);
         for (name, value) in fetch.headers.iter().flat_map(|it| it.iter()) {
@@ -212,7 +240,7 @@ fn tls_config() -> async_nats::rustls::ClientConfig {
 
 async fn exchange(
     http: &Http,
-    request: Request<Full<Bytes>>,
+    request: Request<RequestBody>,
     bytes_max: usize,
 ) -> Result<FetchAnswer, FetchError> {
     let response = http.request(request).await.map_err(|error| FetchError::Unreachable(causes(&error)))?;
