@@ -101,3 +101,18 @@ fn curl_gets_answers_by_get_and_post() {
         assert_eq!(serde_json::from_str::<Value>(&answer).ok(), Some(expected.clone()), "{answer}");
     }
 }
+
+/// Forty requests at a time on one connection.
+#[test]
+fn node_speaks_http2_without_tls() {
+    let mut quickstart = Quickstart::start();
+    let url = quickstart.greeting().graphql();
+    let output = npm("http2.mjs", &[&url, "40", "{ employee(id: 1) { id products { name } } }"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answers = lines(&output);
+    assert_eq!(answers.len(), 40);
+    for answer in answers {
+        assert_eq!(answer["status"], 200, "{answer}");
+        assert!(answer["body"].as_str().is_some_and(|it| it.contains("Kettle")), "{answer}");
+    }
+}

@@ -189,6 +189,42 @@ fn heads_are_limited() {
     assert_eq!(post(&router, &employee(1), &[("X-Large", &header)]).status, 431);
 }
 
+/// Without TLS, for clients that know beforehand; WebSockets stay with HTTP/1.1.
+#[test]
+fn curl_speaks_http2_on_the_same_port() {
+    let (_demo, router) = start("cors: { allow_origins: [\"https://app.example\"] }");
+    let body = employee(2).to_string();
+    let curl = |arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}\n"])
+            .args(arguments)
+            .output()
+            .expect("curl is installed");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    let url = router.graphql_url();
+    let answer = r#"{"data":{"employee":{"id":2}}}"#;
+    assert_eq!(curl(&["--http1.1", "--json", &body, url]), format!("{answer}\n1.1 200\n"));
+    let prior = "--http2-prior-knowledge";
+    assert_eq!(curl(&[prior, "--json", &body, url]), format!("{answer}\n2 200\n"));
+    // By GET: this curl loses answers to bodies that nobody read.
+    let query = format!("{url}?query={}", percent_encoded("{ employee(id: 2) { id } }"));
+    let of = |origin: &str| curl(&[prior, "--header", &format!("Origin: {origin}"), &query]);
+    assert!(of("https://evil").ends_with("2 403\n"));
+    assert!(of(url.trim_end_matches("/graphql")).ends_with("2 200\n"), "a page of the router's own");
+    let large = format!("X-Large: {}", "x".repeat(70_000));
+    let refused = Command::new("curl")
+        .args(["--silent", "--write-out", "%{http_code}", prior, "--json", &body, "--header", &large, url])
+        .output()
+        .expect("curl is installed");
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(said.ends_with("431") || said.ends_with("000"), "a head beyond the limit: {said}");
+    let mut client = Client::connect(&router.websocket_url());
+    client.subscribe("one", "{ employee(id: 2) { id } }");
+    assert_eq!(client.next("one"), json!({ "data": { "employee": { "id": 2 } } }));
+}
+
 /// One line per operation.
 #[test]
 fn operations_are_logged() {

@@ -1,21 +1,18 @@
-//! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
+//! Accepts connections, up to a number, until it is told to stop.
 
 use super::{
-    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, cors::Cors, gateway::Gateway,
-    listen, page, routes, upload::FileUpload,
+    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, connection::serve, cors::Cors,
+    gateway::Gateway, listen, page, upload::FileUpload,
 };
 use bytes::Bytes;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
-    convert::Infallible,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -211,62 +208,6 @@ impl Crowd {
         let all = async { while self.served.join_next().await.is_some() {} };
         // Whoever is not done by then is cut off as the set is dropped.
         _ = tokio::time::timeout(self.state.options.stop_timeout, all).await;
-    }
-}
-
-/// Keeps a gauge right however a connection or a request ends.
-struct Counted<'a>(&'a AtomicU64);
-
-impl<'a> Counted<'a> {
-    fn new(gauge: &'a AtomicU64) -> Self {
-        gauge.fetch_add(1, Ordering::Relaxed);
-        Self(gauge)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long a connection without any request so far is kept once the front is stopping.
-const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
-
-/// Serves one connection: to its end, to its upgrade, or, once `stopping`, to the end of its request.
-async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<()>) {
-    let _connection = Counted::new(&state.counters.connections);
-    _ = socket.set_nodelay(true);
-    let begun = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        begun.store(true, Ordering::Relaxed);
-        let state = Arc::clone(&state);
-        async move {
-            state.counters.count(&state.counters.requests);
-            let _request = Counted::new(&state.counters.requests_in_flight);
-            Ok::<_, Infallible>(routes::answer(&state, peer, request).await)
-        }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(state.options.head_read_timeout)
-            .max_buf_size(state.options.head_bytes_max.max(8192))
-            .serve_connection(TokioIo::new(socket), service)
-            .with_upgrades()
-    );
-    // How a connection breaks off is the client's affair; requests are counted where they are answered.
-    tokio::select! {
-        _ = &mut connection => {}
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            // A connection that never had a request does not count as idle, and browsers keep such spares:
-            // they get a moment for a request that is on its way, not the whole time for a head.
-            let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
-            if moment.is_err() && begun.load(Ordering::Relaxed) {
-                _ = connection.await;
-            }
-        }
     }
 }
 

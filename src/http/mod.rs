@@ -9,6 +9,7 @@ mod batch;
 mod body;
 mod caching;
 mod coding;
+mod connection;
 mod cors;
 mod endpoint;
 mod front;

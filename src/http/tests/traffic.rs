@@ -211,3 +211,47 @@ fn caches_are_told_what_the_policy_and_the_subgraphs_say() {
     let silent = Running::start(Options::default());
     assert_eq!(told(&silent, "cached max-age=5"), "");
 }
+
+/// What an HTTP/2 client says first, and a frame of settings without any.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Frame types that the front sends until it closes.
+fn http2_frames(socket: &mut TcpStream) -> Vec<u8> {
+    let (mut frames, mut head) = (Vec::new(), [0; 9]);
+    while socket.read_exact(&mut head).is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        socket.read_exact(&mut vec![0; length]).expect("a whole frame");
+        frames.push(head[3]);
+    }
+    frames
+}
+
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+
+#[test]
+fn http2_clients_that_do_nothing_are_sent_away() {
+    let patient = Duration::from_millis(50);
+    let front = Running::start(Options { head_read_timeout: patient, ..Options::default() });
+    let mut socket = front.connect();
+    socket.write_all(HTTP2).expect("sent");
+    let frames = http2_frames(&mut socket);
+    assert_eq!(frames.first(), Some(&SETTINGS), "{frames:?}");
+    assert!(frames.contains(&GO_AWAY), "{frames:?}");
+}
+
+#[test]
+fn http2_clients_are_sent_away_when_the_front_stops() {
+    let patient =
+        Options { head_read_timeout: PATIENCE * 10, stop_timeout: PATIENCE * 10, ..Options::default() };
+    let mut front = Running::start(patient);
+    let mut socket = front.connect();
+    socket.write_all(HTTP2).expect("sent");
+    let mut settings = [0; 9];
+    socket.read_exact(&mut settings).expect("an answer");
+    let length = u32::from_be_bytes([0, settings[0], settings[1], settings[2]]) as usize;
+    socket.read_exact(&mut vec![0; length]).expect("settings");
+    front.stop();
+    let frames = http2_frames(&mut socket);
+    assert!(frames.contains(&GO_AWAY), "{frames:?}");
+}
