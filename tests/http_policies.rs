@@ -4,7 +4,11 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
 use support::{
     Demo,
     http::{HttpAnswer, http, percent_encoded},
@@ -178,6 +182,43 @@ fn caches_are_told_the_strictest_of_all_subgraphs() {
     assert_eq!(told(r#"mutation { renameEmployee(id: 1, forename: "Anu") { id } }"#), "no-store");
     demo.employees.behave(Behaviour::Status(500));
     assert_eq!(told("{ employee(id: 1) { id } }"), "no-store", "an answer with errors");
+}
+
+/// Each limit of `traffic_shaping.router` that takes a client's patience or another client to reach.
+#[test]
+fn clients_are_bounded_in_number_time_and_bytes() {
+    let limits = |more: &str| start(&format!("traffic_shaping: {{ router: {{ {more} }} }}"));
+    let connect = |router: &Router, sent: &str| {
+        let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql");
+        let mut socket = TcpStream::connect(address).expect("the router listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+        socket.write_all(sent.as_bytes()).expect("the router reads");
+        socket
+    };
+    let answer = |mut socket: TcpStream| {
+        let mut answer = String::new();
+        _ = socket.read_to_string(&mut answer);
+        answer
+    };
+    let head =
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n";
+
+    let (_demo, router) = limits("read_body_timeout: 50ms");
+    let said = answer(connect(&router, &format!("{head}\r\n{{")));
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+
+    let (_demo, router) = limits("read_header_timeout: 50ms");
+    assert_eq!(answer(connect(&router, "")), "", "closed without a word");
+
+    let (_demo, router) = limits("max_request_bodies_total: 50");
+    let said = answer(connect(&router, &format!("{head}\r\n{}", " ".repeat(100))));
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+
+    let (_demo, router) = limits("max_connections: 1");
+    let mut first = connect(&router, &format!("{head}Expect: 100-continue\r\n\r\n"));
+    first.read_exact(&mut [0; 25]).expect("it is served");
+    let said = answer(connect(&router, &format!("{head}\r\n")));
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
 }
 
 #[test]

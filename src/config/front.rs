@@ -2,7 +2,7 @@
 //! of operations, the access log. Declared like all the others; see `settings`.
 
 use super::{
-    format::{AnyText, Count, HeadSize, HeaderText, List, Maybe, Size, SizeOrNone, Text, Time, Toggle},
+    format::{AnyText, Count, HeadSize, HeaderText, List, Maybe, Size, SizeOrNone, Text, Time, Toggle, Wait},
     keys::{
         Fallback::{Absent, Items, Required, Section, Text as Is},
         settings,
@@ -34,6 +34,16 @@ settings! {
         /// Largest head of an HTTP request, the request line and all headers; beyond, `431`. At least `8KiB`;
         /// `0` stands for the default.
         max_header_bytes: usize as HeadSize = Is("64KiB");
+        /// HTTP connections at a time; one more gets `503`. WebSockets do not count, `limits.connections` is
+        /// for them.
+        max_connections: usize as Count = Is("10000");
+        /// Bytes of all bodies that are being read; beyond, `503`. Files that pass through do not count.
+        max_request_bodies_total: usize as Size = Is("256MiB");
+        /// How long a client may take for the head of a request, and keep a connection without one.
+        read_header_timeout: Duration as Wait = Is("10s");
+        /// How long a client may take for the body; beyond, `408`. With files: for `operations` and `map`, and
+        /// for each piece of a file.
+        read_body_timeout: Duration as Wait = Is("30s");
         /// Take bodies with `Content-Encoding: gzip`, `deflate` or `br`. With `false` they get `415`.
         decompression_enabled: bool as Toggle = Is("true");
         /// Answers of at least this size are compressed with `gzip` or `br` for clients that take it. `0`: none

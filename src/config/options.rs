@@ -163,6 +163,10 @@ impl Config {
             graphql_path: self.graphql_path.clone(),
             max_request_body_size: traffic.max_request_body_size,
             head_bytes_max: traffic.max_header_bytes,
+            http_connections_max: traffic.max_connections,
+            request_bodies_bytes_max: traffic.max_request_bodies_total,
+            head_read_timeout: traffic.read_header_timeout,
+            body_read_timeout: traffic.read_body_timeout,
             decompression_enabled: traffic.decompression_enabled,
             compression_bytes_min: traffic.response_compression_min_size,
             dev_mode: self.dev_mode,
@@ -176,7 +180,6 @@ impl Config {
             cache_policy: self.cache_control_policy.enabled.then(|| self.cache_policy()),
             access_log: self.access_logs.enabled,
             stop_timeout: self.grace_period,
-            ..http::Options::default()
         }
     }
 
