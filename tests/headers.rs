@@ -47,6 +47,9 @@ headers:
       - { op: set, name: X-Router, value: juga }
   groups:
     - { id: p, matching: "^prod", request: [{ op: propagate, named: X-Old, rename: X-New, default: none }] }
+  subgraphs:
+    products:
+      request: [{ op: propagate, named: User-Agent }]
 "#;
 
 #[test]
@@ -59,6 +62,7 @@ fn requests_carry_what_rules_let_through() {
         ("X-Secret", "no"),
         ("X-Old", "o"),
         ("Cookie", "session=1"),
+        ("User-Agent", "client"),
     ];
     let answer = post(&router, &across(), &client);
     assert_eq!(answer.json()["errors"], Value::Null, "{answer:?}");
@@ -72,6 +76,8 @@ fn requests_carry_what_rules_let_through() {
             assert!(sent(request, absent).is_empty(), "{absent}");
         }
     }
+    assert_eq!(sent(products, "user-agent"), ["client"]);
+    assert_eq!(sent(employees, "user-agent"), [concat!("juga/", env!("CARGO_PKG_VERSION"))]);
     assert_eq!((sent(employees, "x-new"), sent(products, "x-new")), (vec![], vec!["o".to_owned()]));
 }
 

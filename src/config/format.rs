@@ -10,9 +10,11 @@ use super::{
     tree::{Node, Value},
 };
 use crate::headers::Algorithm;
+use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
 use std::{
+    collections::BTreeMap,
     fmt,
     marker::PhantomData,
     net::SocketAddr,
@@ -326,6 +328,64 @@ scalar! {
     |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
 }
 
+scalar! {
+    /// Parts of a hundred, at least one.
+    Percentage -> u32, "percentage", "a whole number from 1 to 100", "`50`",
+    |text, _| quantity::count(text).filter(|it| (1..=100).contains(it)).map(|it| it as u32).ok_or(None)
+}
+
+scalar! {
+    /// A number of things; -1 stands for no bound.
+    Bound -> Option<usize>, "count", "a whole number of at least 1, or -1 for no bound", "`100`",
+    |text, _| match text {
+        "-1" => Ok(None),
+        _ => quantity::count(text).filter(|it| *it > 0).map(Some).ok_or(None),
+    }
+}
+
+scalar! {
+    /// How waits between attempts grow; there is one way.
+    Backoff -> (), "word", "`backoff_jitter`", "`backoff_jitter`",
+    |text, _| if text == "backoff_jitter" { Ok(()) } else { Err(None) }
+}
+
+scalar! {
+    /// An expression of Cosmo's. None but the empty one can be honoured.
+    NoExpression -> (), "expression", "no expression", "`\"\"`",
+    |text, _| match text {
+        "" => Ok(()),
+        _ => Err(Some("expressions are not supported: what is repeated is fixed, see the manual".to_owned())),
+    }
+}
+
+scalar! {
+    /// Where a subgraph serves subscriptions.
+    SubscriptionUrl -> String, "URL", "an `http`, `https`, `ws` or `wss` URL", "`ws://localhost:4001/graphql`", quote false,
+    |text, _| address::url(text, &["http", "https", "ws", "wss"]).map(|()| text.to_owned()).map_err(Some)
+}
+
+scalar! {
+    /// How subscriptions travel between router and subgraph.
+    Travel -> SubscriptionProtocol, "word", "`ws`, `sse` or `sse_post`", "`ws`",
+    |text, _| match text {
+        "ws" => Ok(SubscriptionProtocol::WebSocket),
+        "sse" => Ok(SubscriptionProtocol::Sse),
+        "sse_post" => Ok(SubscriptionProtocol::SsePost),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// The dialect on a WebSocket to a subgraph.
+    Dialect -> WebSocketSubprotocol, "word", "`auto`, `graphql-ws` or `graphql-transport-ws`", "`auto`",
+    |text, _| match text {
+        "auto" => Ok(WebSocketSubprotocol::Auto),
+        "graphql-ws" => Ok(WebSocketSubprotocol::GraphqlWs),
+        "graphql-transport-ws" => Ok(WebSocketSubprotocol::GraphqlTransportWs),
+        _ => Err(None),
+    }
+}
+
 /// Something that may be left out.
 #[derive(Debug)]
 pub(crate) struct Maybe<F>(PhantomData<F>);
@@ -361,6 +421,44 @@ impl<F: Format> Format for List<F> {
 
     fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
         Some(Vec::new())
+    }
+}
+
+/// Names of one's own choice with something behind each; empty when it is left out.
+#[derive(Debug)]
+pub(crate) struct Map<F>(PhantomData<F>);
+
+impl<F: Format> Format for Map<F> {
+    type Value = BTreeMap<String, F::Value>;
+    const SHAPE: Shape = Shape::Map(&F::SHAPE);
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        let Value::Map(entries) = &node.value else {
+            reader.mismatch(node, "a section").help("its keys are names");
+            return None;
+        };
+        reader.named::<F>(entries)
+    }
+
+    fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
+        Some(BTreeMap::new())
+    }
+}
+
+/// A section whose keys are told elsewhere: at its neighbour `all`.
+#[derive(Debug)]
+pub(crate) struct Alike<F>(PhantomData<F>);
+
+impl<F: Format> Format for Alike<F> {
+    type Value = F::Value;
+    const SHAPE: Shape = Shape::Alike;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        F::read(node, reader)
+    }
+
+    fn absent(reader: &mut Reader<'_>) -> Option<Self::Value> {
+        F::absent(reader)
     }
 }
 

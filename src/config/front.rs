@@ -18,14 +18,6 @@ impl Cors {
 }
 
 settings! {
-    /// Bounds on HTTP traffic.
-    pub struct TrafficShaping {
-        /// Between clients and the router.
-        router: RouterTraffic as RouterTraffic = Section;
-    }
-}
-
-settings! {
     /// Bounds on traffic between clients and the router.
     pub struct RouterTraffic {
         /// Largest body of an HTTP request, after decompression; beyond, `413`. Uploads have limits of their

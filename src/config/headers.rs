@@ -2,7 +2,7 @@
 
 use super::{
     finding::Findings,
-    format::{FieldName, FieldValue, List, Maybe, Merge, NamePattern, Operation, Text, Toggle},
+    format::{Alike, FieldName, FieldValue, List, Map, Maybe, Merge, NamePattern, Operation, Text, Toggle},
     keys::Fallback::{Absent, Required, Section, Text as Is},
     keys::settings,
     tree::Node,
@@ -10,6 +10,7 @@ use super::{
 use crate::headers::{self, Algorithm, Matcher, Pattern, RequestRule, ResponseRule};
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
+use std::collections::BTreeMap;
 
 use super::format::HeaderOperation;
 
@@ -20,6 +21,9 @@ settings! {
         all: HeaderRules as HeaderRules = Section;
         /// Rules for several subgraphs; they come after those for all.
         groups: Vec<HeaderGroup> as List<HeaderGroup> = Absent("");
+        /// Rules for single subgraphs, by name; they come last.
+        subgraphs: BTreeMap<String, HeaderRules> as Map<Alike<HeaderRules>> =
+            Absent("deals: { request: [{ op: propagate, named: X-Deals-Token }] }");
         /// The router's own answers.
         router: RouterHeaders as RouterHeaders = Section;
         /// Cookies that may pass where a rule passes `Cookie` on. Empty: all of them.
@@ -211,6 +215,9 @@ pub(super) fn check(headers: &Headers, root: &Node, findings: &mut Findings) {
         }
     };
     check_rules("headers.all", &headers.all.request, &headers.all.response);
+    for (name, rules) in &headers.subgraphs {
+        check_rules(&format!("headers.subgraphs.{name}"), &rules.request, &rules.response);
+    }
     for (index, group) in headers.groups.iter().enumerate() {
         check_rules(&format!("headers.groups[{index}]"), &group.request, &group.response);
     }
@@ -233,9 +240,13 @@ pub(super) fn options(headers: &Headers) -> headers::Options {
     headers::Options {
         all: rules(&headers.all.request, &headers.all.response),
         groups: headers.groups.iter().map(group).collect(),
+        subgraphs: headers
+            .subgraphs
+            .iter()
+            .map(|(name, it)| (name.clone(), rules(&it.request, &it.response)))
+            .collect(),
         router: headers.router.response.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
         cookie_whitelist: headers.cookie_whitelist.clone(),
-        ..headers::Options::default()
     }
 }
 

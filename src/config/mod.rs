@@ -15,6 +15,7 @@ mod finding;
 mod format;
 mod front;
 mod headers;
+mod inherit;
 mod keys;
 mod options;
 mod quantity;
@@ -78,6 +79,7 @@ fn read(
     let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
     expand::expand(&mut root, environment, findings);
     environment::overlay(&mut root, &keys(), environment, overrides);
+    inherit::inherit(&mut root, "traffic_shaping");
     let file = environment.current_folder.join(file);
     let folder = file.parent().unwrap_or(&environment.current_folder);
     let mut config = Config::read(&root, &mut Reader::new(findings, environment, folder, &root))?;

@@ -4,9 +4,10 @@
 
 use super::{
     format::{
-        After, AnyText, Count, FilePath, Level, Limit, List, Listen, Maybe, Mechanism, NamePattern, NatsUrl,
-        Password, Propagation, RedisUrl, RoutingUrl, ServerAddress, Size, SizeLimit, Text, Time, Toggle,
-        UrlPath, VersionOne, Wait,
+        After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, Level, Limit, List, Listen, Map,
+        Maybe, Mechanism, NamePattern, NatsUrl, NoExpression, Password, Percentage, Propagation, RedisUrl,
+        RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle, Travel, UrlPath,
+        VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -14,7 +15,9 @@ use super::{
         settings,
     },
 };
+use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -24,7 +27,7 @@ pub use super::{
     format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
     front::{
         AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, RouterTraffic, Security,
-        SubgraphCacheControl, TrafficShaping,
+        SubgraphCacheControl,
     },
     headers::*,
 };
@@ -75,6 +78,12 @@ settings! {
         security: Security as Security = Section;
         /// One line in the log for each operation that comes by HTTP.
         access_logs: AccessLogs as AccessLogs = Section;
+        /// TLS of connections that the router makes.
+        tls: Tls as Tls = Section;
+        /// Other addresses for subgraphs than the graph has.
+        override_routing_url: OverrideRoutingUrl as OverrideRoutingUrl = Section;
+        /// The same, with more to set.
+        overrides: Overridden as Overridden = Section;
         /// Questions about the schema itself.
         introspection: Introspection as Introspection = Section;
         /// The listener for operators: health, metrics, profiles, state. Never make it public.
@@ -213,7 +222,7 @@ settings! {
         /// Credentials: either `token` or `user_info`.
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.
-        tls: Option<NatsTls> as Maybe<NatsTls> = Absent("");
+        tls: Option<ClientTls> as Maybe<ClientTls> = Absent("");
     }
 }
 
@@ -238,8 +247,8 @@ settings! {
 }
 
 settings! {
-    /// TLS towards a NATS server.
-    pub struct NatsTls {
+    /// TLS towards a server of ours: a broker or a subgraph.
+    pub struct ClientTls {
         /// Accept any certificate. For tests only.
         insecure_skip_ca_verification: bool as Toggle = Is("false");
         /// Authorities to trust (PEM), instead of the system's.
@@ -330,10 +339,13 @@ settings! {
         /// Threads that parse, validate and plan operations. Apart from the others, because planning
         /// cannot be interrupted and must not delay events.
         prepare_threads: usize as Count = Is("1");
-        /// Requests that may be under way to one subgraph at a time. Further ones wait their turn, without
-        /// holding a thread.
+        /// Requests that may be under way to one subgraph at a time, those included that wait for
+        /// `max_conns_per_host` or for their next attempt. Further ones wait their turn, without holding a
+        /// thread.
         max_concurrent_resolvers: usize as Count = Is("1024");
-        /// How long one request to a subgraph may take, to the last byte of its answer.
+        /// How long one request to a subgraph may take, to the last byte of its answer, with all its
+        /// attempts and the waits between them. `request_timeout` of `traffic_shaping` holds where it is
+        /// shorter.
         subscription_fetch_timeout: Duration as Wait = Is("30s");
         /// Events of one group that may be in the making at a time. Their order is kept; more wait in the
         /// group's backlog.
@@ -350,6 +362,11 @@ settings! {
         websocket_server_write_timeout: Duration as Wait = Is("10s");
         /// Planned operations that are kept.
         execution_plan_cache_size: usize as Count = Is("1024");
+        /// Send queries to a subgraph that are equal to the byte once, while one of them is in flight.
+        enable_single_flight: bool as Toggle = Is("true");
+        /// Without effect: whatever is forwarded for a client is part of what must be equal, so nothing
+        /// stands against sharing. Accepted so that existing files keep working.
+        force_enable_single_flight: Option<bool> as Maybe<Toggle> = Absent("false");
         /// Without effect: the poller is always on. Accepted so that existing files keep working.
         enable_net_poll: Option<bool> as Maybe<Toggle> = Absent("true");
     }
@@ -453,6 +470,149 @@ settings! {
         directives: usize as Limit = Is("200");
         /// How often one response name may come up in one selection set, fragments put in place.
         same_response_name: usize as Limit = Is("100");
+    }
+}
+
+settings! {
+    /// Bounds on HTTP traffic.
+    pub struct TrafficShaping {
+        /// Between clients and the router.
+        router: RouterTraffic as RouterTraffic = Section;
+        /// Between the router and its subgraphs.
+        all: SubgraphTraffic as SubgraphTraffic = Section;
+        /// The keys of `all` for single subgraphs, by name. A key that is absent there has the value of `all`.
+        subgraphs: BTreeMap<String, SubgraphTraffic> as Map<Alike<SubgraphTraffic>> =
+            Absent("deals: { request_timeout: 10s }");
+    }
+}
+
+settings! {
+    /// Bounds on traffic between the router and one subgraph.
+    pub struct SubgraphTraffic {
+        /// How long a request may take, to the last byte of its answer, with all its attempts and the waits
+        /// between them. `engine.subscription_fetch_timeout` holds where it is shorter, as by default.
+        request_timeout: Duration as Wait = Is("60s");
+        /// How long a connection may take to come about, the look-up of the name included.
+        dial_timeout: Duration as Wait = Is("30s");
+        /// How long an attempt may take until the head of its answer is there, connecting included.
+        /// `0s`: as long as the request.
+        response_header_timeout: Duration as Time = Is("0s");
+        /// How long the TLS handshake of a new connection may take.
+        tls_handshake_timeout: Duration as Wait = Is("10s");
+        /// Connections that nobody used for this time are closed. `0s`: the subgraph closes them.
+        keep_alive_idle_timeout: Duration as Time = Is("90s");
+        /// Time between TCP's probes of a silent connection. `0s`: no probes.
+        keep_alive_probe_interval: Duration as Time = Is("30s");
+        /// Requests in flight at a time; more wait. With HTTP/1 each has a connection of its own; with
+        /// HTTP/2 they share one, and the bound is the same. `0`: no bound but `engine.max_concurrent_resolvers`.
+        max_conns_per_host: usize as Limit = Is("100");
+        /// Idle connections kept to all subgraphs together; each subgraph may keep an equal share of them.
+        /// `0`: no bound.
+        max_idle_conns: usize as Limit = Is("1024");
+        /// Idle connections kept to one subgraph; more are closed after use. `0`: no bound but its share.
+        max_idle_conns_per_host: usize as Limit = Is("20");
+        /// Largest answer; a larger one is refused. Of packed answers (gzip) the unpacked size counts.
+        max_response_body_size: usize as Size = Is("32MiB");
+        /// Sending queries again: after a connection that failed, an attempt that took too long, and the
+        /// statuses 429, 500, 502, 503 and 504 without a GraphQL answer. Mutations are never sent twice.
+        retry: RetryPolicy as RetryPolicy = Section;
+        /// Leaving a subgraph alone that is in trouble: connections fail, attempts take too long, or are
+        /// answered with statuses from 500 on that hold no GraphQL answer.
+        circuit_breaker: CircuitBreaker as CircuitBreaker = Section;
+    }
+}
+
+settings! {
+    /// When a query is sent again.
+    pub struct RetryPolicy {
+        /// Send queries again.
+        enabled: bool as Toggle = Is("true");
+        /// How waits grow: each doubles the longest time that the one before could take, and chance picks
+        /// any part of it. There is no other way.
+        algorithm: () as Backoff = Is("backoff_jitter");
+        /// Attempts after the first.
+        max_attempts: usize as Count = Is("5");
+        /// Longest wait, also for a subgraph that asks for one (`Retry-After` in seconds).
+        max_duration: Duration as Wait = Is("10s");
+        /// Longest first wait. A wait that would not end within `request_timeout` is not begun.
+        interval: Duration as Time = Is("3s");
+        /// Not supported: anything but an empty text is an error.
+        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
+    }
+}
+
+settings! {
+    /// Leaving a subgraph alone that is in trouble.
+    pub struct CircuitBreaker {
+        /// Turn requests away while a subgraph is in trouble.
+        enabled: bool as Toggle = Is("false");
+        /// Share of failed attempts at which the breaker opens.
+        error_threshold_percentage: u32 as Percentage = Is("50");
+        /// Attempts within `rolling_duration` before the share is looked at.
+        request_threshold: usize as Count = Is("20");
+        /// How long an open breaker turns everything away.
+        sleep_window: Duration as Wait = Is("5s");
+        /// Attempts let through at a time after that, to see how things are.
+        half_open_attempts: usize as Count = Is("1");
+        /// So many of them must succeed, and none fail, for the breaker to close.
+        required_successful: usize as Count = Is("1");
+        /// The time over which attempts are counted.
+        rolling_duration: Duration as Wait = Is("10s");
+        /// Parts in which that time moves on; at most 1000.
+        num_buckets: usize as Count = Is("10");
+        /// An attempt that takes longer is given up and counts as failed.
+        execution_timeout: Duration as Wait = Is("60s");
+        /// Attempts in flight at a time; one more is turned away. `-1`: no bound.
+        max_concurrent_requests: Option<usize> as Bound = Is("-1");
+    }
+}
+
+settings! {
+    /// TLS of connections that the router makes.
+    pub struct Tls {
+        /// Towards subgraphs.
+        client: SubgraphTls as SubgraphTls = Section;
+    }
+}
+
+settings! {
+    /// TLS towards subgraphs.
+    pub struct SubgraphTls {
+        /// For subgraphs that have no section of their own.
+        all: ClientTls as ClientTls = Section;
+        /// Sections like `all` for single subgraphs, by name. Such a section stands by itself: it takes
+        /// nothing from `all`.
+        subgraphs: BTreeMap<String, ClientTls> as Map<Alike<ClientTls>> = Absent("deals: { ca_file: ./ca.crt }");
+    }
+}
+
+settings! {
+    /// Other addresses for subgraphs than the graph has.
+    pub struct OverrideRoutingUrl {
+        /// Addresses by name of the subgraph.
+        subgraphs: BTreeMap<String, String> as Map<RoutingUrl> = Absent("http://localhost:4001/graphql");
+    }
+}
+
+settings! {
+    /// What is different about single subgraphs from what the graph says.
+    pub struct Overridden {
+        /// By name of the subgraph.
+        subgraphs: BTreeMap<String, SubgraphOverride> as Map<SubgraphOverride> = Absent("");
+    }
+}
+
+settings! {
+    /// What is different about a subgraph from what the graph says.
+    pub struct SubgraphOverride {
+        /// Where it is reached.
+        routing_url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:4001/graphql");
+        /// Where it serves subscriptions. Without effect for now, as the two below.
+        subscription_url: Option<String> as Maybe<SubscriptionUrl> = Absent("ws://localhost:4001/graphql");
+        /// How it serves them: `ws`, `sse` or `sse_post`.
+        subscription_protocol: Option<SubscriptionProtocol> as Maybe<Travel> = Absent("ws");
+        /// What is spoken on a WebSocket: `auto`, `graphql-ws` or `graphql-transport-ws`.
+        subscription_websocket_subprotocol: Option<WebSocketSubprotocol> as Maybe<Dialect> = Absent("auto");
     }
 }
 

@@ -221,6 +221,8 @@ impl Schema {
             types: &self.consumer_types,
             interface_objects: &self.interface_objects,
             root_type: self.root_type(kind),
+            is_event: kind == OperationKind::Subscription
+                && fields.iter().any(|it| self.is_event_field(&it.name)),
         };
         // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
         let plans: Vec<&[Field]> = match kind {
@@ -238,11 +240,15 @@ impl Schema {
             }
         }
         format!("{steps:?}").hash(&mut fetches);
-        if let Some(feed) = &mut compiler.feed {
-            // Its arguments show in what they render to.
-            let arguments = std::mem::take(&mut feed.arguments);
-            format!("{feed:?}").hash(&mut fetches);
-            feed.arguments = arguments;
+        match &mut compiler.feed {
+            Some(FeedField::Event(feed)) => {
+                // Its arguments show in what they render to.
+                let arguments = std::mem::take(&mut feed.arguments);
+                format!("{feed:?}").hash(&mut fetches);
+                feed.arguments = arguments;
+            }
+            Some(FeedField::Upstream(feed)) => format!("{feed:?}").hash(&mut fetches),
+            None => {}
         }
         for id in &compiler.subgraphs {
             self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
@@ -264,6 +270,11 @@ impl Schema {
 
     pub(super) fn supergraph_types(&self) -> &Types {
         &self.supergraph_types
+    }
+
+    /// Whether a broker serves this subscription field.
+    fn is_event_field(&self, name: &str) -> bool {
+        self.event_fields.iter().any(|it| it.root == OperationKind::Subscription && *it.field == *name)
     }
 
     pub(super) fn is_event_graph(&self, name: &str) -> bool {

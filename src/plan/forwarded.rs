@@ -31,6 +31,13 @@ impl Forwarded {
         Self { headers: (!headers.is_empty()).then(|| headers.into()), ..Self::default() }
     }
 
+    /// What of it reaches one subgraph.
+    pub fn only(&self, subgraph: SubgraphId) -> Self {
+        let headers = self.headers(subgraph).map(|list| (subgraph, list.clone()));
+        let (extensions, init_payload) = (self.extensions.clone(), self.init_payload.clone());
+        Self { extensions, init_payload, ..Self::new(headers) }
+    }
+
     /// The headers for one subgraph.
     pub fn headers(&self, subgraph: SubgraphId) -> Option<&HeaderList> {
         let headers = self.headers.as_deref()?;

@@ -1,7 +1,8 @@
 //! Groups: which subscriptions share their responses.
 
 use super::{
-    BoundOperation, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of, template::Arguments,
+    BoundOperation, Feed, FeedField, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of,
+    template::Arguments,
 };
 use crate::graphql::Variables;
 use std::{
@@ -23,12 +24,19 @@ impl GroupSpec {
     /// Puts the variables of one request into the operation's feed.
     ///
     /// # Panics
-    /// When the operation is no event subscription.
+    /// When the operation is no subscription.
     pub fn render(bound: BoundOperation) -> Result<Self, RenderError> {
-        let field = bound.operation.feed.as_ref().expect("an event subscription");
-        let arguments = Arguments::new(&field.arguments, &bound.variables);
-        let feed = FeedKey::new(field.render(&arguments)?);
-        let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
+        let (feed, rule) = match bound.operation.feed.as_ref().expect("a subscription") {
+            FeedField::Event(field) => {
+                let arguments = Arguments::new(&field.arguments, &bound.variables);
+                let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
+                (Feed::Events(field.render(&arguments)?), rule)
+            }
+            FeedField::Upstream(field) => {
+                (Feed::Upstream(field.render(&bound.variables, &bound.forwarded)), None)
+            }
+        };
+        let feed = FeedKey::new(feed);
         let mut variables = Variables::new();
         for name in &bound.operation.variables_used {
             if let Some(value) = bound.variables.get(name) {

@@ -23,7 +23,8 @@ mod value;
 
 pub use broker::{BrokerCall, BrokerOperation};
 pub use feed::{
-    Destination, Event, Feed, FeedField, FeedKey, Position, ProviderId, ProviderKind, StreamOptions,
+    Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, Position, ProviderId,
+    ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,
 };
 pub use fetch::{
     BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,

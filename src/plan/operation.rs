@@ -28,7 +28,7 @@ pub struct Operation {
     /// what to fetch for each event.
     pub steps: Option<Step>,
     pub projection: Projection,
-    /// The broker side of an event subscription. `None` for queries and mutations.
+    /// What a subscription listens to. `None` for queries and mutations.
     pub feed: Option<FeedField>,
     /// Variables that reach a subgraph or a publishing broker, sorted. Others do not split groups; those in
     /// a feed's arguments do so by what the feed and its rule come to.

@@ -30,15 +30,21 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn read(document: &mut Document, answer: FetchAnswer) -> Result<Self, FetchError> {
-        let malformed = |reason: &str| Err(FetchError::Malformed(reason.to_owned()));
-        let Ok(root) = document.parse(answer.body) else { return malformed("invalid JSON") };
+        let Ok(root) = document.parse(answer.body) else {
+            return Err(FetchError::Malformed("invalid JSON".to_owned()));
+        };
+        Self::of(document, root, answer.status)
+    }
+
+    /// A response that has been parsed already.
+    pub(super) fn of(document: &Document, root: NodeId, status: StatusCode) -> Result<Self, FetchError> {
         let not_empty = |it: &NodeId| document.kind(*it) == Kind::Array && !document.is_empty(*it);
         let errors = document.get(root, "errors").filter(not_empty);
         let data = document.get(root, "data").filter(|it| document.kind(*it) == Kind::Object);
         if data.is_none() && errors.is_none() {
-            return malformed("no data or errors in response");
+            return Err(FetchError::Malformed("no data or errors in response".to_owned()));
         }
-        Ok(Self { data, errors, status: answer.status })
+        Ok(Self { data, errors, status })
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -133,6 +139,7 @@ impl Scene<'_> {
         tracing::warn!(subgraph = self.service, %error, "fetch failed");
         let reason = match error {
             FetchError::Malformed(reason) => Some(&**reason),
+            FetchError::Rejected(reason) => Some(*reason),
             FetchError::Timeout(_) => Some("timeout"),
             _ => None,
         };
@@ -220,7 +227,7 @@ impl Scene<'_> {
         let mut made = graphql::Error::new(message);
         for (name, value) in self.members(Some(error)) {
             if self.policy.allowed_fields.iter().any(|it| **it == *name) {
-                made.others.push((name, self.json(value)));
+                made.others.get_or_insert_default().push((name, self.json(value)));
             }
         }
         if !self.policy.omit_locations {

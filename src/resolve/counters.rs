@@ -1,5 +1,6 @@
 //! What execution counts. Gauges go up and down, everything else only grows.
 
+use crate::plan::SubgraphId;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -61,6 +62,11 @@ impl Counters {
             buffers: 0.into(),
             subgraphs: subgraphs.into_iter().map(of).collect(),
         }
+    }
+
+    /// A subgraph's name.
+    pub(super) fn name(&self, id: SubgraphId) -> &str {
+        self.subgraphs.get(usize::from(id.0)).map_or("", |it| &it.name)
     }
 
     /// Fetches that wait for a permit, over all subgraphs.

@@ -5,18 +5,15 @@ use super::{
     buffers::{Buffers, Scratch},
     counters::count,
     errors::Errors,
-    event::check_typename,
+    event::put_under_key,
     fetch::{Dispatcher, Errand},
     job::Job,
     project::write_data,
+    upstream,
 };
 use crate::{
-    graphql::{
-        self,
-        json::{Kind, NodeId},
-        write_errors,
-    },
-    plan::{BoundOperation, Event, FeedField, GroupSpec},
+    graphql::{self, json::NodeId, write_errors},
+    plan::{BoundOperation, Event, FeedField, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -77,8 +74,9 @@ impl Executor {
         let inner = self.inner.clone();
         guarded(self.inner.counters.clone(), async move {
             let mut scratch = inner.buffers.take();
-            let root = scratch.document.new_object();
-            inner.carry_out(scratch, root, &bound, Errand::Client(&bound.forwarded)).await
+            let start = Start { root: scratch.document.new_object(), errors: Errors::default() };
+            let errand = Errand { forwarded: &bound.forwarded, for_event: false };
+            inner.carry_out(scratch, start, &bound, errand).await
         })
     }
 
@@ -94,15 +92,15 @@ impl Executor {
         guarded(self.inner.counters.clone(), async move {
             let feed = spec.bound.operation.feed.as_ref().expect("a group's operation has a feed");
             let mut scratch = inner.buffers.take();
-            match put_under_key(&mut scratch, &event, feed) {
-                Ok(root) => {
-                    let errand = Errand::Event(&spec.bound.forwarded);
-                    inner.carry_out(scratch, root, &spec.bound, errand).await
+            match inner.take_in(&mut scratch, &event, feed, &spec.bound.operation) {
+                Ok(start) => {
+                    let errand = Errand { forwarded: &spec.bound.forwarded, for_event: true };
+                    inner.carry_out(scratch, start, &spec.bound, errand).await
                 }
                 Err(error) => {
                     inner.buffers.give_back(scratch);
                     count(&inner.counters.events_invalid, 1);
-                    tracing::warn!(feed = &*feed.field, message = error.message, "event refused");
+                    tracing::warn!(feed = &**feed.field(), message = error.message, "event refused");
                     inner.refusal(error)
                 }
             }
@@ -130,24 +128,42 @@ fn guarded(
     })
 }
 
-/// Starts a document with a copy of the event, shared by all its groups, under the feed's key.
-fn put_under_key(scratch: &mut Scratch, event: &Event, feed: &FeedField) -> Result<NodeId, graphql::Error> {
-    let document = &mut scratch.document;
-    document.clone_from(&event.document);
-    if document.kind(event.root) != Kind::Object {
-        return Err(graphql::Error::new("Invalid message received"));
-    }
-    check_typename(document, event.root, &feed.possible, feed.is_abstract, &feed.graph)?;
-    let root = document.new_object();
-    document.insert(root, &feed.key, event.root);
-    Ok(root)
+/// What there is before the first step.
+struct Start {
+    root: NodeId,
+    errors: Errors,
 }
 
 impl Inner {
+    /// Starts a document with a copy of the event, which all its groups share.
+    fn take_in(
+        &self,
+        scratch: &mut Scratch,
+        event: &Event,
+        feed: &FeedField,
+        operation: &Operation,
+    ) -> Result<Start, graphql::Error> {
+        let document = &mut scratch.document;
+        document.clone_from(&event.document);
+        match feed {
+            FeedField::Event(feed) => {
+                let root = put_under_key(document, event.root, feed)?;
+                Ok(Start { root, errors: Errors::default() })
+            }
+            FeedField::Upstream(feed) => {
+                let policy = self.dispatcher.errors();
+                let service = self.counters.name(feed.request.subgraph);
+                let (root, errors) =
+                    upstream::take_in(document, event.root, feed, operation, service, policy)?;
+                Ok(Start { root, errors })
+            }
+        }
+    }
+
     async fn carry_out(
         &self,
         mut scratch: Scratch,
-        root: NodeId,
+        Start { root, mut errors }: Start,
         bound: &BoundOperation,
         errand: Errand<'_>,
     ) -> Executed {
@@ -157,7 +173,7 @@ impl Inner {
             let constants = scratch.document.parse(constants.clone()).expect("written when planning");
             scratch.document.merge(root, constants);
         }
-        let (mut errors, mut headers) = (Errors::default(), Vec::new());
+        let mut headers = Vec::new();
         if let Some(steps) = &operation.steps {
             let job = Job {
                 dispatcher: &self.dispatcher,
@@ -170,7 +186,7 @@ impl Inner {
                 root,
                 headers: Mutex::default(),
             };
-            errors = job.run(steps).await;
+            errors.append(job.run(steps).await);
             (scratch.document, headers) = job.into_parts();
         }
         write_data(&operation.projection, &scratch.document, root, &mut errors, &mut scratch.out);

@@ -37,12 +37,11 @@ pub(super) struct Call<'a> {
 
 /// On whose behalf a request is made.
 #[derive(Clone, Copy)]
-pub(super) enum Errand<'a> {
-    /// A client's, by a query or mutation of its own.
-    Client(&'a Forwarded),
-    /// A group's, for an event. An answer that was asked for before the event came may be older than it, so
-    /// nothing is shared with requests under way; and a client's `extensions` are not the group's.
-    Event(&'a Forwarded),
+pub(super) struct Errand<'a> {
+    pub(super) forwarded: &'a Forwarded,
+    /// It is for an event. An answer that was asked for before the event came may be older than it, so
+    /// nothing is shared with requests under way.
+    pub(super) for_event: bool,
 }
 
 /// A variable that holds representations.
@@ -101,13 +100,6 @@ impl Dispatcher {
     }
 }
 
-impl<'a> Errand<'a> {
-    fn forwarded(self) -> &'a Forwarded {
-        let (Self::Client(forwarded) | Self::Event(forwarded)) = self;
-        forwarded
-    }
-}
-
 impl Call<'_> {
     fn to_request(&self) -> FetchRequest {
         let SubgraphRequest { subgraph, kind, ref document, .. } = *self.request;
@@ -118,19 +110,18 @@ impl Call<'_> {
         self.write_variables(&mut body);
         self.write_extensions(&mut body);
         body.push(b'}');
-        let headers = self.errand.forwarded().headers(subgraph).cloned();
+        let headers = self.errand.forwarded.headers(subgraph).cloned();
         FetchRequest { subgraph, kind, body: body.into(), headers }
     }
 
     /// A mutation is everybody's own.
     fn may_be_shared(&self) -> bool {
-        self.request.kind == OperationKind::Query && matches!(self.errand, Errand::Client(_))
+        self.request.kind == OperationKind::Query && !self.errand.for_event
     }
 
     fn write_extensions(&self, out: &mut Vec<u8>) {
-        if let Errand::Client(Forwarded { extensions, .. }) = self.errand
-            && !extensions.is_empty()
-        {
+        let extensions = &self.errand.forwarded.extensions;
+        if !extensions.is_empty() {
             out.extend_from_slice(b",\"extensions\":");
             out.extend_from_slice(extensions);
         }

@@ -24,6 +24,7 @@ mod ports;
 mod project;
 mod represent;
 mod rewrite;
+mod upstream;
 
 #[cfg(test)]
 mod tests;

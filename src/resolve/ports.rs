@@ -52,6 +52,9 @@ pub enum FetchError {
     Status(u16),
     #[error("the answer is not usable: {0}")]
     Malformed(String),
+    /// Not sent at all, to spare a subgraph that is in trouble; says why.
+    #[error("not sent: {0}")]
+    Rejected(&'static str),
     #[error("the router is stopping")]
     Stopping,
 }

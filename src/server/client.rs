@@ -149,10 +149,10 @@ impl Members {
         let mut document = Document::new();
         let Ok(root) = document.parse(object.clone()) else { return };
         for (name, value) in document.entries(root) {
-            if !except.contains(&&*name) {
+            if !except.contains(&name) {
                 let mut json = Vec::new();
                 document.write(value, &mut json);
-                self.add(&name, &json);
+                self.add(name, &json);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     federation::{Document, Limits, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
     headers::{self, HeaderRules},
-    plan::{BoundOperation, GroupSpec, Operation, OperationKind, SubgraphId},
+    plan::{BoundOperation, FeedField, GroupSpec, Operation, OperationKind, SubgraphId},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -65,7 +65,7 @@ const FAILED_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub(super) enum Prepared {
     /// A query or mutation.
     Once(BoundOperation),
-    /// An event subscription.
+    /// A subscription.
     Subscription(Arc<GroupSpec>),
 }
 
@@ -217,9 +217,17 @@ impl Engine {
         client: &Client,
     ) -> Result<Prepared, Errors> {
         let mut forwarded = self.headers.forward(&operation.subgraphs, &client.headers);
-        if operation.feed.is_none() {
-            forwarded.extensions = client.extensions(request);
-            return Ok(Prepared::Once(BoundOperation { operation, variables, forwarded }));
+        match &operation.feed {
+            None => {
+                forwarded.extensions = client.extensions(request);
+                return Ok(Prepared::Once(BoundOperation { operation, variables, forwarded }));
+            }
+            Some(FeedField::Upstream(_)) => {
+                forwarded.extensions = client.extensions(request);
+                forwarded.init_payload = client.init_payload.clone();
+            }
+            // What is one client's own must not reach what an event brings to many.
+            Some(FeedField::Event(_)) => {}
         }
         GroupSpec::render(BoundOperation { operation, variables, forwarded })
             .map(|spec| Prepared::Subscription(Arc::new(spec)))

@@ -33,7 +33,7 @@ use crate::{
     hub, resolve,
     sources::{
         self,
-        subgraph::{SubgraphClientError, SubgraphOptions},
+        subgraph::{SubgraphClientError, SubscriptionEndpoint, Traffic},
     },
 };
 use gateway::Router;
@@ -41,6 +41,7 @@ use io::Io;
 use mail::ReactorMail;
 use state::{State, Stats};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -60,7 +61,9 @@ pub struct Options {
     pub resolve: resolve::Options,
     pub websocket: WebSocketOptions,
     pub sources: sources::Options,
-    pub subgraphs: SubgraphOptions,
+    pub subgraphs: Traffic,
+    /// How subgraphs serve subscriptions of their own, by name of the subgraph, where that was set.
+    pub subscription_endpoints: BTreeMap<String, SubscriptionEndpoint>,
     pub http: http::Options,
     pub admin: admin::Options,
     /// On a stop, connections are closed spread over this time.
@@ -145,6 +148,7 @@ impl Server {
             executor: threads.executor.clone(),
             pool: threads.pool.clone(),
             sources: threads.sources.clone(),
+            subgraphs: threads.subgraphs.clone(),
             resolvers_max: options.resolve.max_concurrent_resolvers,
             ready: ready.clone(),
         };

@@ -8,10 +8,14 @@ use super::{
 };
 use crate::{
     admin::{
-        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Unavailable,
+        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Subgraph,
+        Unavailable,
     },
     resolve::{Executor, Pool},
-    sources::{self, Sources},
+    sources::{
+        self, Sources,
+        subgraph::{SubgraphClient, SubgraphStatus},
+    },
 };
 use bytes::Bytes;
 use std::sync::{
@@ -35,6 +39,7 @@ pub(super) struct State {
     pub(super) executor: Executor,
     pub(super) pool: Arc<Pool>,
     pub(super) sources: Arc<Sources>,
+    pub(super) subgraphs: SubgraphClient,
     pub(super) resolvers_max: usize,
     pub(super) ready: Arc<AtomicBool>,
 }
@@ -54,6 +59,7 @@ impl admin::State for State {
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
         snapshot.providers = self.sources.status().into_iter().map(provider).collect();
+        snapshot.subgraphs = self.subgraphs.status().into_iter().map(subgraph).collect();
         snapshot
     }
 
@@ -138,6 +144,15 @@ fn provider(status: sources::ProviderStatus) -> Provider {
         received: status.received,
         published: status.published,
         filtered: 0,
+    }
+}
+
+fn subgraph(status: SubgraphStatus) -> Subgraph {
+    Subgraph {
+        name: status.name,
+        is_breaker_open: status.is_breaker_open,
+        retries: status.retries,
+        rejected: status.rejected,
     }
 }
 

@@ -14,17 +14,15 @@ use crate::{
     federation::Schema,
     graphql::UploadDesk,
     resolve::{Executor, Pool},
-    sources::{
-        self, Sources,
-        subgraph::{SubgraphClient, SubgraphEndpoint},
-    },
+    sources::{self, Sources, subgraph::SubgraphClient},
 };
-use std::{sync::Arc, thread::JoinHandle, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
 
 /// io, pool, hub and reactor, with everybody's way to reach them. Dropped, they stop at once.
 pub(super) struct Threads {
     pub(super) io: Io,
     pub(super) sources: Arc<Sources>,
+    pub(super) subgraphs: SubgraphClient,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     /// Files of clients on their way to subgraphs.
@@ -47,13 +45,24 @@ impl Threads {
         let (reactor, seat) = reactor::seat()?;
         let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
         let uploads = Arc::default();
-        let executor = executor(options, &schema, &io, &sources, &uploads)?;
+        let subgraphs = subgraph_client(options, &schema, &io)?.with_uploads(Arc::clone(&uploads));
+        let executor = executor(options, &schema, &subgraphs, &sources);
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
-        let mut threads =
-            Self { io, sources, pool, executor, uploads, hub, reactor, hub_thread, reactor_thread };
+        let mut threads = Self {
+            io,
+            sources,
+            subgraphs,
+            pool,
+            executor,
+            uploads,
+            hub,
+            reactor,
+            hub_thread,
+            reactor_thread,
+        };
         threads.start_hub(options, hub_inbox, stats)?;
         threads.start_reactor(options, seat, &engine, stats)?;
         Ok((threads, engine))
@@ -153,20 +162,28 @@ fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> 
     Ok(sources)
 }
 
+/// The client to the graph's subgraphs, each at the address and with the limits that were set about it.
+fn subgraph_client(options: &Options, schema: &Schema, io: &Io) -> Result<SubgraphClient, StartError> {
+    let subgraphs = schema.subgraphs();
+    let traffic = &options.subgraphs;
+    let named = traffic.names().chain(options.subscription_endpoints.keys().map(String::as_str));
+    for name in named.collect::<BTreeSet<_>>() {
+        if !subgraphs.iter().any(|it| *it.name == *name) {
+            tracing::warn!(
+                "the configuration sets something about a subgraph '{name}', which is not in the graph"
+            );
+        }
+    }
+    let endpoints: Vec<_> = subgraphs.iter().map(|it| traffic.endpoint(it.name.clone(), &it.url)).collect();
+    Ok(SubgraphClient::new(io.handle(), &endpoints)?)
+}
+
 fn executor(
     options: &Options,
     schema: &Schema,
-    io: &Io,
+    subgraphs: &SubgraphClient,
     sources: &Arc<Sources>,
-    uploads: &Arc<UploadDesk>,
-) -> Result<Executor, StartError> {
-    let endpoints: Vec<_> = schema
-        .subgraphs()
-        .iter()
-        .map(|it| SubgraphEndpoint { name: it.name.clone(), url: it.url.to_string() })
-        .collect();
-    let names = endpoints.iter().map(|it| it.name.clone()).collect();
-    let client = SubgraphClient::new(io.handle(), options.subgraphs.clone(), &endpoints)?;
-    let client = client.with_uploads(uploads.clone());
-    Ok(Executor::new(&options.resolve, names, Arc::new(client), sources.clone()))
+) -> Executor {
+    let names = schema.subgraphs().iter().map(|it| it.name.clone()).collect();
+    Executor::new(&options.resolve, names, Arc::new(subgraphs.clone()), sources.clone())
 }

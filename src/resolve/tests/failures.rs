@@ -30,6 +30,11 @@ fn a_fetch_without_a_usable_answer_is_one_error_that_names_no_host() {
             format!("{failed}, Reason: timeout."),
             of_a.to_owned(),
         ),
+        (
+            Reply::Fail(FetchError::Rejected("circuit breaker open")),
+            format!("{failed}, Reason: circuit breaker open."),
+            of_a.to_owned(),
+        ),
         (Reply::Body("<html>"), format!("{failed}, Reason: invalid JSON."), of_a.to_owned()),
         (Reply::Body("[]"), format!("{failed}, Reason: no data or errors in response."), of_a.to_owned()),
         (Reply::Body("{}"), format!("{failed}, Reason: no data or errors in response."), of_a.to_owned()),

@@ -3,10 +3,10 @@
 use crate::{
     graphql::{Variables, json::Document},
     plan::{
-        BatchAlias, BatchFetch, BoundOperation, EntityFetch, Event, FeedField, Field, FieldSource, Forwarded,
-        GroupSpec, Leaf, Operation, OperationKind, PathSegment, Position, Projection, ProviderKind,
-        RequiresItem, Rewrite, RootFetch, SelectionSet, Step, SubgraphId, SubgraphRequest, Template,
-        TypeNames, ValueType,
+        BatchAlias, BatchFetch, BoundOperation, EntityFetch, Event, EventFeedField, FeedField, Field,
+        FieldSource, Forwarded, GroupSpec, Leaf, Operation, OperationKind, PathSegment, Position, Projection,
+        ProviderKind, RequiresItem, Rewrite, RootFetch, SelectionSet, Step, SubgraphId, SubgraphRequest,
+        Template, TypeNames, ValueType,
     },
     resolve::{
         BoxFuture, BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation, Executed, Executor,
@@ -211,7 +211,7 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
     let mut operation = operation(steps, vec![field("changed", non_null(ty))]);
     operation.kind = OperationKind::Subscription;
     operation.projection.root_type = "Subscription".into();
-    operation.feed = Some(FeedField {
+    operation.feed = Some(FeedField::Event(EventFeedField {
         field: "changed".into(),
         key: "changed".into(),
         graph: "events".into(),
@@ -223,7 +223,7 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
         rule: None,
         possible,
         is_abstract,
-    });
+    }));
     Arc::new(GroupSpec::render(bind(operation, &[])).expect("no arguments"))
 }
 

@@ -97,7 +97,10 @@ impl Reactor {
 
     /// Acts on the frames at the front of `bytes`; tells how many bytes are done with.
     fn decode(&mut self, key: ConnectionKey, bytes: &mut [u8]) -> usize {
-        let limits = websocket::Limits { message_bytes_max: self.options.message_bytes_max };
+        let limits = websocket::Limits {
+            message_bytes_max: self.options.message_bytes_max,
+            peer: websocket::Peer::Client,
+        };
         let mut at = 0;
         loop {
             let connection = &mut self.connections[key];

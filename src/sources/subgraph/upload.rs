@@ -2,6 +2,7 @@
 //!
 //! A file goes out as it comes in; nothing of it is kept here.
 
+use super::exchange::RequestBody;
 use crate::{
     graphql::{
         FileBroken, FilePiece, FileStream, Uploads,
@@ -11,23 +12,32 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use http::HeaderValue;
-use http_body_util::{BodyExt, StreamBody, combinators::UnsyncBoxBody};
+use http::{HeaderValue, Request, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Either, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
 
-/// The header that a foreign page's form cannot have; see `http::upload`.
-pub(super) const PREFLIGHT: &str = "apollo-require-preflight";
+/// Subgraphs that guard against the forms of foreign pages want to see a header that those cannot have.
+const PREFLIGHT: &str = "apollo-require-preflight";
 
 /// The body of a request with files.
 pub(super) type FormBody = UnsyncBoxBody<Bytes, FileBroken>;
 
-pub(super) struct Form {
-    pub(super) content_type: HeaderValue,
-    pub(super) body: FormBody,
+/// The request with its files.
+pub(super) fn attach(request: Request<Bytes>, uploads: &Uploads) -> Result<Request<RequestBody>, FetchError> {
+    let (mut head, body) = request.into_parts();
+    let form = form(body, uploads)?;
+    head.headers.insert(CONTENT_TYPE, form.content_type);
+    head.headers.insert(PREFLIGHT, HeaderValue::from_static("true"));
+    Ok(Request::from_parts(head, Either::Right(form.body)))
 }
 
-/// Turns a request whose variables have tickets into a form with the files.
-pub(super) fn form(request: Bytes, uploads: &Uploads) -> Result<Form, FetchError> {
+struct Form {
+    content_type: HeaderValue,
+    body: FormBody,
+}
+
+/// Turns a body whose variables have tickets into a form with the files.
+fn form(request: Bytes, uploads: &Uploads) -> Result<Form, FetchError> {
     let mut document = Document::new();
     let malformed = |_| FetchError::Malformed("the request with files is no JSON".to_owned());
     let root = document.parse(request).map_err(malformed)?;
