@@ -55,14 +55,19 @@ pub(super) struct ReadBody<'a> {
     _reserved: Reserved<'a>,
 }
 
+/// Room for bytes that are kept elsewhere; dropping it gives the room back.
 #[derive(Debug)]
-struct Reserved<'a> {
+pub(super) struct Reserved<'a> {
     budget: &'a Budget,
     bytes: usize,
 }
 
-impl Reserved<'_> {
-    fn add(&mut self, bytes: usize) -> Result<(), BodyError> {
+impl<'a> Reserved<'a> {
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self { budget, bytes: 0 }
+    }
+
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), BodyError> {
         self.bytes += bytes;
         let before = self.budget.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes > self.budget.bytes_max { Err(BodyError::NoRoom) } else { Ok(()) }
@@ -107,7 +112,7 @@ async fn collect<'a>(
     bytes_max: usize,
     budget: &'a Budget,
 ) -> Result<ReadBody<'a>, BodyError> {
-    let mut reserved = Reserved { budget, bytes: 0 };
+    let mut reserved = Reserved::new(budget);
     let mut all = BytesMut::new();
     while let Some(piece) = next_piece(body).await? {
         if all.len() + piece.len() > bytes_max {
@@ -128,7 +133,7 @@ async fn unfold<'a>(
     bytes_max: usize,
     budget: &'a Budget,
 ) -> Result<ReadBody<'a>, BodyError> {
-    let mut reserved = Reserved { budget, bytes: 0 };
+    let mut reserved = Reserved::new(budget);
     let (mut decoder, mut arrived) = (Decoder::new(coding, bytes_max), 0);
     while let Some(piece) = next_piece(body).await? {
         arrived += piece.len();
@@ -137,7 +142,7 @@ async fn unfold<'a>(
         }
         for step in piece.chunks(STEP_BYTES) {
             decoder.push(step)?;
-            reserved.add(decoder.len().saturating_sub(reserved.bytes))?;
+            reserved.add(decoder.held().saturating_sub(reserved.bytes))?;
             // A few bytes can be much work, and others wait.
             tokio::task::yield_now().await;
         }

@@ -14,6 +14,7 @@ use hyper::{
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY},
 };
 use std::io::{self, Write};
+use tokio::sync::Semaphore;
 
 /// What goes into a coder at a time. The worst that can be made of so few bytes takes some milliseconds.
 pub(super) const STEP_BYTES: usize = 2048;
@@ -24,6 +25,10 @@ const GZIP_LEVEL: u32 = 4;
 const BROTLI_QUALITY: u32 = 4;
 /// 512 KiB: with more, each answer in the making would take megabytes.
 const BROTLI_WINDOW_BITS: u32 = 19;
+
+/// Answers that may be in the making at a time. An encoder takes up to some megabytes, and all of them have one
+/// thread.
+pub(super) const ENCODERS_MAX: usize = 16;
 
 /// Why a body could not be unfolded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +66,13 @@ impl Decoder {
         pushed.map_err(|_| self.fault())
     }
 
-    /// Bytes unfolded so far.
-    pub(super) fn len(&self) -> usize {
-        self.sink().bytes.len()
+    /// Bytes of memory that it takes: what was unfolded so far, and the window of what may be referred to.
+    pub(super) fn held(&self) -> usize {
+        let window = match self {
+            Self::Gzip(_) | Self::Deflate(_) => 32 * 1024,
+            Self::Brotli(it) => it.window,
+        };
+        window + self.sink().bytes.len()
     }
 
     /// The whole, once all of the body has been pushed.
@@ -125,16 +134,21 @@ pub(super) struct BrotliDecoder {
     sink: Sink,
     total: usize,
     is_done: bool,
+    /// Bytes; 0 before the first byte.
+    window: usize,
 }
 
 impl BrotliDecoder {
     fn new(sink: Sink) -> Self {
         let allocator = StandardAlloc::default;
         let state = BrotliState::new_strict(allocator(), allocator(), allocator());
-        Self { state, sink, total: 0, is_done: false }
+        Self { state, sink, total: 0, is_done: false, window: 0 }
     }
 
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let (0, Some(first)) = (self.window, bytes.first()) {
+            self.window = 1 << window_bits(*first);
+        }
         let (mut left, mut at, mut piece) = (bytes.len(), 0, [0; 4096]);
         while !self.is_done {
             let (mut room, mut made) = (piece.len(), 0);
@@ -161,8 +175,24 @@ impl BrotliDecoder {
     }
 }
 
+/// `WBITS` of RFC 7932, section 9.1.
+fn window_bits(first: u8) -> u32 {
+    let (short, long) = (u32::from(first >> 1) & 7, u32::from(first >> 4) & 7);
+    match (first & 1, short, long) {
+        (0, ..) => 16,
+        (_, 0, 0) => 17,
+        (_, 0, long) => 8 + long,
+        (_, short, _) => 17 + short,
+    }
+}
+
 /// Compresses an answer's body where the client takes that and it is worth it.
-pub(super) async fn compress(reply: Reply, coding: Option<Coding>, bytes_min: usize) -> Reply {
+pub(super) async fn compress(
+    reply: Reply,
+    coding: Option<Coding>,
+    bytes_min: usize,
+    encoders: &Semaphore,
+) -> Reply {
     if bytes_min == usize::MAX || !is_compressible(&reply) {
         return reply;
     }
@@ -174,6 +204,7 @@ pub(super) async fn compress(reply: Reply, coding: Option<Coding>, bytes_min: us
         return Reply::from_parts(head, body);
     };
     let Ok(body) = body.collect().await.map(|it| it.to_bytes());
+    let _turn = encoders.acquire().await;
     match encode(&body, coding).await {
         Ok(encoded) => {
             head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
@@ -287,7 +318,7 @@ mod tests {
             let mut decoder = Decoder::new(coding, 100_000);
             let fault = packed.chunks(STEP_BYTES).find_map(|it| decoder.push(it).err());
             assert_eq!(fault, Some(Fault::TooLarge), "{coding:?}");
-            assert!(decoder.len() <= 100_000, "{coding:?}");
+            assert!(decoder.sink().bytes.len() <= 100_000, "{coding:?}");
             assert_eq!(decoded(&packed, coding, text.len()).map(|it| it.len()), Ok(text.len()), "{coding:?}");
         }
     }
@@ -308,6 +339,20 @@ mod tests {
             assert_eq!(decoded(b"", coding, 100), Err(Fault::Malformed), "{coding:?}");
             let longer = [&packed[..], b"x"].concat();
             assert_eq!(decoded(&longer, coding, 100), Err(Fault::Malformed), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn windows_count_as_memory() {
+        for bits in [10, 16, 17, 18, 22, 24] {
+            let mut out = Vec::new();
+            let mut encoder = brotli::CompressorWriter::new(&mut out, 4096, 4, bits);
+            encoder.write_all(&[b'x'; 100]).and_then(|()| encoder.flush()).expect("memory");
+            drop(encoder);
+            assert_eq!(window_bits(out[0]), bits);
+            let mut decoder = Decoder::new(Coding::Brotli, 1000);
+            decoder.push(&out).expect("brotli");
+            assert_eq!(decoder.held(), (1 << bits) + 100);
         }
     }
 

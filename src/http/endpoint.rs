@@ -161,7 +161,7 @@ impl Call<'_> {
         let (bytes_max, timeout) = (options.max_request_body_size, options.body_read_timeout);
         let bounds = upload::Bounds { files, bytes_max, timeout };
         let nonce = self.state.request_ids.nonce();
-        let begun = upload::begin(body, boundary, &nonce, bounds).await;
+        let begun = upload::begin(body, boundary, &nonce, bounds, &self.state.bodies).await;
         let Begun { request, uploads, pump } = begun.map_err(|it| self.broken(it))?;
         let context = self.context.with_uploads(uploads);
         let execute = self.state.gateway.execute(request, context);

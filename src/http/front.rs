@@ -1,8 +1,8 @@
 //! Accepts connections, up to a number, until it is told to stop.
 
 use super::{
-    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, connection::serve, cors::Cors,
-    gateway::Gateway, listen, page, upload::FileUpload,
+    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, coding, connection::serve,
+    cors::Cors, gateway::Gateway, listen, page, upload::FileUpload,
 };
 use bytes::Bytes;
 use std::{
@@ -19,7 +19,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 
@@ -127,6 +127,8 @@ pub(super) struct State {
     pub(super) page: Option<Bytes>,
     pub(super) bodies: Budget,
     pub(super) request_ids: RequestIds,
+    /// Turns at compressing answers.
+    pub(super) encoders: Semaphore,
 }
 
 impl Front {
@@ -137,7 +139,8 @@ impl Front {
         let page = options.dev_mode.then(|| page::render(&options.graphql_path));
         let bodies = Budget::new(options.request_bodies_bytes_max);
         let (counters, request_ids) = (Arc::default(), RequestIds::default());
-        let state = State { options, gateway, counters, page, bodies, request_ids };
+        let encoders = Semaphore::new(coding::ENCODERS_MAX);
+        let state = State { options, gateway, counters, page, bodies, request_ids, encoders };
         Ok((Self { listener, state: Arc::new(state) }, address))
     }
 

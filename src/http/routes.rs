@@ -17,7 +17,7 @@ pub(super) type Reply = Response<Full<Bytes>>;
 pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
     let coding = negotiation::response_coding(request.headers());
     let reply = route(state, peer, request).await;
-    coding::compress(reply, coding, state.options.compression_bytes_min).await
+    coding::compress(reply, coding, state.options.compression_bytes_min, &state.encoders).await
 }
 
 async fn route(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {

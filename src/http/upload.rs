@@ -4,7 +4,10 @@
 //! of a file goes on as soon as whoever wants it takes it. No file is ever held whole, so files must be wanted
 //! in the order in which they arrive: the time limits of whoever waits for a later one end what would not.
 
-use super::{body::BodyError, gateway::Context};
+use super::{
+    body::{BodyError, Budget, Reserved},
+    gateway::Context,
+};
 use crate::graphql::{
     Error, FileBroken, FilePiece, FileStream, Request, Uploads,
     json::{Document, Kind, NodeId},
@@ -30,7 +33,7 @@ const PREFLIGHT_HEADERS: [&str; 3] =
     ["apollo-require-preflight", "x-apollo-operation-name", "graphql-preflight"];
 /// What the multipart parser may take in without giving something out. Pieces of a body are smaller; heads of
 /// parts are much smaller.
-const HELD_BYTES_MAX: usize = 1 << 20;
+const HELD_BYTES_MAX: usize = 256 << 10;
 /// Pieces of one file that wait for whoever reads it.
 const PIECES_MAX: usize = 2;
 
@@ -122,9 +125,13 @@ pub(super) async fn begin(
     boundary: String,
     nonce: &str,
     bounds: Bounds,
+    budget: &Budget,
 ) -> Result<Begun, UploadError> {
-    let mut parts = Parts::new(body, boundary, bounds);
-    let texts = async { Ok((parts.text("operations").await?, parts.text("map").await?)) };
+    let (mut parts, mut reserved) = (Parts::new(body, boundary, bounds), Reserved::new(budget));
+    let texts = async {
+        let operations = parts.text("operations", &mut reserved).await?;
+        Ok((operations, parts.text("map", &mut reserved).await?))
+    };
     let texts = tokio::time::timeout(bounds.timeout, texts).await;
     let (operations, map) = texts.unwrap_or(Err(UploadError::Body(BodyError::TooSlow)))?;
     let places = Places::parse(map, bounds.files.files_max)?;
@@ -220,7 +227,7 @@ impl Parts {
     }
 
     /// The next part, which must have this name.
-    async fn text(&mut self, name: &str) -> Result<Bytes, UploadError> {
+    async fn text(&mut self, name: &str, reserved: &mut Reserved<'_>) -> Result<Bytes, UploadError> {
         let Some(mut field) = self.next().await?.filter(|it| it.name() == Some(name)) else {
             let message = format!(
                 "The part `{name}` is missing, or not in its place: first `operations`, then `map`, then files."
@@ -230,7 +237,10 @@ impl Parts {
         let mut text = BytesMut::new();
         loop {
             match self.chunk(&mut field).await {
-                Ok(Some(piece)) => text.extend_from_slice(&piece),
+                Ok(Some(piece)) => {
+                    reserved.add(piece.len()).map_err(UploadError::Body)?;
+                    text.extend_from_slice(&piece);
+                }
                 Ok(None) => return Ok(text.freeze()),
                 Err(UploadError::FileTooLarge(_)) => return Err(UploadError::Body(BodyError::TooLarge)),
                 Err(error) => return Err(error),

@@ -128,6 +128,18 @@ fn broken_uploads_are_refused() {
     }
 }
 
+/// The texts of forms count like other bodies; files, which pass through, do not.
+#[test]
+fn the_room_for_bodies_is_for_forms_too() {
+    let whole = body(OPERATIONS, MAP, &[("0", &"a".repeat(100_000)), ("1", "b")]);
+    for (request_bodies_bytes_max, status) in [(10, 503), (1000, 200)] {
+        let front = Running::start(Options { request_bodies_bytes_max, ..options() });
+        for _ in 0..3 {
+            assert_eq!(send(&front, VOUCHED, &whole).status, status, "{request_bodies_bytes_max}");
+        }
+    }
+}
+
 /// A form of a foreign page could send all of it but the header.
 #[test]
 fn uploads_need_a_header_and_leave() {
