@@ -222,6 +222,29 @@ fn clients_are_bounded_in_number_time_and_bytes() {
 }
 
 #[test]
+fn requests_may_be_compressed_unless_that_is_turned_off() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(employee(1).to_string().as_bytes()).expect("memory");
+    let packed = packed.finish().expect("memory");
+    for (enabled, expected) in [(true, "HTTP/1.1 200 "), (false, "HTTP/1.1 415 ")] {
+        let (_demo, router) =
+            start(&format!("traffic_shaping: {{ router: {{ decompression_enabled: {enabled} }} }}"));
+        let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql");
+        let mut socket = TcpStream::connect(address).expect("the router listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            packed.len()
+        );
+        socket.write_all(&[head.as_bytes(), &packed].concat()).expect("the router reads");
+        let mut answer = String::new();
+        _ = socket.read_to_string(&mut answer);
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+}
+
+#[test]
 fn heads_are_limited() {
     let (_demo, router) = start("traffic_shaping: { router: { max_header_bytes: 10KiB } }");
     let header = "x".repeat(9000);

@@ -119,11 +119,7 @@ impl Call<'_> {
         }
         let coding = match negotiation::body_coding(headers) {
             Ok(coding) if coding.is_none() || options.decompression_enabled => coding,
-            _ => {
-                let Refused(mut reply) = self.unsupported(UNSUPPORTED_CODING);
-                coding::name_codings(&mut reply, options.decompression_enabled);
-                return Err(Refused(reply));
-            }
+            _ => return Err(self.unsupported_coding(options.decompression_enabled)),
         };
         let bounds = Bounds { bytes_max: options.max_request_body_size, timeout: options.body_read_timeout };
         match body::read(body, coding, bounds, &self.state.bodies).await {
@@ -136,6 +132,12 @@ impl Call<'_> {
         Refused::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, self.media, message, UNSUPPORTED_CODE))
     }
 
+    fn unsupported_coding(&self, decompression_enabled: bool) -> Refused {
+        let Refused(mut reply) = self.unsupported(UNSUPPORTED_CODING);
+        coding::name_codings(&mut reply, decompression_enabled);
+        Refused(reply)
+    }
+
     /// The boundary and the bounds of a body with files; `None` for a body without.
     fn files(&self, method: GraphqlMethod) -> Result<Option<(String, FileUpload)>, Refused> {
         let boundary = upload::boundary(&self.context.headers).filter(|_| method == GraphqlMethod::Post);
@@ -145,6 +147,10 @@ impl Call<'_> {
             (Some(_), _) if !upload::is_vouched_for(&self.context.headers) => {
                 let status = StatusCode::BAD_REQUEST;
                 Err(Refused::new(refusal(status, self.media, CROSS_SITE, "CSRF_PREVENTION")))
+            }
+            // Files are passed on as they are, so there is no place where they would be unfolded.
+            (Some(_), _) if negotiation::body_coding(&self.context.headers) != Ok(None) => {
+                Err(self.unsupported_coding(false))
             }
             (Some(boundary), Some(files)) => Ok(Some((boundary, files))),
         }

@@ -150,6 +150,8 @@ fn uploads_need_a_header_and_leave() {
     for header in ["X-Apollo-Operation-Name: Q\r\n", "GraphQL-Preflight: 1\r\n"] {
         assert_eq!(send(&front, header, &body).status, 200, "{header}");
     }
+    let packed = send(&front, &format!("{VOUCHED}Content-Encoding: gzip\r\n"), &body);
+    assert_eq!((packed.status, packed.header("accept-encoding")), (415, "identity"));
     let front = Running::start(Options::default());
     assert_eq!(send(&front, VOUCHED, &body).status, 415);
 }
