@@ -61,6 +61,10 @@ traffic_shaping:
     demo.employees.behave(Behaviour::Answer);
     wait_until("the breaker closes", PATIENCE, || ask(&router) == answer());
     assert_eq!(open(), 0.0);
+    for change in ["circuit breaker opened", "circuit breaker closed"] {
+        let told = || router.log().iter().filter(|it| it.contains(change)).count() == 1;
+        wait_until(change, PATIENCE, told);
+    }
 }
 
 /// The graph's own address leads nowhere.
@@ -76,5 +80,24 @@ fn subgraphs_are_reached_where_the_configuration_says() {
         let config = demo.config("").replacen(&url, nowhere, 1);
         assert_eq!(ask(&Router::start(&config))["data"]["employee"], Value::Null);
         assert_eq!(ask(&Router::start(&format!("{config}\n{overridden}\n"))), answer());
+    }
+}
+
+/// A finished supergraph lists its subgraphs itself, so a wrong name comes to light at the start.
+#[test]
+fn names_that_a_finished_supergraph_lacks_are_logged() {
+    let graph = support::fixture("supergraph.graphql").display().to_string();
+    let router = Router::start(&format!(
+        r#"listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph: {{ file: "{graph}" }}
+traffic_shaping: {{ subgraphs: {{ nobody: {{ request_timeout: 1s }} }} }}
+override_routing_url: {{ subgraphs: {{ noone: "http://127.0.0.1:9/" }} }}
+"#
+    ));
+    for name in ["nobody", "noone"] {
+        let warning = format!("sets something about a subgraph '{name}', which is not in the graph");
+        assert_eq!(router.log().iter().filter(|it| it.contains(&warning)).count(), 1, "{:?}", router.log());
     }
 }

@@ -88,7 +88,7 @@ impl Subgraph {
         let Some(breaker) = &self.breaker else {
             return self.exchange(request, deadline, self.endpoint.options.timeout).await;
         };
-        let trial = Trial::start(breaker).map_err(|it| self.reject(it))?;
+        let trial = Trial::start(&self.endpoint.name, breaker).map_err(|it| self.reject(it))?;
         let (deadline, limit) = self.deadline_of_attempt(deadline);
         let outcome = self.exchange(request, deadline, limit).await;
         trial.end(&outcome);
@@ -133,14 +133,15 @@ impl Subgraph {
 
 /// An attempt that a breaker let through. Dropped before its end, it was abandoned.
 struct Trial<'a> {
+    subgraph: &'a str,
     breaker: &'a Mutex<Breaker>,
     pass: Option<Pass>,
 }
 
 impl<'a> Trial<'a> {
-    fn start(breaker: &'a Mutex<Breaker>) -> Result<Self, Refusal> {
+    fn start(subgraph: &'a str, breaker: &'a Mutex<Breaker>) -> Result<Self, Refusal> {
         let pass = lock(breaker).admit(now())?;
-        Ok(Self { breaker, pass: Some(pass) })
+        Ok(Self { subgraph, breaker, pass: Some(pass) })
     }
 
     fn end(mut self, outcome: &Result<FetchAnswer, Failure>) {
@@ -149,8 +150,14 @@ impl<'a> Trial<'a> {
     }
 
     fn report(&mut self, verdict: Verdict) {
-        if let Some(pass) = self.pass.take() {
-            lock(self.breaker).report(pass, verdict, now());
+        let Some(pass) = self.pass.take() else { return };
+        let mut breaker = lock(self.breaker);
+        let was_open = breaker.is_open();
+        breaker.report(pass, verdict, now());
+        match (was_open, breaker.is_open()) {
+            (false, true) => tracing::warn!(subgraph = self.subgraph, "circuit breaker opened"),
+            (true, false) => tracing::info!(subgraph = self.subgraph, "circuit breaker closed"),
+            _ => {}
         }
     }
 }
