@@ -167,7 +167,8 @@ impl Running {
     /// Sends one request and reads to the end of the connection.
     fn exchange(&self, request: &str) -> Reply {
         let mut socket = self.connect();
-        socket.write_all(request.as_bytes()).expect("sent");
+        // The front may answer and close before it has read all of a body that it refuses.
+        _ = socket.write_all(request.as_bytes());
         Reply::read(&mut socket)
     }
 

@@ -83,7 +83,8 @@ fn exchange_bytes(front: &Running, head: &str, body: &[u8]) -> (String, Vec<u8>)
     let head = format!(
         "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{JSON}Content-Length: {length}\r\n{head}\r\n"
     );
-    socket.write_all(&[head.as_bytes(), body].concat()).expect("sent");
+    // The front may answer and close before it has read all of a body that it refuses.
+    _ = socket.write_all(&[head.as_bytes(), body].concat());
     let mut all = Vec::new();
     // A reset after the answer is as good an end as any.
     _ = socket.read_to_end(&mut all);
@@ -231,7 +232,8 @@ const GO_AWAY: u8 = 7;
 
 #[test]
 fn http2_clients_that_do_nothing_are_sent_away() {
-    let patient = Duration::from_millis(50);
+    // Long enough that a busy machine sends its first bytes within it.
+    let patient = Duration::from_millis(300);
     let front = Running::start(Options { head_read_timeout: patient, ..Options::default() });
     let mut socket = front.connect();
     socket.write_all(HTTP2).expect("sent");
