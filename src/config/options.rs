@@ -35,6 +35,7 @@ impl Config {
             sources: self.sources_options(),
             subgraphs: self.traffic(),
             subscription_endpoints: self.subscription_endpoints(),
+            upstream: self.upstream_options(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,
@@ -159,11 +160,24 @@ impl Config {
         }
     }
 
+    fn upstream_options(&self) -> server::UpstreamOptions {
+        let engine = &self.engine;
+        server::UpstreamOptions {
+            ack_timeout: engine.websocket_client_ack_timeout,
+            ping_interval: engine.websocket_client_ping_interval,
+            ping_timeout: engine.websocket_client_ping_timeout,
+            write_timeout: engine.websocket_client_write_timeout,
+            message_bytes_max: engine.websocket_client_read_limit,
+            idle_timeout: engine.websocket_client_idle_timeout,
+        }
+    }
+
     fn subscription_endpoints(&self) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
         let endpoint = |it: &SubgraphOverride| subgraph::SubscriptionEndpoint {
             url: it.subscription_url.clone(),
             protocol: it.subscription_protocol.unwrap_or_default(),
             subprotocol: it.subscription_websocket_subprotocol.unwrap_or_default(),
+            reconnect: it.subscription_reconnect,
         };
         self.overrides.subgraphs.iter().map(|(name, it)| (name.clone(), endpoint(it))).collect()
     }

@@ -9,12 +9,16 @@ use super::{
     mail::ReactorMail,
     reactor,
     state::Stats,
+    upstreams::{Target, Upstreams, targets},
 };
 use crate::{
     federation::Schema,
     graphql::UploadDesk,
     resolve::{Executor, Pool},
-    sources::{self, Sources, subgraph::SubgraphClient},
+    sources::{
+        self, Sources,
+        subgraph::{Streams, SubgraphClient},
+    },
 };
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
 
@@ -29,6 +33,7 @@ pub(super) struct Threads {
     pub(super) uploads: Arc<UploadDesk>,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
+    targets: Arc<[Target]>,
     hub_thread: Option<JoinHandle<()>>,
     reactor_thread: Option<JoinHandle<()>>,
 }
@@ -47,6 +52,7 @@ impl Threads {
         let uploads = Arc::default();
         let subgraphs = subgraph_client(options, &schema, &io)?.with_uploads(Arc::clone(&uploads));
         let executor = executor(options, &schema, &subgraphs, &sources);
+        let targets = targets(schema.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
         // From here on it is dropped, and so stopped, if the rest fails.
@@ -60,6 +66,7 @@ impl Threads {
             uploads,
             hub,
             reactor,
+            targets,
             hub_thread,
             reactor_thread,
         };
@@ -79,6 +86,13 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
+            upstreams: Upstreams {
+                targets: self.targets.clone(),
+                reactor: self.reactor.clone(),
+                streams: Streams::new(self.subgraphs.clone(), Arc::new(self.hub.clone())),
+                options: options.upstream.clone(),
+                errors: options.resolve.errors.clone(),
+            },
         };
         let thread = hub_thread::start(
             options.hub.clone(),
@@ -103,6 +117,10 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             hub: self.hub.clone(),
+            subgraphs: self.subgraphs.clone(),
+            targets: self.targets.clone(),
+            upstream: options.upstream.clone(),
+            errors: options.resolve.errors.clone(),
         };
         let (options, mail, vital) =
             (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());

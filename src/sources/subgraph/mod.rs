@@ -13,6 +13,7 @@ mod dial;
 mod exchange;
 mod options;
 mod retry;
+mod stream;
 mod upload;
 
 pub use dial::{Dial, DialError, Dialed};
@@ -20,6 +21,8 @@ pub use options::{
     BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
     SubscriptionProtocol, Traffic, WebSocketSubprotocol,
 };
+pub use retry::reconnect_wait;
+pub use stream::{StreamTarget, Streams};
 
 use crate::{
     graphql::UploadDesk,
