@@ -8,6 +8,7 @@ pub mod live;
 pub mod quickstart;
 pub mod router;
 pub mod subgraph;
+pub mod upstream;
 pub mod wait;
 pub mod ws;
 
