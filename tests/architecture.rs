@@ -68,6 +68,8 @@ fn foreign_types_stay_in_their_rooms() {
         ("tower_service", &["sources"]),
         ("mio", &["net", "server"]),
         ("tungstenite", &["net", "http"]),
+        ("brotli", &["http"]),
+        ("multer", &["http"]),
         ("clap", &["cli"]),
         ("serde_saphyr", &["config"]),
         ("prometheus_client", &["admin"]),

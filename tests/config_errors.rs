@@ -479,6 +479,60 @@ events:
     assert_eq!(authentication.token.as_ref().expect("given").expose(), "hunter2");
 }
 
+/// What would look like protection, and give none, is refused.
+#[test]
+fn security_that_is_not_there_is_refused() {
+    assert_eq!(
+        findings(
+            "security: { block_mutations: { enabled: true, condition: \"request.header.Get('x') == 'y'\" } }"
+        ),
+        [
+            "2:58: security.block_mutations.condition: expressions are not supported yet",
+            "remove the condition: `enabled` alone decides"
+        ]
+    );
+    assert_eq!(
+        findings("security: { block_non_persisted_operations: { enabled: true } }"),
+        [
+            "2:56: security.block_non_persisted_operations.enabled: persisted operations are not supported yet",
+            "nothing would be blocked: keep other operations out in front of the router"
+        ]
+    );
+}
+
+#[test]
+fn credentials_need_origins_with_names() {
+    let expected = [
+        "credentials and the origin `*` exclude each other",
+        "name the origins in `cors.allow_origins`: every page could use its visitors' sessions otherwise",
+    ];
+    for (place, text) in [
+        ("2:28", "cors: { allow_credentials: true }"),
+        ("2:73", "cors: { allow_origins: [\"https://app.example\", \"*\"], allow_credentials: true }"),
+    ] {
+        let first = format!("{place}: cors.allow_credentials: {}", expected[0]);
+        assert_eq!(findings(text), [&first, expected[1]], "{text}");
+    }
+}
+
+#[test]
+fn http_limits_have_their_forms() {
+    assert_eq!(
+        findings("traffic_shaping: { router: { max_header_bytes: 4KiB } }"),
+        [
+            "2:48: traffic_shaping.router.max_header_bytes: expected a size of at least 8KiB, or 0 for 64KiB, found `4KiB`",
+            "write it like `64KiB` or `100000`"
+        ]
+    );
+    assert_eq!(
+        findings("batching: { max_concurrency: 0 }"),
+        [
+            "2:30: batching.max_concurrency: expected a whole number of at least 1, found `0`",
+            "write it like `16`"
+        ]
+    );
+}
+
 #[test]
 fn what_is_wrong_about_traffic_to_subgraphs() {
     let cases: &[(&str, &[&str])] = &[

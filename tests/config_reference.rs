@@ -75,6 +75,7 @@ fn the_reference_files_disabled_lines_are_right_too() {
             ("headers.all.response[0]", "`name` and `value` go with `op: set`"),
             ("headers.groups[0].request[0]", "`name` and `value` go with `op: set`"),
             ("headers.groups[0].response[0]", "`name` and `value` go with `op: set`"),
+            ("cors.allow_credentials", "credentials and the origin `*` exclude each other"),
             ("overrides.subgraphs.deals.routing_url", "the address is given twice"),
         ],
         "{report}"
@@ -173,7 +174,9 @@ fn write_key(key: &Key, depth: usize, off: bool, out: &mut String) {
         Shape::List(item) => {
             writeln!(out, "{mark}{indent}{}:", key.name).expect("string");
             match item.keys() {
-                [] => writeln!(out, "{mark}{indent}  - {}", value(key)).expect("string"),
+                [] => items(key).iter().for_each(|it| {
+                    writeln!(out, "{mark}{indent}  - {it}").expect("string");
+                }),
                 keys => {
                     let mut block = String::new();
                     keys.iter().for_each(|it| write_key(it, depth + 2, off_here, &mut block));
@@ -194,8 +197,18 @@ fn as_item(block: &str, depth: usize) -> String {
     block.replacen(first, &dashed, 1)
 }
 
+/// The items of a list, each as it stands in YAML: a `*` without quotes is an alias there.
+fn items(key: &Key) -> Vec<String> {
+    match key.fallback {
+        Fallback::Items(items) => items.iter().map(|it| it.replace('*', "\"*\"")).collect(),
+        _ => vec![value(key)],
+    }
+}
+
 fn value(key: &Key) -> String {
     match key.fallback {
+        Fallback::Text("") => "\"\"".to_owned(),
+        Fallback::Items(items) => items.join(", "),
         Fallback::Text(text) | Fallback::Required(text) | Fallback::Absent(text) => text.to_owned(),
         Fallback::Computed { value, .. } => value(&environment()),
         Fallback::Section => unreachable!("a scalar has a value"),
@@ -250,7 +263,9 @@ fn table<'k>(title: &str, about: &str, entries: impl Iterator<Item = &'k KeyEntr
 
 fn default_in_words(key: &Key) -> String {
     match (key.fallback, key.shape) {
+        (Fallback::Text(""), _) => "`\"\"`".to_owned(),
         (Fallback::Text(text), _) => format!("`{text}`"),
+        (Fallback::Items(items), _) => format!("`[{}]`", items.join(", ")),
         (Fallback::Computed { means, .. }, _) => means.to_owned(),
         (Fallback::Required(_), _) => "required".to_owned(),
         (Fallback::Absent(_), Shape::List(_)) => "`[]`".to_owned(),

@@ -2,7 +2,7 @@
 
 use super::{
     finding::Findings,
-    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Supergraph},
+    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, Supergraph},
     suggest,
     tree::Node,
 };
@@ -67,6 +67,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     check.supergraph(&config.supergraph);
     check.listeners(config);
     check.provider_ids(config);
+    check.front(config);
     super::headers::check(&config.headers, root, check.findings);
     check.subgraph_names(config);
     check.subgraph_urls(config);
@@ -136,6 +137,46 @@ impl Check<'_> {
                 "admin.listen_addr",
                 format!("{admin} is `listen_addr` already"),
                 "operators need an address of their own, which clients cannot reach",
+            );
+        }
+    }
+
+    fn front(&mut self, config: &Config) {
+        if config.cors.allow_credentials == Some(true) && config.cors.is_open() {
+            self.broken(
+                "cors.allow_credentials",
+                "credentials and the origin `*` exclude each other",
+                "name the origins in `cors.allow_origins`: every page could use its visitors' sessions otherwise",
+            );
+        }
+        let names = config.cache_control_policy.subgraphs.iter().enumerate();
+        let names = names
+            .map(|(at, it)| (format!("cache_control_policy.subgraphs[{at}].name"), it.name.as_str()))
+            .collect();
+        self.unique("subgraph name", names);
+        self.security(&config.security);
+    }
+
+    /// What is not there yet must not look as if it protected anything.
+    fn security(&mut self, security: &Security) {
+        for (name, rule) in [
+            ("block_mutations", &security.block_mutations),
+            ("block_subscriptions", &security.block_subscriptions),
+            ("block_non_persisted_operations", &security.block_non_persisted_operations),
+        ] {
+            if !rule.condition.is_empty() {
+                self.broken(
+                    &format!("security.{name}.condition"),
+                    "expressions are not supported yet",
+                    "remove the condition: `enabled` alone decides",
+                );
+            }
+        }
+        if security.block_non_persisted_operations.enabled {
+            self.broken(
+                "security.block_non_persisted_operations.enabled",
+                "persisted operations are not supported yet",
+                "nothing would be blocked: keep other operations out in front of the router",
             );
         }
     }

@@ -113,6 +113,12 @@ scalar! {
 }
 
 scalar! {
+    /// Text that can stand in a header, also the empty one.
+    HeaderText -> String, "string", "text in ASCII", "`max-age=60, public`",
+    |text, _| if text.bytes().all(|it| matches!(it, b' '..=b'~')) { Ok(text.to_owned()) } else { Err(None) }
+}
+
+scalar! {
     /// Text that messages never repeat.
     Password -> Secret, "secret", "a secret", "`${VARIABLE}`", quote false,
     |text, _| if text.is_empty() { Err(Some("must not be empty".to_owned())) } else { Ok(Secret(text.to_owned())) }
@@ -150,6 +156,21 @@ scalar! {
     /// A number of bytes that clients may send; 0 stands for no limit, which is `usize::MAX`.
     SizeLimit -> usize, "size", "a size in bytes, or 0 for no limit", "`256KB`, `1MiB` or `4096`",
     |text, _| quantity::size(text).map(unlimited).ok_or(None)
+}
+
+scalar! {
+    /// A number of bytes from which on something is done; 0 stands for never, which is `usize::MAX`.
+    SizeOrNone -> usize, "size", "a size in bytes, or 0 for never", "`4KiB` or `4096`",
+    |text, _| quantity::size(text).map(unlimited).ok_or(None)
+}
+
+scalar! {
+    /// Bytes of a request's head: what the HTTP library needs for its buffer, or more; 0 stands for 64 KiB.
+    HeadSize -> usize, "size", "a size of at least 8KiB, or 0 for 64KiB", "`64KiB` or `100000`",
+    |text, _| match quantity::size(text) {
+        Some(0) => Ok(64 << 10),
+        other => other.filter(|it| *it >= 8 << 10).ok_or(None),
+    }
 }
 
 scalar! {

@@ -35,6 +35,8 @@ pub enum Shape {
 pub enum Fallback {
     /// This value, as one would write it.
     Text(&'static str),
+    /// These items of a list, as one would write them.
+    Items(&'static [&'static str]),
     /// Worked out from the machine.
     Computed { means: &'static str, value: fn(&Environment) -> String },
     /// Nothing: the key must be given, for example so.

@@ -1,7 +1,7 @@
 //! One YAML file, environment variables and flags in; one checked [`Config`] out.
 //!
 //! Strict: what is not understood is an error that says where, what and what instead, and all errors
-//! come at once. Precedence: flag, environment, file, default. Each key is declared once, in `settings`;
+//! come at once. Precedence: flag, environment, file, default. Each key is declared once, in `settings` or `front`;
 //! the reference file and the manual are made from that.
 //!
 //! [`Config::load`] is a pure function of text and [`Environment`]; only [`Config::load_file`] touches the
@@ -13,6 +13,7 @@ mod environment;
 mod expand;
 mod finding;
 mod format;
+mod front;
 mod headers;
 mod inherit;
 mod keys;

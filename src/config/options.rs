@@ -84,6 +84,8 @@ impl Config {
             },
             plan_cache_size: self.engine.execution_plan_cache_size,
             introspection: self.introspection.enabled,
+            mutations_blocked: self.security.block_mutations.enabled,
+            subscriptions_blocked: self.security.block_subscriptions.enabled,
             headers: super::headers::options(&self.headers),
             forward: self.forward_options(),
         }
@@ -213,14 +215,54 @@ impl Config {
     }
 
     fn http_options(&self) -> http::Options {
+        let traffic = &self.traffic_shaping.router;
         http::Options {
             listen_addr: self.listen_addr.to_string(),
             graphql_path: self.graphql_path.clone(),
-            max_request_body_size: self.traffic_shaping.router.max_request_body_size,
+            max_request_body_size: traffic.max_request_body_size,
+            head_bytes_max: traffic.max_header_bytes,
+            http_connections_max: traffic.max_connections,
+            request_bodies_bytes_max: traffic.max_request_bodies_total,
+            head_read_timeout: traffic.read_header_timeout,
+            body_read_timeout: traffic.read_body_timeout,
+            decompression_enabled: traffic.decompression_enabled,
+            compression_bytes_min: traffic.response_compression_min_size,
             dev_mode: self.dev_mode,
             websocket_enabled: self.websocket.enabled,
+            cors: self.cors.enabled.then(|| self.cors_options()),
+            batching: self.batching.enabled.then_some(self.batching_options()),
+            file_upload: self.file_upload.enabled.then_some(http::FileUpload {
+                file_bytes_max: self.file_upload.max_file_size,
+                files_max: self.file_upload.max_files,
+            }),
+            cache_policy: self.cache_control_policy.enabled.then(|| self.cache_policy()),
+            access_log: self.access_logs.enabled,
             stop_timeout: self.grace_period,
-            ..http::Options::default()
+        }
+    }
+
+    fn batching_options(&self) -> http::Batching {
+        http::Batching {
+            concurrency_max: self.batching.max_concurrency,
+            entries_max: self.batching.max_entries_per_batch,
+            omit_extensions: self.batching.omit_extensions,
+        }
+    }
+
+    fn cache_policy(&self) -> http::CachePolicy {
+        let policy = &self.cache_control_policy;
+        let subgraphs = policy.subgraphs.iter().map(|it| (it.name.clone(), it.value.clone()));
+        http::CachePolicy { value: policy.value.clone(), subgraphs: subgraphs.collect() }
+    }
+
+    fn cors_options(&self) -> http::Cors {
+        let cors = &self.cors;
+        http::Cors {
+            allow_origins: cors.allow_origins.clone(),
+            allow_methods: cors.allow_methods.clone(),
+            allow_headers: cors.allow_headers.clone(),
+            allow_credentials: cors.allow_credentials.unwrap_or(!cors.is_open()),
+            max_age: cors.max_age,
         }
     }
 }

@@ -140,6 +140,7 @@ impl<'a> Reader<'a> {
     fn fallback<F: Format>(&mut self, key: &Key) -> Option<F::Value> {
         match key.fallback {
             Fallback::Text(text) => F::read(&Node::scalar(text, Origin::Fallback), self),
+            Fallback::Items(items) => F::read(&Node::list_of_scalars(items, &Origin::Fallback), self),
             Fallback::Computed { value, .. } => {
                 let text = value(self.environment);
                 F::read(&Node::scalar(text, Origin::Fallback), self)

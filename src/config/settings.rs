@@ -25,6 +25,10 @@ use std::{
 
 pub use super::{
     format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
+    front::{
+        AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, RouterTraffic, Security,
+        SubgraphCacheControl,
+    },
     headers::*,
 };
 
@@ -60,6 +64,20 @@ settings! {
         subgraph_error_propagation: SubgraphErrorPropagation as SubgraphErrorPropagation = Section;
         /// Bounds on HTTP traffic.
         traffic_shaping: TrafficShaping as TrafficShaping = Section;
+        /// Several operations in one HTTP request.
+        batching: Batching as Batching = Section;
+        /// Which pages of other origins may use the GraphQL endpoint from a browser.
+        cors: Cors as Cors = Section;
+        /// `Cache-Control` of answers.
+        cache_control_policy: CacheControlPolicy as CacheControlPolicy = Section;
+        /// Files in variables, by the GraphQL multipart request specification. They pass through to the subgraph
+        /// while they arrive, so each goes to one subgraph, in the order they are sent in;
+        /// `engine.subscription_fetch_timeout` covers the whole way.
+        file_upload: FileUpload as FileUpload = Section;
+        /// Kinds of operations that are refused.
+        security: Security as Security = Section;
+        /// One line in the log for each operation that comes by HTTP.
+        access_logs: AccessLogs as AccessLogs = Section;
         /// TLS of connections that the router makes.
         tls: Tls as Tls = Section;
         /// Other addresses for subgraphs than the graph has.
@@ -482,14 +500,6 @@ settings! {
         /// The keys of `all` for single subgraphs, by name. A key that is absent there has the value of `all`.
         subgraphs: BTreeMap<String, SubgraphTraffic> as Map<Alike<SubgraphTraffic>> =
             Absent("deals: { request_timeout: 10s }");
-    }
-}
-
-settings! {
-    /// Bounds on traffic between clients and the router.
-    pub struct RouterTraffic {
-        /// Largest body of an HTTP request.
-        max_request_body_size: usize as Size = Is("5MB");
     }
 }
 

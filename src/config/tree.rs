@@ -43,6 +43,11 @@ impl Node {
         Self { origin, value: Value::Scalar { text: text.into(), quoted: true } }
     }
 
+    pub(crate) fn list_of_scalars(items: &[&str], origin: &Origin) -> Self {
+        let items = items.iter().map(|it| Self::scalar(*it, origin.clone())).collect();
+        Self { origin: origin.clone(), value: Value::List(items) }
+    }
+
     pub(crate) fn empty_map() -> Self {
         Self { origin: Origin::Fallback, value: Value::Map(Vec::new()) }
     }

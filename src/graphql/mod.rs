@@ -7,10 +7,12 @@ mod error;
 pub mod json;
 mod request;
 mod response;
+mod uploads;
 mod variables;
 
 pub use coercion::{BAD_USER_INPUT, coerce_variables};
 pub use error::{Error, Errors, Location, PathSegment, write_errors};
 pub use request::{BAD_REQUEST, Request, decode_query_part, encode_query_part};
 pub use response::{null_data_response, request_error_response};
+pub use uploads::{FileBroken, FilePiece, FileStream, OpenUploads, TICKET, UploadDesk, Uploads};
 pub use variables::{InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables};

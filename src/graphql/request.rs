@@ -28,9 +28,14 @@ impl Request {
     /// Reads a request from a JSON text, the body of a POST. `document` is scratch space: what it held
     /// is forgotten.
     pub fn parse(body: Bytes, document: &mut Document) -> Result<Self, Error> {
-        document.clear();
-        let root = document.parse(body).map_err(|error| invalid_json("The request body", &error))?;
+        let root = Self::parse_json(body, document)?;
         Self::from_node(document, root)
+    }
+
+    /// Reads a body as JSON, whatever that holds. `document` forgets what it held.
+    pub fn parse_json(body: Bytes, document: &mut Document) -> Result<NodeId, Error> {
+        document.clear();
+        document.parse(body).map_err(|error| invalid_json("The request body", &error))
     }
 
     /// Reads a request from a JSON value, for instance the `payload` of a `subscribe` message.

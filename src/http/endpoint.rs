@@ -1,161 +1,236 @@
-//! The GraphQL endpoint: GraphQL over HTTP by POST and GET.
+//! The GraphQL endpoint: GraphQL over HTTP by POST and GET, one request at a time or several as a batch.
 //!
-//! Status codes follow the media type: with `application/graphql-response+json` a request that cannot be
-//! executed is a 400, with `application/json` a 200 as older clients expect. What is no GraphQL request
-//! at all (broken JSON, no query) is a 400 with both.
+//! What becomes of a request on its way through here; how that looks on the wire is `replies`' work.
 
 use super::{
-    body::{self, BodyError},
+    access::AccessLog,
+    batch::{self, Asked, Batching},
+    body::{self, Bounds},
+    coding,
     front::State,
-    gateway::{Answer, Context, Method as GraphqlMethod},
+    gateway::{Context, Kind, Method as GraphqlMethod, Outcome},
     negotiation::{self, Media},
-    routes::{Reply, method_not_allowed, text},
+    replies::{self, METHOD, refusal},
+    routes::{Reply, method_not_allowed},
+    upload::{self, Begun, FileUpload, UploadError},
 };
 use crate::graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response};
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    future::{self, Either},
+    stream,
+};
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
-    header::{CONNECTION, HeaderValue, RETRY_AFTER, VARY},
+    header::{CACHE_CONTROL, HeaderValue},
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
+
+const NOT_ACCEPTABLE: &str =
+    "This endpoint answers with application/graphql-response+json or application/json.";
+const UNSUPPORTED: &str = "The body must be JSON in UTF-8: send `Content-Type: application/json`.";
+const UNSUPPORTED_CODING: &str = "The body's coding is not known or not taken here.";
+const NO_FILES: &str = "Requests with files are turned off here.";
+const CROSS_SITE: &str = "A request with files needs a header that no foreign page can send, such as \
+                          `Apollo-Require-Preflight: true`.";
+const UNSUPPORTED_CODE: &str = "UNSUPPORTED_MEDIA_TYPE";
 
 /// Answers a request to the GraphQL path that does not ask for a WebSocket.
-pub(super) async fn answer(state: &State, peer: SocketAddr, request: Request<Incoming>) -> Reply {
-    let method = match *request.method() {
+pub(super) async fn answer(
+    state: &State,
+    peer: SocketAddr,
+    id: &HeaderValue,
+    request: Request<Incoming>,
+) -> Reply {
+    let (head, body) = request.into_parts();
+    let headers = Arc::new(head.headers);
+    let log = AccessLog::begin(state.options.access_log, id, &headers);
+    let answered = async {
+        let (method, media) = negotiate(&head.method, &headers)?;
+        let context = Context { method, headers: headers.clone(), peer, uploads: None };
+        let call = Call { state, media, log: &log, context };
+        if let Some((boundary, files)) = call.files(method)? {
+            return call.with_files(body, boundary, files).await;
+        }
+        let asked = match method {
+            GraphqlMethod::Get => parse_query(head.uri.query()),
+            GraphqlMethod::Post => call.parse_body(body).await?,
+        };
+        match asked {
+            Ok(Asked::One(request)) => Ok(call.one(request).await),
+            Ok(Asked::Batch(batching, entries)) => Ok(call.batch(batching, entries).await),
+            Err(error) => Err(Refused::new(replies::of_error(StatusCode::BAD_REQUEST, media, error))),
+        }
+    };
+    answered.await.unwrap_or_else(|Refused(reply)| {
+        log.write(None, reply.status());
+        *reply
+    })
+}
+
+/// The answer to a request that never became an operation.
+struct Refused(Box<Reply>);
+
+impl Refused {
+    fn new(reply: Reply) -> Self {
+        Self(Box::new(reply))
+    }
+}
+
+/// How a request asks, and how it wants to be answered.
+fn negotiate(method: &Method, headers: &HeaderMap) -> Result<(GraphqlMethod, Media), Refused> {
+    let method = match *method {
         Method::GET => GraphqlMethod::Get,
         Method::POST => GraphqlMethod::Post,
         _ => {
             let reply = refusal(StatusCode::METHOD_NOT_ALLOWED, Media::Json, "Use GET or POST.", METHOD);
-            return method_not_allowed(reply, "GET, POST");
+            return Err(Refused::new(method_not_allowed(reply, "GET, POST")));
         }
     };
-    let Some(media) = negotiation::response_media(request.headers()) else {
-        return refusal(StatusCode::NOT_ACCEPTABLE, Media::Json, NOT_ACCEPTABLE, "NOT_ACCEPTABLE");
-    };
-    let (head, body) = request.into_parts();
-    let parsed = match method {
-        GraphqlMethod::Get => parse_query(head.uri.query()),
-        GraphqlMethod::Post => match parse_body(state, media, &head.headers, body).await {
-            Ok(parsed) => parsed,
-            Err(refusal) => return *refusal,
-        },
-    };
-    match parsed {
-        Ok(parsed) => {
-            let context = Context { method, headers: Arc::new(head.headers), peer };
-            let answer = state.gateway.execute(parsed, context).await;
-            reply(answer, method, media)
+    match negotiation::response_media(headers) {
+        Some(media) => Ok((method, media)),
+        None => {
+            let status = StatusCode::NOT_ACCEPTABLE;
+            Err(Refused::new(refusal(status, Media::Json, NOT_ACCEPTABLE, "NOT_ACCEPTABLE")))
         }
-        Err(error) => error_reply(StatusCode::BAD_REQUEST, media, error),
     }
 }
 
-const METHOD: &str = "METHOD_NOT_ALLOWED";
-const NOT_ACCEPTABLE: &str =
-    "This endpoint answers with application/graphql-response+json or application/json.";
-const UNSUPPORTED: &str = "The body must be JSON in UTF-8: send `Content-Type: application/json`.";
-const BUSY: &str = "The router cannot take this request now; try again.";
-const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open: use a WebSocket on this \
-                               path with the subprotocol graphql-transport-ws or graphql-ws.";
-
-fn parse_query(query: Option<&str>) -> Result<GraphqlRequest, Error> {
-    GraphqlRequest::from_query(query.unwrap_or_default(), &mut Document::new())
+fn parse_query(query: Option<&str>) -> Result<Asked, Error> {
+    GraphqlRequest::from_query(query.unwrap_or_default(), &mut Document::new()).map(Asked::One)
 }
 
-/// The request in a body; `Err` when there is no body to look at.
-async fn parse_body(
-    state: &State,
+/// One HTTP request whose answer's form is settled.
+struct Call<'a> {
+    state: &'a State,
     media: Media,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Result<Result<GraphqlRequest, Error>, Box<Reply>> {
-    if !negotiation::has_json_body(headers) {
-        let code = "UNSUPPORTED_MEDIA_TYPE";
-        return Err(Box::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, UNSUPPORTED, code)));
-    }
-    let (bytes_max, timeout) = (state.options.max_request_body_size, state.options.body_read_timeout);
-    match body::read(body, bytes_max, &state.bodies, timeout).await {
-        Ok(body) => Ok(GraphqlRequest::parse(body.bytes.clone(), &mut Document::new())),
-        Err(error) => Err(Box::new(body_refusal(state, error, media))),
-    }
+    log: &'a AccessLog<'a>,
+    context: Context,
 }
 
-fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
-    match answer {
-        Answer::Executed { body, headers } => {
-            let mut reply = vary(text(StatusCode::OK, media.content_type(), body));
-            reply.headers_mut().extend(headers);
-            reply
+impl Call<'_> {
+    /// What the body asks for; `Err` when there is no body to look at.
+    async fn parse_body(&self, body: Incoming) -> Result<Result<Asked, Error>, Refused> {
+        let (headers, options) = (&self.context.headers, &self.state.options);
+        if !negotiation::has_json_body(headers) {
+            return Err(self.unsupported(UNSUPPORTED));
         }
-        Answer::RequestError(body) => {
-            let status = match media {
-                Media::GraphqlResponse => StatusCode::BAD_REQUEST,
-                Media::Json => StatusCode::OK,
-            };
-            vary(text(status, media.content_type(), body))
-        }
-        Answer::Unavailable => {
-            unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, media, BUSY, "SERVICE_UNAVAILABLE"))
-        }
-        Answer::NeedsPost => {
-            let message = "Mutations need POST: a GET must not change anything.";
-            method_not_allowed(refusal(StatusCode::METHOD_NOT_ALLOWED, media, message, METHOD), "POST")
-        }
-        // By GET it is the method that does not fit this kind of operation, by POST the media type.
-        Answer::NeedsStreaming if method == GraphqlMethod::Get => method_not_allowed(
-            refusal(StatusCode::METHOD_NOT_ALLOWED, media, NEEDS_STREAMING, METHOD),
-            "POST",
-        ),
-        Answer::NeedsStreaming => {
-            refusal(StatusCode::NOT_ACCEPTABLE, media, NEEDS_STREAMING, "SUBSCRIPTION_NEEDS_STREAMING")
+        let coding = match negotiation::body_coding(headers) {
+            Ok(coding) if coding.is_none() || options.decompression_enabled => coding,
+            _ => return Err(self.unsupported_coding(options.decompression_enabled)),
+        };
+        let bounds = Bounds { bytes_max: options.max_request_body_size, timeout: options.body_read_timeout };
+        match body::read(body, coding, bounds, &self.state.bodies).await {
+            Ok(body) => Ok(batch::parse(body.bytes.clone(), options.batching)),
+            Err(error) => Err(Refused::new(replies::of_body_error(self.state, error, self.media))),
         }
     }
-}
 
-fn body_refusal(state: &State, error: BodyError, media: Media) -> Reply {
-    let (status, message, code) = match error {
-        BodyError::NoRoom => {
-            state.counters.count(&state.counters.bodies_refused);
-            (StatusCode::SERVICE_UNAVAILABLE, BUSY.into(), "SERVICE_UNAVAILABLE")
-        }
-        BodyError::TooLarge => {
-            let bytes_max = state.options.max_request_body_size;
-            let message = format!("The body is larger than the limit of {bytes_max} bytes.");
-            (StatusCode::PAYLOAD_TOO_LARGE, message, "PAYLOAD_TOO_LARGE")
-        }
-        BodyError::TooSlow => {
-            (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.".into(), "REQUEST_TIMEOUT")
-        }
-        BodyError::Broken => {
-            (StatusCode::BAD_REQUEST, "The body broke off.".into(), crate::graphql::BAD_REQUEST)
-        }
-    };
-    let mut reply = refusal(status, media, &message, code);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply = unavailable(reply);
+    fn unsupported(&self, message: &str) -> Refused {
+        Refused::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, self.media, message, UNSUPPORTED_CODE))
     }
-    // What is left of the body is not worth reading.
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    reply
+
+    fn unsupported_coding(&self, decompression_enabled: bool) -> Refused {
+        let Refused(mut reply) = self.unsupported(UNSUPPORTED_CODING);
+        coding::name_codings(&mut reply, decompression_enabled);
+        Refused(reply)
+    }
+
+    /// The boundary and the bounds of a body with files; `None` for a body without.
+    fn files(&self, method: GraphqlMethod) -> Result<Option<(String, FileUpload)>, Refused> {
+        let boundary = upload::boundary(&self.context.headers).filter(|_| method == GraphqlMethod::Post);
+        match (boundary, self.state.options.file_upload) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(self.unsupported(NO_FILES)),
+            (Some(_), _) if !upload::is_vouched_for(&self.context.headers) => {
+                let status = StatusCode::BAD_REQUEST;
+                Err(Refused::new(refusal(status, self.media, CROSS_SITE, "CSRF_PREVENTION")))
+            }
+            // Files are passed on as they are, so there is no place where they would be unfolded.
+            (Some(_), _) if negotiation::body_coding(&self.context.headers) != Ok(None) => {
+                Err(self.unsupported_coding(false))
+            }
+            (Some(boundary), Some(files)) => Ok(Some((boundary, files))),
+        }
+    }
+
+    /// Carries an operation out while its files arrive. Files that break off, or pass a limit, end it.
+    async fn with_files(
+        &self,
+        body: Incoming,
+        boundary: String,
+        files: FileUpload,
+    ) -> Result<Reply, Refused> {
+        let options = &self.state.options;
+        let (bytes_max, timeout) = (options.max_request_body_size, options.body_read_timeout);
+        let bounds = upload::Bounds { files, bytes_max, timeout };
+        let nonce = self.state.request_ids.nonce();
+        let begun = upload::begin(body, boundary, &nonce, bounds, &self.state.bodies).await;
+        let Begun { request, uploads, pump } = begun.map_err(|it| self.broken(it))?;
+        let context = self.context.with_uploads(uploads);
+        let execute = self.state.gateway.execute(request, context);
+        let outcome = match future::select(execute, pin!(pump.run())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((Ok(()), execute)) => execute.await,
+            Either::Right((Err(error), _)) => return Err(self.broken(error)),
+        };
+        Ok(self.reply(outcome))
+    }
+
+    fn broken(&self, error: UploadError) -> Refused {
+        Refused::new(match error.explain() {
+            Err(error) => replies::of_body_error(self.state, error, self.media),
+            Ok((status, error)) => replies::closing(replies::of_error(status, self.media, error)),
+        })
+    }
+
+    async fn one(&self, request: GraphqlRequest) -> Reply {
+        self.reply(self.execute(request).await)
+    }
+
+    fn reply(&self, outcome: Outcome) -> Reply {
+        let cache_control = self.cache_control(&outcome);
+        let mut reply = replies::of_answer(outcome.answer, self.context.method, self.media);
+        if let Some(value) = cache_control {
+            reply.headers_mut().insert(CACHE_CONTROL, value);
+        }
+        self.log.write(outcome.operation.as_ref(), reply.status());
+        reply
+    }
+
+    /// Entries are carried out side by side, mutations too: whoever needs an order sends one operation.
+    async fn batch(&self, batching: Batching, entries: Vec<Result<GraphqlRequest, Error>>) -> Reply {
+        // Boxed, because the compiler cannot see that the closure's futures are `Send`.
+        let entries: Vec<BoxedEntry<'_>> =
+            entries.into_iter().map(|it| Box::pin(self.entry(batching, it)) as BoxedEntry<'_>).collect();
+        let bodies: Vec<_> = stream::iter(entries).buffered(batching.concurrency_max).collect().await;
+        replies::of_body(StatusCode::OK, self.media, batch::join(&bodies))
+    }
+
+    async fn entry(&self, batching: Batching, request: Result<GraphqlRequest, Error>) -> Bytes {
+        let (operation, body) = match request {
+            Ok(request) => {
+                let outcome = self.execute(request).await;
+                let unsupported = || batching.subscription_error();
+                (outcome.operation, replies::entry_of_answer(outcome.answer, unsupported))
+            }
+            Err(error) => (None, request_error_response(&[error])),
+        };
+        self.log.write(operation.as_ref(), StatusCode::OK);
+        body
+    }
+
+    async fn execute(&self, request: GraphqlRequest) -> Outcome {
+        self.state.gateway.execute(request, self.context.clone()).await
+    }
+
+    fn cache_control(&self, outcome: &Outcome) -> Option<HeaderValue> {
+        let policy = self.state.options.cache_policy.as_ref()?;
+        let kind = outcome.operation.as_ref().map_or(Kind::Query, |it| it.kind);
+        policy.header(kind, outcome.freshness.as_ref()?)
+    }
 }
 
-/// A response with one error and a status of its own.
-pub(super) fn refusal(status: StatusCode, media: Media, message: &str, code: &'static str) -> Reply {
-    error_reply(status, media, Error::new(message).with_code(code))
-}
-
-/// A `503` that says when to come again.
-pub(super) fn unavailable(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    reply
-}
-
-fn error_reply(status: StatusCode, media: Media, error: Error) -> Reply {
-    vary(text(status, media.content_type(), request_error_response(&[error])))
-}
-
-/// Caches must keep the two media types apart.
-fn vary(mut reply: Reply) -> Reply {
-    reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-    reply
-}
+type BoxedEntry<'a> = std::pin::Pin<Box<dyn Future<Output = Bytes> + Send + 'a>>;

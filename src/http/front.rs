@@ -1,25 +1,25 @@
-//! Accepts connections and serves HTTP/1.1 on them until it is told to stop.
+//! Accepts connections, up to a number, until it is told to stop.
 
-use super::{body::Budget, cors::Cors, gateway::Gateway, listen, page, routes};
+use super::{
+    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, coding, connection::serve,
+    cors::Cors, gateway::Gateway, listen, page, upload::FileUpload,
+};
 use bytes::Bytes;
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
-    convert::Infallible,
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
 };
 
@@ -29,8 +29,12 @@ pub struct Options {
     /// `host:port`; names are looked up once, at the start.
     pub listen_addr: String,
     pub graphql_path: String,
-    /// Bytes of a POST body; beyond, `413`.
+    /// Bytes of a POST body, unfolded; beyond, `413`.
     pub max_request_body_size: usize,
+    /// Takes compressed bodies; without it they get `415`.
+    pub decompression_enabled: bool,
+    /// Bytes from which on answers are compressed for clients that take it; `usize::MAX` for never.
+    pub compression_bytes_min: usize,
     /// Bytes of all bodies that are being read at one time; beyond, `503`.
     pub request_bodies_bytes_max: usize,
     /// Serves the page at `/`.
@@ -38,6 +42,14 @@ pub struct Options {
     pub websocket_enabled: bool,
     /// Rules for pages of other origins; without them browsers let such pages do next to nothing.
     pub cors: Option<Cors>,
+    /// Answers batches of requests; without it they get `400`.
+    pub batching: Option<Batching>,
+    /// Takes requests with files; without it they get `415`.
+    pub file_upload: Option<FileUpload>,
+    /// Says `Cache-Control` for answers.
+    pub cache_policy: Option<CachePolicy>,
+    /// Logs a line per operation, with the target `access`.
+    pub access_log: bool,
     /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
     pub http_connections_max: usize,
     /// Bytes of a request's head; beyond, `431`. At least 8192.
@@ -56,10 +68,16 @@ impl Default for Options {
             listen_addr: "localhost:3002".into(),
             graphql_path: "/graphql".into(),
             max_request_body_size: 5_000_000,
+            decompression_enabled: true,
+            compression_bytes_min: 4096,
             request_bodies_bytes_max: 256 * 1024 * 1024,
             dev_mode: false,
             websocket_enabled: true,
             cors: Some(Cors::default()),
+            batching: None,
+            file_upload: None,
+            cache_policy: None,
+            access_log: true,
             http_connections_max: 10_000,
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),
@@ -108,6 +126,9 @@ pub(super) struct State {
     pub(super) counters: Arc<Counters>,
     pub(super) page: Option<Bytes>,
     pub(super) bodies: Budget,
+    pub(super) request_ids: RequestIds,
+    /// Turns at compressing answers.
+    pub(super) encoders: Semaphore,
 }
 
 impl Front {
@@ -117,7 +138,9 @@ impl Front {
         let address = listener.local_addr()?;
         let page = options.dev_mode.then(|| page::render(&options.graphql_path));
         let bodies = Budget::new(options.request_bodies_bytes_max);
-        let state = State { options, gateway, counters: Arc::default(), page, bodies };
+        let (counters, request_ids) = (Arc::default(), RequestIds::default());
+        let encoders = Semaphore::new(coding::ENCODERS_MAX);
+        let state = State { options, gateway, counters, page, bodies, request_ids, encoders };
         Ok((Self { listener, state: Arc::new(state) }, address))
     }
 
@@ -188,62 +211,6 @@ impl Crowd {
         let all = async { while self.served.join_next().await.is_some() {} };
         // Whoever is not done by then is cut off as the set is dropped.
         _ = tokio::time::timeout(self.state.options.stop_timeout, all).await;
-    }
-}
-
-/// Keeps a gauge right however a connection or a request ends.
-struct Counted<'a>(&'a AtomicU64);
-
-impl<'a> Counted<'a> {
-    fn new(gauge: &'a AtomicU64) -> Self {
-        gauge.fetch_add(1, Ordering::Relaxed);
-        Self(gauge)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long a connection without any request so far is kept once the front is stopping.
-const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
-
-/// Serves one connection: to its end, to its upgrade, or, once `stopping`, to the end of its request.
-async fn serve(state: Arc<State>, socket: TcpStream, peer: SocketAddr, mut stopping: watch::Receiver<()>) {
-    let _connection = Counted::new(&state.counters.connections);
-    _ = socket.set_nodelay(true);
-    let begun = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        begun.store(true, Ordering::Relaxed);
-        let state = Arc::clone(&state);
-        async move {
-            state.counters.count(&state.counters.requests);
-            let _request = Counted::new(&state.counters.requests_in_flight);
-            Ok::<_, Infallible>(routes::answer(&state, peer, request).await)
-        }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(state.options.head_read_timeout)
-            .max_buf_size(state.options.head_bytes_max.max(8192))
-            .serve_connection(TokioIo::new(socket), service)
-            .with_upgrades()
-    );
-    // How a connection breaks off is the client's affair; requests are counted where they are answered.
-    tokio::select! {
-        _ = &mut connection => {}
-        _ = stopping.changed() => {
-            connection.as_mut().graceful_shutdown();
-            // A connection that never had a request does not count as idle, and browsers keep such spares:
-            // they get a moment for a request that is on its way, not the whole time for a head.
-            let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
-            if moment.is_err() && begun.load(Ordering::Relaxed) {
-                _ = connection.await;
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the front asks of the rest of the router.
 
-use crate::graphql::Request;
+use super::caching::Freshness;
+use crate::graphql::{Request, Uploads};
 use bytes::Bytes;
 use hyper::{HeaderMap, Response, http::request::Parts};
 use std::{
@@ -16,7 +17,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Answers requests and takes over WebSockets. Called on the io thread, so nothing here may block.
 pub trait Gateway: Send + Sync + 'static {
     /// Carries out a query or mutation. Dropped when the client goes away; must end by itself otherwise.
-    fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer>;
+    fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome>;
 
     /// Checks an opening handshake. `Ok` is the `101` to answer with, `Err` the refusal.
     #[expect(clippy::result_large_err, reason = "both sides are responses, sent once per connection")]
@@ -41,6 +42,8 @@ pub struct Context {
     pub method: Method,
     pub headers: Arc<HeaderMap>,
     pub peer: SocketAddr,
+    /// Files that the variables have tickets for.
+    pub uploads: Option<Arc<Uploads>>,
 }
 
 /// The HTTP method of a GraphQL request. A GET must not change anything.
@@ -50,7 +53,47 @@ pub enum Method {
     Post,
 }
 
-/// What became of a request.
+/// What became of a request, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub answer: Answer,
+    /// `None` where it never got as far as an operation.
+    pub operation: Option<Operation>,
+    /// What caches must know of an answer. `None` says nothing to them.
+    pub freshness: Option<Freshness>,
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Self {
+        Self { answer, operation: None, freshness: None }
+    }
+}
+
+/// What a request asked for, as logs name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    pub kind: Kind,
+    pub name: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Query,
+    Mutation,
+    Subscription,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+/// What became of a request, for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It was executed: a response with `data`, and with `errors` where parts failed; with headers for the

@@ -4,7 +4,12 @@
 //! Runs on the io runtime. It knows requests and responses, never plans or subscriptions: what a request
 //! means is behind [`Gateway`], and an upgraded socket is handed over whole and forgotten.
 
+mod access;
+mod batch;
 mod body;
+mod caching;
+mod coding;
+mod connection;
 mod cors;
 mod endpoint;
 mod front;
@@ -12,12 +17,18 @@ mod gateway;
 mod listen;
 mod negotiation;
 mod page;
+mod replies;
 mod routes;
 mod upgrade;
+mod upload;
 
+pub use batch::Batching;
+pub use caching::{CachePolicy, Freshness, strictest};
 pub use cors::Cors;
 pub use front::{Counters, Front, Options};
-pub use gateway::{Answer, BoxFuture, Context, Gateway, Method, Upgraded};
+pub use gateway::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded};
+
+pub use upload::FileUpload;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
-//! Content negotiation of GraphQL over HTTP: which media type a response has, which a body may have.
+//! Content negotiation of GraphQL over HTTP: which media type and which coding a response has, and which a
+//! body may have.
 
 use hyper::{
     HeaderMap,
-    header::{ACCEPT, CONTENT_TYPE},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue},
 };
 
 /// The media types a single response can have.
@@ -33,12 +34,65 @@ impl Media {
     }
 }
 
+/// Ways to compress a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+}
+
+impl Coding {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+        }
+    }
+}
+
+/// The coding of a request's body; `Err` for one that is not known here, or for several.
+pub(super) fn body_coding(headers: &HeaderMap) -> Result<Option<Coding>, ()> {
+    let mut found = None;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for name in value.to_str().map_err(|_| ())?.split(',') {
+            let coding = match name.trim().to_ascii_lowercase().as_str() {
+                "" | "identity" => continue,
+                "gzip" | "x-gzip" => Coding::Gzip,
+                "deflate" => Coding::Deflate,
+                "br" => Coding::Brotli,
+                _ => return Err(()),
+            };
+            if found.replace(coding).is_some() {
+                return Err(());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The coding the client likes best for an answer, brotli where it has no preference; `None` for none.
+pub(super) fn response_coding(headers: &HeaderMap) -> Option<Coding> {
+    let ranges = ranges(headers.get_all(ACCEPT_ENCODING).iter());
+    let weight = |coding: Coding| {
+        let of = |name: &str| ranges.iter().find(|it| it.name == name).map(|it| it.weight);
+        of(coding.name()).or_else(|| of("*")).unwrap_or(0)
+    };
+    let (gzip, brotli) = (weight(Coding::Gzip), weight(Coding::Brotli));
+    match (gzip, brotli) {
+        (0, 0) => None,
+        (gzip, brotli) if gzip > brotli => Some(Coding::Gzip),
+        _ => Some(Coding::Brotli),
+    }
+}
+
 /// The media type the client likes best; `None` when it takes none of ours.
 ///
 /// Who says nothing, or `*/*`, gets `application/json`: so do clients older than the newer type. Who
 /// names the newer type gets it, unless another one has more weight.
 pub(super) fn response_media(headers: &HeaderMap) -> Option<Media> {
-    let ranges = ranges(headers);
+    let ranges = ranges(headers.get_all(ACCEPT).iter());
     if ranges.is_empty() {
         return Some(Media::Json);
     }
@@ -58,7 +112,9 @@ pub(super) fn response_media(headers: &HeaderMap) -> Option<Media> {
 
 /// Whether the client named `text/html`: browsers do, programs do not.
 pub(super) fn names_html(headers: &HeaderMap) -> bool {
-    ranges(headers).iter().any(|it| it.specificity("text/html") == Some(EXACT) && it.weight > 0)
+    ranges(headers.get_all(ACCEPT).iter())
+        .iter()
+        .any(|it| it.specificity("text/html") == Some(EXACT) && it.weight > 0)
 }
 
 /// Whether a body is declared as JSON in UTF-8.
@@ -69,7 +125,7 @@ pub(super) fn has_json_body(headers: &HeaderMap) -> bool {
     is_json && parts.all(is_utf8_if_charset)
 }
 
-/// Ranges of an `Accept` header that are looked at; real ones have about ten.
+/// Ranges of an `Accept…` header that are looked at; real ones have about ten.
 const RANGES_MAX: usize = 64;
 const EXACT: u8 = 2;
 
@@ -93,8 +149,8 @@ impl Range {
     }
 }
 
-fn ranges(headers: &HeaderMap) -> Vec<Range> {
-    let values = headers.get_all(ACCEPT).iter().filter_map(|it| it.to_str().ok());
+fn ranges<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Range> {
+    let values = values.filter_map(|it| it.to_str().ok());
     values.flat_map(|it| it.split(',')).filter_map(range).take(RANGES_MAX).collect()
 }
 
@@ -167,6 +223,38 @@ mod tests {
         assert_eq!(response_media(&headers), Some(Media::GraphqlResponse));
         assert!(names_html(&headers));
         assert!(!names_html(&with(ACCEPT, "*/*")));
+    }
+
+    #[test]
+    fn codings_are_negotiated() {
+        use Coding::{Brotli, Gzip};
+        for (accept, wanted) in [
+            ("", None),
+            ("gzip", Some(Gzip)),
+            ("GZip, deflate, BR", Some(Brotli)),
+            ("gzip;q=1.0, br;q=0.5", Some(Gzip)),
+            ("br;q=0, gzip", Some(Gzip)),
+            ("gzip;q=0, *", Some(Brotli)),
+            ("*;q=0", None),
+            ("identity", None),
+            ("deflate, zstd", None),
+            ("*", Some(Brotli)),
+        ] {
+            assert_eq!(response_coding(&with(ACCEPT_ENCODING, accept)), wanted, "{accept}");
+        }
+        assert_eq!(response_coding(&HeaderMap::new()), None);
+        for (value, wanted) in [
+            ("identity", Ok(None)),
+            ("X-GZIP", Ok(Some(Gzip))),
+            ("br", Ok(Some(Brotli))),
+            ("deflate", Ok(Some(Coding::Deflate))),
+            ("gzip, identity", Ok(Some(Gzip))),
+            ("gzip, gzip", Err(())),
+            ("zstd", Err(())),
+        ] {
+            assert_eq!(body_coding(&with(CONTENT_ENCODING, value)), wanted, "{value}");
+        }
+        assert_eq!(body_coding(&HeaderMap::new()), Ok(None));
     }
 
     #[test]

@@ -1,20 +1,29 @@
 //! Which path gets which answer.
 
-use super::{cors::Verdict, endpoint, front::State, negotiation, upgrade};
+use super::{access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, upgrade};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
 };
 use std::{net::SocketAddr, sync::Arc};
 
 /// Every response fits one buffer.
 pub(super) type Reply = Response<Full<Bytes>>;
 
-/// Answers one request.
+/// Answers one request, compressed if that is wanted.
 pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+    let coding = negotiation::response_coding(request.headers());
+    let reply = route(state, peer, request).await;
+    coding::compress(reply, coding, state.options.compression_bytes_min, &state.encoders).await
+}
+
+async fn route(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+    if head_bytes(&request) > state.options.head_bytes_max {
+        return head_too_large();
+    }
     let path = request.uri().path();
     if let Some(health) = health(path, request.uri().query()) {
         return health_reply(state, health);
@@ -25,19 +34,42 @@ pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Reques
     if path != state.options.graphql_path {
         return text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "Not found.\n");
     }
+    let id = state.request_ids.of(request.headers());
     let rules = state.options.cors.as_ref();
-    match rules.map(|it| it.judge(request.method(), request.headers())) {
+    let mut reply = match rules.map(|it| it.judge(request.method(), request.headers())) {
         Some(Verdict::Answered(reply)) => *reply,
-        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, request).await, granted),
-        None => graphql(state, peer, request).await,
-    }
+        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, &id, request).await, granted),
+        None => graphql(state, peer, &id, request).await,
+    };
+    reply.headers_mut().insert(REQUEST_ID, id);
+    reply
 }
 
-async fn graphql(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+/// A request's head as it was on the wire, give or take blanks. The HTTP library's own bound is that of its
+/// buffer, which grows in steps.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let uri = request.uri().path_and_query().map_or(1, |it| it.as_str().len());
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    request.method().as_str().len() + uri + " HTTP/1.1\r\n \r\n".len() + fields.sum::<usize>()
+}
+
+fn head_too_large() -> Reply {
+    let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let mut reply = text(status, "text/plain; charset=utf-8", "The request's head is too large.\n");
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+async fn graphql(
+    state: &Arc<State>,
+    peer: SocketAddr,
+    id: &HeaderValue,
+    request: Request<Incoming>,
+) -> Reply {
     if upgrade::is_wanted(request.method(), request.headers()) {
         return upgrade::answer(state, peer, request);
     }
-    endpoint::answer(state, peer, request).await
+    endpoint::answer(state, peer, id, request).await
 }
 
 fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {

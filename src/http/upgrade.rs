@@ -1,10 +1,10 @@
 //! Hands WebSockets over: answers the handshake, then gives the bare socket away.
 
 use super::{
-    endpoint::{refusal, unavailable},
     front::State,
     gateway::Upgraded,
     negotiation::Media,
+    replies::{refusal, unavailable},
     routes::{Reply, text},
 };
 use bytes::Bytes;

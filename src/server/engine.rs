@@ -9,7 +9,7 @@ use crate::{
     federation::{Document, Limits, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
     headers::{self, HeaderRules},
-    plan::{BoundOperation, FeedField, GroupSpec, Operation},
+    plan::{BoundOperation, FeedField, GroupSpec, Operation, OperationKind, SubgraphId},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -27,6 +27,8 @@ pub struct Options {
     pub plan_cache_size: usize,
     /// Whether `__schema` and `__type` are answered.
     pub introspection: bool,
+    pub mutations_blocked: bool,
+    pub subscriptions_blocked: bool,
     /// What of a client's headers reaches subgraphs, and back.
     pub headers: headers::Options,
     /// What WebSocket clients may send on to subgraphs.
@@ -39,12 +41,16 @@ impl Default for Options {
             limits: Limits::default(),
             plan_cache_size: 1024,
             introspection: true,
+            mutations_blocked: false,
+            subscriptions_blocked: false,
             headers: headers::Options::default(),
             forward: super::ForwardOptions::default(),
         }
     }
 }
 
+/// The code of an operation of a kind that the router was told to refuse.
+const OPERATION_BLOCKED: &str = "OPERATION_BLOCKED";
 /// Variables beyond this are coerced on the prepare lane, not on the reactor.
 const VARIABLES_INLINE_MAX: usize = 4096;
 /// How long a failure is answered from the cache: long enough to blunt a flood of one bad operation.
@@ -192,6 +198,12 @@ impl Engine {
         &self.headers
     }
 
+    /// Empty for a subgraph that is not known.
+    pub(super) fn subgraph_name(&self, SubgraphId(number): SubgraphId) -> Arc<str> {
+        let subgraph = self.schema.subgraphs().get(usize::from(number));
+        subgraph.map_or_else(|| Arc::from(""), |it| it.name.clone())
+    }
+
     pub(super) fn forward_options(&self) -> &super::ForwardOptions {
         &self.options.forward
     }
@@ -240,8 +252,17 @@ impl Engine {
         }
     }
 
-    /// Refuses questions about the schema where they are switched off.
+    /// Refuses what is switched off: kinds of operations, and questions about the schema.
     fn allowed(&self, document: Document) -> Result<Document, Vec<Error>> {
+        let blocked = match document.kind() {
+            OperationKind::Query => None,
+            OperationKind::Mutation => self.options.mutations_blocked.then_some("mutation"),
+            OperationKind::Subscription => self.options.subscriptions_blocked.then_some("subscription"),
+        };
+        if let Some(kind) = blocked {
+            let message = format!("operation type '{kind}' is blocked");
+            return Err(vec![Error::new(message).with_code(OPERATION_BLOCKED)]);
+        }
         match document.introspection_refusal() {
             Some(refusal) if !self.options.introspection => Err(vec![refusal]),
             _ => Ok(document),

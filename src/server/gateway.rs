@@ -12,14 +12,14 @@ use super::{
     stats::ReactorStats,
 };
 use crate::{
-    graphql::{self, Request},
-    http::{Answer, BoxFuture, Context, Gateway, Method, Upgraded},
+    graphql::{self, Request, UploadDesk},
+    http::{Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Upgraded},
     net::websocket::{self, Refusal},
     plan::{BoundOperation, OperationKind},
     protocol::Dialect,
-    resolve::{Executor, Pool},
+    resolve::{Executed, Executor, Pool},
 };
-use http::{HeaderMap, Response, request::Parts};
+use http::{HeaderMap, Response, header::CACHE_CONTROL, request::Parts};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -37,17 +37,20 @@ pub(super) struct Router {
     pub(super) connections_max: usize,
     pub(super) ready: Arc<AtomicBool>,
     pub(super) liveness: Liveness,
+    /// Shared with the client of subgraphs.
+    pub(super) uploads: Arc<UploadDesk>,
 }
 
 impl Gateway for Router {
-    fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer> {
+    fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome> {
         let router = self.clone();
         Box::pin(async move {
             let client = Client::of_request(context.headers);
+            let _files = context.uploads.map(|it| router.uploads.open(it));
             match router.prepare(request, client).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
-                Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)),
-                None => Answer::Unavailable,
+                Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),
+                None => Answer::Unavailable.into(),
             }
         })
     }
@@ -101,15 +104,19 @@ impl Router {
         Some(result.await.unwrap_or_else(panicked))
     }
 
-    async fn carry_out(&self, prepared: Prepared, method: Method) -> Answer {
-        match prepared {
-            Prepared::Subscription(_) => Answer::NeedsStreaming,
-            Prepared::Once(bound) if is_mutation(&bound) && method == Method::Get => Answer::NeedsPost,
+    async fn carry_out(&self, prepared: Prepared, method: Method) -> Outcome {
+        let operation = Some(describe(&prepared));
+        let (answer, freshness) = match prepared {
+            Prepared::Subscription(_) => (Answer::NeedsStreaming, None),
+            Prepared::Once(bound) if is_mutation(&bound) && method == Method::Get => {
+                (Answer::NeedsPost, None)
+            }
             Prepared::Once(bound) => self.execute_once(bound).await,
-        }
+        };
+        Outcome { answer, operation, freshness }
     }
 
-    async fn execute_once(&self, bound: BoundOperation) -> Answer {
+    async fn execute_once(&self, bound: BoundOperation) -> (Answer, Option<Freshness>) {
         let (reply, response) = oneshot::channel();
         // Dropped with this future when the client leaves. A mutation is carried out all the same.
         let abandon = if is_mutation(&bound) {
@@ -127,11 +134,39 @@ impl Router {
             Some(executed) => {
                 let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
                 let headers = self.engine.headers().respond(answers);
-                Answer::Executed { body: executed.response, headers }
+                let freshness = self.freshness(&executed);
+                (Answer::Executed { body: executed.response, headers }, Some(freshness))
             }
-            None => Answer::Executed { body: internal_error(), headers: HeaderMap::new() },
+            None => (Answer::Executed { body: internal_error(), headers: HeaderMap::new() }, None),
         }
     }
+
+    /// What the subgraphs said about the life of their answers.
+    fn freshness(&self, executed: &Executed) -> Freshness {
+        let said = executed.headers.iter().flat_map(|it| {
+            let name = self.engine.subgraph_name(it.subgraph);
+            let mut values: Vec<_> = it.headers.get_all(CACHE_CONTROL).iter().cloned().map(Some).collect();
+            if values.is_empty() {
+                values.push(None);
+            }
+            values.into_iter().map(move |it| (name.clone(), it))
+        });
+        Freshness { has_errors: executed.has_errors, said: said.collect() }
+    }
+}
+
+/// The operation for the access log.
+fn describe(prepared: &Prepared) -> Operation {
+    let operation = match prepared {
+        Prepared::Once(bound) => &bound.operation,
+        Prepared::Subscription(spec) => &spec.bound.operation,
+    };
+    let kind = match operation.kind {
+        OperationKind::Query => Kind::Query,
+        OperationKind::Mutation => Kind::Mutation,
+        OperationKind::Subscription => Kind::Subscription,
+    };
+    Operation { kind, name: operation.name.clone() }
 }
 
 fn is_mutation(bound: &BoundOperation) -> bool {

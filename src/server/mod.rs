@@ -143,6 +143,7 @@ impl Server {
             connections_max: options.websocket.connections_max,
             ready: ready.clone(),
             liveness: stats.liveness.clone(),
+            uploads: threads.uploads.clone(),
         };
         let (front, public) = FrontTask::start(&options.http, &threads.io, router)?;
         let state = State {

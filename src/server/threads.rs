@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     federation::Schema,
+    graphql::UploadDesk,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -28,6 +29,8 @@ pub(super) struct Threads {
     pub(super) subgraphs: SubgraphClient,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
+    /// Files of clients on their way to subgraphs.
+    pub(super) uploads: Arc<UploadDesk>,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
     targets: Arc<[Target]>,
@@ -46,7 +49,8 @@ impl Threads {
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
         let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
-        let subgraphs = subgraph_client(options, &schema, &io)?;
+        let uploads = Arc::default();
+        let subgraphs = subgraph_client(options, &schema, &io)?.with_uploads(Arc::clone(&uploads));
         let executor = executor(options, &schema, &subgraphs, &sources);
         let targets = targets(schema.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
@@ -59,6 +63,7 @@ impl Threads {
             subgraphs,
             pool,
             executor,
+            uploads,
             hub,
             reactor,
             targets,

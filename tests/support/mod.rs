@@ -1,9 +1,11 @@
-//! What the tests share: the router as a process, subgraphs, a WebSocket client, a browser, and waiting.
+//! What the tests share: the router as a process, subgraphs, the quickstart, a WebSocket client, a browser,
+//! and waiting.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod browser;
 pub mod http;
 pub mod live;
+pub mod quickstart;
 pub mod router;
 pub mod subgraph;
 pub mod upstream;

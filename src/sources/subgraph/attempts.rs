@@ -7,6 +7,7 @@ use super::{
     retry::{Failure, Retry},
 };
 use crate::{
+    graphql::Uploads,
     plan::OperationKind,
     resolve::{FetchAnswer, FetchError, FetchRequest},
 };
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Uri};
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -55,12 +56,17 @@ impl Subgraph {
     }
 
     /// Sends a request until it is answered, or until that makes no sense any more. Only queries are sent
-    /// more than once: a mutation that failed may have been carried out.
-    pub(super) async fn fetch(&self, fetch: FetchRequest) -> Result<FetchAnswer, FetchError> {
+    /// more than once: a mutation that failed may have been carried out. And only without files: those pass
+    /// by once.
+    pub(super) async fn fetch(
+        &self,
+        fetch: FetchRequest,
+        files: Option<Arc<Uploads>>,
+    ) -> Result<FetchAnswer, FetchError> {
         let deadline = Instant::now() + self.endpoint.options.timeout;
-        let may_repeat = fetch.kind == OperationKind::Query;
+        let may_repeat = fetch.kind == OperationKind::Query && files.is_none();
         let mut retry = Retry::new(self.endpoint.options.retry.as_ref().filter(|_| may_repeat));
-        let request = request(&self.uri, fetch);
+        let request = request(&self.uri, fetch, files);
         loop {
             let failure = match self.attempt(request.clone(), deadline).await {
                 Ok(answer) => return Ok(answer),

@@ -5,9 +5,13 @@ use super::{
     connect::Connector,
     options::SubgraphOptions,
     retry::Failure,
+    upload::{self, FormBody},
 };
 use crate::{
-    graphql::json::{Document, Kind},
+    graphql::{
+        Uploads,
+        json::{Document, Kind},
+    },
     resolve::{FetchAnswer, FetchError, FetchRequest},
     sources::causes,
 };
@@ -16,13 +20,15 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-pub(super) type Http = Client<Connector, Full<Bytes>>;
+pub(super) type Http = Client<Connector, RequestBody>;
+/// Known in full, or a form with files as they arrive.
+pub(super) type RequestBody = Either<Full<Bytes>, FormBody>;
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("juga/", env!("CARGO_PKG_VERSION")));
 const ACCEPT_VALUE: HeaderValue =
@@ -30,8 +36,9 @@ const ACCEPT_VALUE: HeaderValue =
 const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("gzip");
 const CONTENT_TYPE_VALUE: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What goes out; may go out several times.
-pub(super) fn request(uri: &Uri, fetch: FetchRequest) -> Request<Bytes> {
+/// What goes out; may go out several times. Files that its variables have tickets for travel with it, as an
+/// extension.
+pub(super) fn request(uri: &Uri, fetch: FetchRequest, files: Option<Arc<Uploads>>) -> Request<Bytes> {
     let mut request = Request::new(fetch.body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.clone();
@@ -47,7 +54,18 @@ pub(super) fn request(uri: &Uri, fetch: FetchRequest) -> Request<Bytes> {
     for (name, value) in forwarded {
         headers.append(name, value.clone());
     }
+    if let Some(files) = files {
+        request.extensions_mut().insert(files);
+    }
     request
+}
+
+/// The request as it goes over the wire.
+fn with_body(mut request: Request<Bytes>) -> Result<Request<RequestBody>, FetchError> {
+    match request.extensions_mut().remove::<Arc<Uploads>>() {
+        None => Ok(request.map(|it| Either::Left(Full::new(it)))),
+        Some(files) => upload::attach(request, &files),
+    }
 }
 
 /// Sends it once. Bounded in bytes, and in time as far as the head of the answer goes.
@@ -56,7 +74,7 @@ pub(super) async fn exchange(
     options: &SubgraphOptions,
     request: Request<Bytes>,
 ) -> Result<FetchAnswer, Failure> {
-    let response = head(http, options.response_header_timeout, request.map(Full::new)).await?;
+    let response = head(http, options.response_header_timeout, with_body(request)?).await?;
     let (status, is_json, encoding) =
         (response.status(), is_json(&response), Encoding::of(response.headers()));
     let (head, body) = response.into_parts();
@@ -75,7 +93,7 @@ pub(super) async fn exchange(
 async fn head(
     http: &Http,
     limit: Option<Duration>,
-    request: Request<Full<Bytes>>,
+    request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, FetchError> {
     let answering = http.request(request);
     let answered = match limit {

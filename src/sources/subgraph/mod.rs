@@ -3,7 +3,7 @@
 //! Each subgraph has a pool of connections, limits and a breaker of its own; all of it on the io runtime.
 //! Threads that resolve get a future that only waits for a message. In reading order: `attempts` carries a
 //! fetch to its end, `exchange` does one request, `body` reads an answer, `connect` makes connections;
-//! `retry` and `breaker` decide, and know neither clock nor network.
+//! `retry` and `breaker` decide, and know neither clock nor network. `upload` sends files along.
 
 mod attempts;
 mod body;
@@ -14,6 +14,7 @@ mod exchange;
 mod options;
 mod retry;
 mod stream;
+mod upload;
 
 pub use dial::{Dial, DialError, Dialed};
 pub use options::{
@@ -24,6 +25,7 @@ pub use retry::reconnect_wait;
 pub use stream::{StreamTarget, Streams};
 
 use crate::{
+    graphql::UploadDesk,
     plan::{OperationKind, SubgraphId},
     resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
 };
@@ -58,6 +60,8 @@ pub struct SubgraphClient {
     handle: Handle,
     /// By [`SubgraphId`].
     subgraphs: Arc<[Arc<Subgraph>]>,
+    /// Files of clients that are on their way.
+    uploads: Arc<UploadDesk>,
 }
 
 /// A subgraph at one moment, for metrics.
@@ -75,7 +79,8 @@ pub struct SubgraphStatus {
 impl SubgraphClient {
     /// A client for these subgraphs, in the order of their [`SubgraphId`]s.
     pub fn new(handle: &Handle, endpoints: &[SubgraphEndpoint]) -> Result<Self, SubgraphClientError> {
-        Self { handle: handle.clone(), subgraphs: Arc::default() }.with_endpoints(endpoints)
+        let (subgraphs, uploads) = (Arc::default(), Arc::default());
+        Self { handle: handle.clone(), subgraphs, uploads }.with_endpoints(endpoints)
     }
 
     /// The same for another list of subgraphs (after a reload). One that is as it was keeps its
@@ -88,7 +93,13 @@ impl SubgraphClient {
                 None => Ok(Arc::new(open(endpoint, endpoints.len(), &mut tls)?)),
             };
         let subgraphs = endpoints.iter().map(subgraph).collect::<Result<_, SubgraphClientError>>()?;
-        Ok(Self { handle: self.handle.clone(), subgraphs })
+        Ok(Self { subgraphs, ..self.clone() })
+    }
+
+    /// The same client, which sends files along where variables have tickets of this desk.
+    #[must_use]
+    pub fn with_uploads(self, uploads: Arc<UploadDesk>) -> Self {
+        Self { uploads, ..self }
     }
 
     /// Opens a WebSocket to a subgraph. Dropping what comes back gives it up.
@@ -118,10 +129,11 @@ impl Subgraphs for SubgraphClient {
             return Box::pin(std::future::ready(Err(error)));
         };
         let is_mutation = request.kind == OperationKind::Mutation;
+        let files = self.uploads.find(&request.body);
         let (done, answer) = oneshot::channel();
         let task = self.handle.spawn(async move {
             // Nobody waits any more: the answer of a mutation that ran on.
-            let _ = done.send(subgraph.fetch(request).await);
+            let _ = done.send(subgraph.fetch(request, files).await);
         });
         Box::pin(Fetch { answer, task: (!is_mutation).then(|| task.abort_handle()) })
     }

@@ -14,7 +14,7 @@ use http::{
     HeaderValue, Method, Request, StatusCode, Uri,
     header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
 };
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use std::{
     collections::HashMap,
@@ -139,7 +139,7 @@ impl Stream {
     async fn ask(&self) -> Result<Incoming, UpstreamLoss> {
         let options = &self.subgraph.endpoint.options;
         let limit = options.response_header_timeout.unwrap_or(options.timeout);
-        let answering = self.subgraph.http().request(self.request());
+        let answering = self.subgraph.http().request(self.request().map(Either::Left));
         let answer = match tokio::time::timeout(limit, answering).await {
             Ok(Ok(answer)) => answer,
             failed => {

@@ -1,0 +1,224 @@
+//! Serves one connection: HTTP/1.1, or HTTP/2 for clients that begin with it ("prior knowledge").
+//!
+//! Only HTTP/1.1 can be upgraded to a WebSocket: HTTP/2's way (extended CONNECT) is not advertised, because a
+//! stream of it is no socket that could be given away.
+
+use super::{front::State, routes};
+use hyper::{
+    Request, Version,
+    body::Incoming,
+    header::{HOST, HeaderValue},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpStream, sync::watch};
+
+/// How long a connection without any request so far is kept once the front is stopping.
+const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
+/// Requests of one HTTP/2 connection at a time.
+const STREAMS_MAX: u32 = 100;
+/// Bytes of bodies that an HTTP/2 client may send before anybody reads them, per connection: about what the
+/// kernel holds for one of HTTP/1.1.
+const WINDOW_BYTES: u32 = 256 * 1024;
+/// How an HTTP/2 client begins; no request of HTTP/1.1 begins so.
+const PREFACE_START: &[u8] = b"PRI ";
+
+/// Keeps a gauge right however a connection or a request ends.
+struct Counted<'a>(&'a AtomicU64);
+
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a AtomicU64) -> Self {
+        gauge.fetch_add(1, Ordering::Relaxed);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What one connection has done so far.
+#[derive(Default)]
+struct Activity {
+    begun: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+impl Activity {
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) > 0
+    }
+
+    fn begun_if_idle(&self) -> Option<u64> {
+        (self.in_flight.load(Ordering::Relaxed) == 0).then(|| self.begun.load(Ordering::Relaxed))
+    }
+}
+
+/// Serves a connection: to its end, to its upgrade, or, once `stopping`, to the end of its requests.
+pub(super) async fn serve(
+    state: Arc<State>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    stopping: watch::Receiver<()>,
+) {
+    let counters = Arc::clone(&state.counters);
+    let _connection = Counted::new(&counters.connections);
+    _ = socket.set_nodelay(true);
+    match first_bytes(&socket, state.options.head_read_timeout, stopping.clone()).await {
+        First::Nothing => {}
+        First::Http1 => serve_http1(state, socket, peer, stopping).await,
+        First::Http2 => serve_http2(state, socket, peer, stopping).await,
+    }
+}
+
+enum First {
+    /// The client left, or says nothing.
+    Nothing,
+    Http1,
+    Http2,
+}
+
+/// Looks at how the client begins, without taking it. Clients send the 24 bytes that HTTP/2 begins with in one
+/// piece; one who would not is taken for HTTP/1.1 and refused there.
+async fn first_bytes(socket: &TcpStream, timeout: Duration, mut stopping: watch::Receiver<()>) -> First {
+    let mut start = [0; PREFACE_START.len()];
+    tokio::select! {
+        peeked = tokio::time::timeout(timeout, socket.peek(&mut start)) => match peeked {
+            Ok(Ok(length)) if length > 0 => {
+                if start == PREFACE_START { First::Http2 } else { First::Http1 }
+            }
+            _ => First::Nothing,
+        },
+        // The rest is the same as for others that are told to stop.
+        _ = stopping.changed() => First::Http1,
+    }
+}
+
+async fn answer(
+    state: Arc<State>,
+    activity: Arc<Activity>,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<routes::Reply, Infallible> {
+    activity.begun.fetch_add(1, Ordering::Relaxed);
+    let _of_connection = Counted::new(&activity.in_flight);
+    state.counters.count(&state.counters.requests);
+    let _request = Counted::new(&state.counters.requests_in_flight);
+    name_host(&mut request);
+    Ok(routes::answer(&state, peer, request).await)
+}
+
+/// HTTP/2 has the host in another place; whoever asks for it later need not know.
+fn name_host(request: &mut Request<Incoming>) {
+    if request.version() != Version::HTTP_2 || request.headers().contains_key(HOST) {
+        return;
+    }
+    let authority = request.uri().authority().and_then(|it| HeaderValue::from_str(it.as_str()).ok());
+    if let Some(host) = authority {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
+async fn serve_http1(
+    state: Arc<State>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    mut stopping: watch::Receiver<()>,
+) {
+    let activity = Arc::<Activity>::default();
+    let service = {
+        let (state, activity) = (Arc::clone(&state), Arc::clone(&activity));
+        service_fn(move |request| answer(Arc::clone(&state), Arc::clone(&activity), peer, request))
+    };
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(state.options.head_read_timeout)
+            .max_buf_size(state.options.head_bytes_max.max(8192))
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades()
+    );
+    // How a connection breaks off is the client's affair; requests are counted where they are answered.
+    tokio::select! {
+        _ = &mut connection => {}
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            // A connection that never had a request does not count as idle, and browsers keep such spares:
+            // they get a moment for a request that is on its way, not the whole time for a head.
+            let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
+            if moment.is_err() && activity.has_begun() {
+                _ = connection.await;
+            }
+        }
+    }
+}
+
+async fn serve_http2(
+    state: Arc<State>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    mut stopping: watch::Receiver<()>,
+) {
+    let activity = Arc::<Activity>::default();
+    let service = {
+        let (state, activity) = (Arc::clone(&state), Arc::clone(&activity));
+        service_fn(move |request| answer(Arc::clone(&state), Arc::clone(&activity), peer, request))
+    };
+    let timeout = state.options.head_read_timeout;
+    let head_bytes_max = u32::try_from(state.options.head_bytes_max).unwrap_or(u32::MAX);
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(head_bytes_max)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .initial_stream_window_size(WINDOW_BYTES)
+            // Whoever does not even answer pings is gone.
+            .keep_alive_interval(Some(timeout))
+            .keep_alive_timeout(timeout)
+            .serve_connection(TokioIo::new(socket), service)
+    );
+    tokio::select! {
+        _ = &mut connection => return,
+        _ = stopping.changed() => {}
+        () = idle(&activity, timeout) => {
+            // Answers may still be on their way out, so this is a request to go, not the end.
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                _ = &mut connection => return,
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
+    if moment.is_err() && activity.has_begun() {
+        _ = connection.await;
+    }
+}
+
+/// Done when a connection has had no request for this long, as one of HTTP/1.1 ends by itself.
+async fn idle(activity: &Activity, timeout: Duration) {
+    let mut before = None;
+    loop {
+        let now = activity.begun_if_idle();
+        if now.is_some() && now == before {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(timeout).await;
+    }
+}

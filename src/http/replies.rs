@@ -1,0 +1,127 @@
+//! Answers of the GraphQL endpoint, from outcome to status line: which status, which headers, which body.
+//!
+//! Status codes follow the media type: with `application/graphql-response+json` a request that cannot be
+//! executed is a 400, with `application/json` a 200 as older clients expect. What is no GraphQL request
+//! at all (broken JSON, no query) is a 400 with both.
+
+use super::{
+    body::BodyError,
+    front::State,
+    gateway::{Answer, Method as GraphqlMethod},
+    negotiation::Media,
+    routes::{Reply, method_not_allowed, text},
+};
+use crate::graphql::{BAD_REQUEST, Error, request_error_response};
+use bytes::Bytes;
+use hyper::{
+    StatusCode,
+    header::{CONNECTION, HeaderValue, RETRY_AFTER, VARY},
+};
+
+/// The code of what a method cannot do.
+pub(super) const METHOD: &str = "METHOD_NOT_ALLOWED";
+const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
+const BUSY: &str = "The router cannot take this request now; try again.";
+const NEEDS_POST: &str = "Mutations need POST: a GET must not change anything.";
+const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open: use a WebSocket on this \
+                               path with the subprotocol graphql-transport-ws or graphql-ws.";
+
+/// The answer to one operation.
+pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
+    match answer {
+        Answer::Executed { body, headers } => {
+            let mut reply = of_body(StatusCode::OK, media, body);
+            reply.headers_mut().extend(headers);
+            reply
+        }
+        Answer::RequestError(body) => {
+            let status = match media {
+                Media::GraphqlResponse => StatusCode::BAD_REQUEST,
+                Media::Json => StatusCode::OK,
+            };
+            of_body(status, media, body)
+        }
+        Answer::Unavailable => {
+            unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, media, BUSY, UNAVAILABLE))
+        }
+        Answer::NeedsPost => {
+            method_not_allowed(refusal(StatusCode::METHOD_NOT_ALLOWED, media, NEEDS_POST, METHOD), "POST")
+        }
+        // By GET it is the method that does not fit this kind of operation, by POST the media type.
+        Answer::NeedsStreaming if method == GraphqlMethod::Get => method_not_allowed(
+            refusal(StatusCode::METHOD_NOT_ALLOWED, media, NEEDS_STREAMING, METHOD),
+            "POST",
+        ),
+        Answer::NeedsStreaming => {
+            refusal(StatusCode::NOT_ACCEPTABLE, media, NEEDS_STREAMING, "SUBSCRIPTION_NEEDS_STREAMING")
+        }
+    }
+}
+
+/// The body of an answer that shares its response with others. Headers for its client are dropped: those of
+/// several answers have no common meaning.
+pub(super) fn entry_of_answer(answer: Answer, subscription_error: impl FnOnce() -> Error) -> Bytes {
+    let error = match answer {
+        Answer::Executed { body, .. } | Answer::RequestError(body) => return body,
+        Answer::Unavailable => Error::new(BUSY).with_code(UNAVAILABLE),
+        Answer::NeedsPost => Error::new(NEEDS_POST).with_code(METHOD),
+        Answer::NeedsStreaming => subscription_error(),
+    };
+    request_error_response(&[error])
+}
+
+/// The answer to a body that could not be had.
+pub(super) fn of_body_error(state: &State, error: BodyError, media: Media) -> Reply {
+    let (status, message, code) = match error {
+        BodyError::NoRoom => {
+            state.counters.count(&state.counters.bodies_refused);
+            (StatusCode::SERVICE_UNAVAILABLE, BUSY.into(), UNAVAILABLE)
+        }
+        BodyError::TooLarge => {
+            let bytes_max = state.options.max_request_body_size;
+            let message = format!("The body is larger than the limit of {bytes_max} bytes.");
+            (StatusCode::PAYLOAD_TOO_LARGE, message, "PAYLOAD_TOO_LARGE")
+        }
+        BodyError::TooSlow => {
+            (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.".into(), "REQUEST_TIMEOUT")
+        }
+        BodyError::Broken => (StatusCode::BAD_REQUEST, "The body broke off.".into(), BAD_REQUEST),
+        BodyError::NotInItsCoding => {
+            let message = "The body is not in the coding that `Content-Encoding` says.";
+            (StatusCode::BAD_REQUEST, message.into(), BAD_REQUEST)
+        }
+    };
+    let mut reply = refusal(status, media, &message, code);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        reply = unavailable(reply);
+    }
+    closing(reply)
+}
+
+/// The last answer on its connection: what is left of the body is not worth reading.
+pub(super) fn closing(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// A response with one error and a status of its own.
+pub(super) fn refusal(status: StatusCode, media: Media, message: &str, code: &'static str) -> Reply {
+    of_error(status, media, Error::new(message).with_code(code))
+}
+
+/// A `503` that says when to come again.
+pub(super) fn unavailable(mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
+}
+
+pub(super) fn of_error(status: StatusCode, media: Media, error: Error) -> Reply {
+    of_body(status, media, request_error_response(&[error]))
+}
+
+/// Caches must keep the two media types apart.
+pub(super) fn of_body(status: StatusCode, media: Media, body: Bytes) -> Reply {
+    let mut reply = text(status, media.content_type(), body);
+    reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    reply
+}
