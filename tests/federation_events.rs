@@ -36,6 +36,7 @@ fn load(events: &str) -> Result<Schema, LoadErrors> {
             sdl: events.into(),
             file: Some("events.graphql".into()),
         }],
+        ..Graphs::default()
     })
 }
 

@@ -18,6 +18,7 @@ fn schema() -> Schema {
         subgraphs: vec![subgraph("employees"), subgraph("products")],
         supergraph: None,
         event_graphs: vec![EventGraphSource { name: "events".into(), sdl: read("events"), file: None }],
+        ..Graphs::default()
     })
     .unwrap_or_else(|errors| panic!("{errors}"))
 }

@@ -33,6 +33,7 @@ fn demo() -> Graphs {
             sdl: fixture("events.graphql"),
             file: None,
         }],
+        ..Graphs::default()
     }
 }
 
@@ -424,7 +425,7 @@ fn a_supergraph_that_the_planner_chokes_on_is_an_error() {
     ] {
         let supergraph = Some(SupergraphSource { sdl: broken, file: Some("supergraph.graphql".into()) });
         let error = Schema::load(&Graphs { supergraph, ..Graphs::default() }).expect_err("broken");
-        assert!(error.to_string().starts_with("supergraph.graphql: "), "{error}");
+        assert!(error.to_string().starts_with("supergraph.graphql:"), "{error}");
     }
 }
 
@@ -628,7 +629,7 @@ fn several_wrong_graphs_are_all_reported() {
     .expect_err("two");
     assert_eq!(error.0.len(), 2);
     assert!(
-        error.to_string().starts_with("a.graphql: INVALID_GRAPHQL: graph \"a\": Syntax Error"),
+        error.to_string().starts_with("a.graphql:1:13: INVALID_GRAPHQL: graph \"a\": Syntax Error"),
         "{error}"
     );
     assert_eq!(error.to_string().lines().count(), 2);

@@ -1,6 +1,6 @@
 //! What there is to load: SDL as its owners wrote it. Nothing here has been read yet.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// The graphs to serve, as their owners wrote them. Exactly one of `subgraphs` and `supergraph` is there
 /// (or neither, where event graphs are served alone).
@@ -9,6 +9,10 @@ pub struct Graphs {
     pub subgraphs: Vec<SubgraphSource>,
     pub supergraph: Option<SupergraphSource>,
     pub event_graphs: Vec<EventGraphSource>,
+    /// Serve a graph some of whose fields no subgraph can be reached for: they answer null with an error.
+    pub lenient: bool,
+    /// Whole other graphs by the name of the feature flag under which they are served instead.
+    pub feature_flags: BTreeMap<String, Self>,
 }
 
 /// A subgraph's SDL and where its server is.

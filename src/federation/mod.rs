@@ -7,17 +7,22 @@
 //! run them on a thread of their own. Values of variables are coerced by the caller, plans are cached by
 //! the caller, fetches and brokers belong to `resolve` and `sources`.
 
+mod authorization;
 mod canonical;
 mod compile;
 mod compose;
+mod cut;
 mod document;
 mod errors;
 mod events;
+mod execution_config;
 mod graft;
 mod graphs;
 mod introspection;
 mod join;
 mod limits;
+mod links;
+mod origins;
 mod places;
 mod planner;
 mod projection;
@@ -27,6 +32,7 @@ mod selection;
 mod types;
 mod values;
 
+pub use authorization::{AnyOf, Authorization, Requirement};
 pub use document::Document;
 pub use errors::{LoadError, LoadErrors};
 pub use graphs::{EventGraphSource, Graphs, SubgraphSource, SupergraphSource};

@@ -20,6 +20,11 @@ impl Places {
         Self(scan.places)
     }
 
+    /// Whether exactly this coordinate is there.
+    pub(super) fn has(&self, coordinate: &str) -> bool {
+        self.0.contains_key(coordinate)
+    }
+
     /// The line and column of a coordinate, or of the nearest thing around it that has a place.
     pub(super) fn find(&self, coordinate: &str) -> Option<(usize, usize)> {
         let mut rest = coordinate;

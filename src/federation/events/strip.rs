@@ -2,7 +2,10 @@
 //! makes of it what is meant.
 
 use super::{
-    super::sdl::{argument, is_federation, named, string},
+    super::{
+        links::directives_used,
+        sdl::{argument, is_federation, named, string},
+    },
     is_ours,
     rules::PUBLISH_RESULT,
 };
@@ -109,9 +112,14 @@ fn add_link(document: &mut Document) {
     if links(document).next().is_some() {
         return;
     }
-    let import = ["@key", "@shareable", "@external", "@inaccessible", "@tag"].map(Value::string).to_vec();
+    let used = directives_used(document);
+    let guards = ["authenticated", "requiresScopes", "policy"].into_iter().filter(|it| used.contains(*it));
+    let guards: Vec<Value> = guards.map(|it| Value::string(format!("@{it}"))).collect();
+    let minor = if guards.is_empty() { 5 } else { FEDERATION_MINOR_MAX };
+    let mut import = ["@key", "@shareable", "@external", "@inaccessible", "@tag"].map(Value::string).to_vec();
+    import.extend(guards);
     let arguments = vec![
-        Argument::new("url", Value::string(format!("{FEDERATION}5"))),
+        Argument::new("url", Value::string(format!("{FEDERATION}{minor}"))),
         Argument::new("import", Value::list(import)),
     ];
     let link = Directive { name: Name::new("link"), arguments };
