@@ -62,7 +62,10 @@ fn the_reference_files_disabled_lines_are_right_too() {
     assert_eq!(
         found,
         [
+            ("supergraph.url", "`file` and `url` exclude each other"),
             ("supergraph.subgraphs", "`file` and `subgraphs` exclude each other"),
+            ("supergraph.subgraphs[0].schema", "`file` and `subgraph_url` exclude each other"),
+            ("execution_config.file.path", "`file` and `execution_config` exclude each other"),
             (
                 "events.providers.nats[0].id",
                 "`default` is taken: each provider id (`memory` and `nats` share one space) must be unique"

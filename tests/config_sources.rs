@@ -1,6 +1,6 @@
 //! Where values come from: flag, environment, file, default; expansion; folders.
 
-use juga::config::{AfterGrace, Config, Environment, LogLevel, Override, Overrides, SupergraphSource};
+use juga::config::{AfterGrace, Config, Environment, GraphSource, LogLevel, Override, Overrides};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -130,7 +130,7 @@ fn a_variable_makes_the_sections_on_its_way() {
         assert_eq!(config.admin.listen_addr.port(), 9);
         assert!(!config.events.skip_unavailable_providers);
         assert_eq!(config.log_level, LogLevel::Warn);
-        assert_eq!(config.supergraph.source(), SupergraphSource::File(Path::new("/srv/conf/other.graphql")));
+        assert_eq!(config.graph_source(), GraphSource::File(Path::new("/srv/conf/other.graphql")));
     }
 }
 
@@ -193,9 +193,9 @@ events: { providers: { nats: [{ id: n, url: 'tls://h,tls://i:1', tls: { ca_file:
 ";
     let file = Path::new("/etc/juga/juga.yaml");
     let config = Config::load(text, file, &environment(&[]), &Overrides::default()).expect("loads");
-    let SupergraphSource::Subgraphs(subgraphs) = config.supergraph.source() else { panic!("subgraphs") };
-    assert_eq!(subgraphs[0].schema.file, Path::new("/etc/juga/a.graphqls"));
-    assert_eq!(subgraphs[1].schema.file, Path::new("/abs/b.graphqls"));
+    let GraphSource::Subgraphs(subgraphs) = config.graph_source() else { panic!("subgraphs") };
+    assert_eq!(subgraphs[0].schema.file.as_deref(), Some(Path::new("/etc/juga/a.graphqls")));
+    assert_eq!(subgraphs[1].schema.file.as_deref(), Some(Path::new("/abs/b.graphqls")));
     assert_eq!(config.supergraph.event_graphs, [Path::new("/etc/juga/../events.graphqls")]);
     let tls = config.events.providers.nats[0].tls.as_ref().expect("given");
     assert_eq!(tls.ca_file.as_deref(), Some(Path::new("/etc/juga/ca.pem")));

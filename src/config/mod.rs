@@ -13,6 +13,7 @@ mod environment;
 mod expand;
 mod finding;
 mod format;
+mod graphs;
 mod keys;
 mod options;
 mod quantity;
@@ -23,8 +24,8 @@ mod tree;
 
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
+pub use graphs::{GraphSource, UnreadableGraph, UnreadableGraphs};
 pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
-pub use options::UnreadableFile;
 pub use settings::*;
 
 use finding::Findings;

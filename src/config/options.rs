@@ -1,26 +1,17 @@
 //! From the configuration to the options that each module owns.
 //!
-//! Reads the SDL files that the configuration names; everything else is renaming.
+//! `graphs` reads the SDL that the configuration names; everything else is renaming.
 
-use super::{AfterGrace, Config, NatsProvider, Secret, SupergraphSource};
+use super::{AfterGrace, Config, NatsProvider, Secret, UnreadableGraphs};
 use crate::{
     admin, federation, http, hub,
     plan::{ProviderId, ProviderKind},
     resolve, server, sources,
 };
-use std::{fs, io, path::Path};
-
-/// A file that the configuration names and that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {cause}")]
-pub struct UnreadableFile {
-    pub file: String,
-    pub cause: io::Error,
-}
 
 impl Config {
     /// Everything the server is told.
-    pub fn options(&self) -> Result<server::Options, UnreadableFile> {
+    pub fn options(&self) -> Result<server::Options, UnreadableGraphs> {
         Ok(server::Options {
             graphs: self.graphs()?,
             engine: self.engine_options(),
@@ -37,32 +28,6 @@ impl Config {
             shutdown_delay: self.shutdown_delay,
             grace_period: self.grace_period,
         })
-    }
-
-    fn graphs(&self) -> Result<federation::Graphs, UnreadableFile> {
-        let mut graphs = federation::Graphs::default();
-        match self.supergraph.source() {
-            SupergraphSource::File(file) => {
-                let sdl = read(file)?;
-                graphs.supergraph = Some(federation::SupergraphSource { sdl, file: Some(file.to_owned()) });
-            }
-            SupergraphSource::Subgraphs(subgraphs) => {
-                for subgraph in subgraphs {
-                    graphs.subgraphs.push(federation::SubgraphSource {
-                        name: subgraph.name.clone(),
-                        routing_url: subgraph.routing_url.clone(),
-                        sdl: read(&subgraph.schema.file)?,
-                        file: Some(subgraph.schema.file.clone()),
-                    });
-                }
-            }
-        }
-        for file in &self.supergraph.event_graphs {
-            let name = file.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-            let (sdl, file) = (read(file)?, Some(file.clone()));
-            graphs.event_graphs.push(federation::EventGraphSource { name, sdl, file });
-        }
-        Ok(graphs)
     }
 
     fn engine_options(&self) -> server::EngineOptions {
@@ -177,8 +142,4 @@ fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
 
 fn expose(secret: &Secret) -> String {
     secret.expose().to_owned()
-}
-
-fn read(file: &Path) -> Result<String, UnreadableFile> {
-    fs::read_to_string(file).map_err(|cause| UnreadableFile { file: file.display().to_string(), cause })
 }

@@ -6,6 +6,7 @@
 //! is the hub's to say.
 
 mod counters;
+mod download;
 mod memory;
 mod nats;
 mod options;
@@ -15,6 +16,7 @@ mod subject;
 pub mod subgraph;
 
 pub use counters::{LogStatus, ProviderStatus};
+pub use download::{Download, DownloadError, DownloadOptions, download_all};
 pub use memory::PublishError;
 pub use options::{MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
 pub use sink::{FeedSink, Report, Ticket};

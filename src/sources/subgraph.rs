@@ -82,7 +82,7 @@ pub struct SubgraphClient {
     endpoints: Arc<[Uri]>,
 }
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(super) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("juga/", env!("CARGO_PKG_VERSION")));
 const ACCEPT_VALUE: HeaderValue =
@@ -96,12 +96,7 @@ impl SubgraphClient {
         options: SubgraphOptions,
         endpoints: &[SubgraphEndpoint],
     ) -> Result<Self, SubgraphClientError> {
-        let http = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.idle_connections_max)
-            .build(connector(&options));
+        let http = http(&options);
         let endpoints = parse(endpoints)?;
         Ok(Self { handle: handle.clone(), http, options: Arc::new(options), endpoints })
     }
@@ -180,6 +175,16 @@ fn parse(endpoints: &[SubgraphEndpoint]) -> Result<Arc<[Uri]>, SubgraphClientErr
     endpoints.iter().map(uri).collect()
 }
 
+/// An HTTP client with a pool of its own.
+pub(super) fn http(options: &SubgraphOptions) -> Http {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(options.idle_timeout)
+        .pool_max_idle_per_host(options.idle_connections_max)
+        .build(connector(options))
+}
+
 fn connector(options: &SubgraphOptions) -> HttpsConnector<HttpConnector> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -251,7 +256,7 @@ fn is_json<B>(response: &Response<B>) -> bool {
     media == "application/json" || media.ends_with("+json")
 }
 
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, FetchError> {
+pub(super) async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, FetchError> {
     let too_large = || FetchError::Malformed(format!("it is larger than {bytes_max} bytes"));
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
