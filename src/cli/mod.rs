@@ -4,6 +4,7 @@
 //! is `server`'s; what keys mean is `config`'s.
 
 mod arguments;
+mod graphs;
 mod serve;
 
 use crate::{
@@ -40,6 +41,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         None => run_serve(&arguments.serve, &environment),
         Some(Command::Serve(options)) => run_serve(&options, &environment),
+        Some(Command::Compose(options)) => graphs::compose(&options, &environment),
+        Some(Command::Plan(options)) => graphs::plan(&options, &environment),
         Some(Command::Config(ConfigCommand::Validate { file })) => validate(file, &environment),
     }
 }

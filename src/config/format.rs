@@ -243,6 +243,19 @@ scalar! {
     |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
 }
 
+/// Anything at all, which is not looked at.
+#[derive(Debug)]
+pub(crate) struct Ignored;
+
+impl Format for Ignored {
+    type Value = ();
+    const SHAPE: Shape = Shape::Scalar("anything");
+
+    fn read(_node: &Node, _reader: &mut Reader<'_>) -> Option<()> {
+        Some(())
+    }
+}
+
 /// Something that may be left out.
 #[derive(Debug)]
 pub(crate) struct Maybe<F>(PhantomData<F>);

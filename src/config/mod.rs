@@ -9,6 +9,7 @@
 
 mod address;
 mod check;
+mod compose_file;
 mod environment;
 mod expand;
 mod finding;
@@ -22,6 +23,7 @@ mod settings;
 mod suggest;
 mod tree;
 
+pub use compose_file::{ComposeFile, ComposeIntrospection, ComposeSubgraph, GraphFile};
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
 pub use graphs::{GraphSource, UnreadableGraph, UnreadableGraphs};
@@ -77,13 +79,23 @@ fn read(
     let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
     expand::expand(&mut root, environment, findings);
     environment::overlay(&mut root, &keys(), environment, overrides);
-    let file = environment.current_folder.join(file);
-    let folder = file.parent().unwrap_or(&environment.current_folder);
-    let mut config = Config::read(&root, &mut Reader::new(findings, environment, folder, &root))?;
-    config.file = file;
+    let mut config = read_section::<Config>(&root, file, environment, findings)?;
+    config.file = environment.current_folder.join(file);
     check::settle(&mut config, &root);
     check::check(&config, &root, findings);
     Some((config, root))
+}
+
+/// A tree as a section; relative paths in it start from the file's folder.
+fn read_section<F: Format>(
+    root: &Node,
+    file: &Path,
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Option<F::Value> {
+    let file = environment.current_folder.join(file);
+    let folder = file.parent().unwrap_or(&environment.current_folder);
+    F::read(root, &mut Reader::new(findings, environment, folder, root))
 }
 
 fn check_files(config: &Config, root: &Node, findings: &mut Findings) {

@@ -30,19 +30,24 @@ impl Config {
         })
     }
 
-    fn engine_options(&self) -> server::EngineOptions {
+    /// Bounds on one operation.
+    pub(super) fn operation_limits(&self) -> federation::Limits {
         let limits = &self.limits.operation;
+        federation::Limits {
+            document_bytes: limits.document_bytes,
+            tokens: limits.tokens,
+            depth: limits.depth,
+            selections: limits.selections,
+            aliases: limits.aliases,
+            root_fields: limits.root_fields,
+            directives: limits.directives,
+            same_response_name: limits.same_response_name,
+        }
+    }
+
+    fn engine_options(&self) -> server::EngineOptions {
         server::EngineOptions {
-            limits: federation::Limits {
-                document_bytes: limits.document_bytes,
-                tokens: limits.tokens,
-                depth: limits.depth,
-                selections: limits.selections,
-                aliases: limits.aliases,
-                root_fields: limits.root_fields,
-                directives: limits.directives,
-                same_response_name: limits.same_response_name,
-            },
+            limits: self.operation_limits(),
             plan_cache_size: self.engine.execution_plan_cache_size,
             introspection: self.introspection.enabled,
         }

@@ -16,6 +16,7 @@ mod document;
 mod errors;
 mod events;
 mod execution_config;
+mod explain;
 mod graft;
 mod graphs;
 mod introspection;

@@ -46,10 +46,12 @@ impl<'a> Origins<'a> {
             None => self.mentioned(&quoted),
         };
         let Some((origin, at)) = found(&candidates, &quoted) else {
-            return match graph.and_then(|it| self.named(it)) {
-                Some(origin) => error.in_graph(origin.name, origin.file),
-                None => error,
-            };
+            let Some(origin) = graph.and_then(|it| self.named(it)) else { return error };
+            let mut error = error.in_graph(origin.name, origin.file);
+            let unknown = text.strip_prefix("Unknown type ").and_then(|it| it.split([' ', '.', ',']).next());
+            (error.line, error.column) =
+                unknown.and_then(|it| origin.places().first_use(it.trim_matches('"'))).unzip();
+            return error;
         };
         origin.place(error.at(at).in_graph(origin.name, origin.file), at)
     }
@@ -149,6 +151,8 @@ mod tests {
         assert_eq!(located(text), (own("a"), own("X.n"), Some(3), Some(3), text.into()));
         let text = "Type of field \"X.id\" differs: in subgraph \"b\" it is \"ID\"";
         assert_eq!(located(text), (own("b"), own("X.id"), Some(1), Some(10), text.into()));
+        let text = "Unknown type Int";
+        assert_eq!(located(&format!("[a] {text}")), (own("a"), None, Some(3), Some(8), text.into()));
         let text = "Nobody knows \"Y.z\"";
         assert_eq!(located(text), (None, None, None, None, text.into()));
     }

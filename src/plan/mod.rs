@@ -11,6 +11,7 @@
 //! equal ones must both run.)
 
 mod broker;
+mod describe;
 mod feed;
 mod fetch;
 mod group;
@@ -21,6 +22,7 @@ mod template;
 mod value;
 
 pub use broker::{BrokerCall, BrokerOperation};
+pub use describe::Description;
 pub use feed::{
     Destination, Event, Feed, FeedField, FeedKey, Position, ProviderId, ProviderKind, StreamOptions,
 };
