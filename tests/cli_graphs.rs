@@ -74,6 +74,41 @@ fn every_form_composes_to_the_same_supergraph() {
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
 }
 
+/// Cosmo's execution config, named in the file or by the variable that Cosmo's users set.
+#[test]
+fn an_execution_config_composes_to_what_its_files_do() {
+    let folder = Folder::new("execution-config");
+    let config = fixture("cosmo/config.json");
+    let files = folder.juga(&["compose", "-c", fixture("cosmo/graphs.yaml").to_str().expect("UTF-8")]);
+    assert_eq!(files.code, Some(0), "{files:?}");
+    let config = config.to_str().expect("UTF-8");
+    let folder = folder
+        .with(
+            "path.yaml",
+            &format!(
+                "execution_config: {{ file: {{ path: '{config}' }} }}\nsupergraph: {{ lenient: true }}\n"
+            ),
+        )
+        .with("variable.yaml", "supergraph: { lenient: true }\n");
+    let by_path = folder.juga(&["compose", "-c", "path.yaml"]);
+    assert!(by_path.stdout == files.stdout, "{by_path:?}");
+    assert!(by_path.stderr.contains("note: { slices { bottom } } is out of reach"), "{by_path:?}");
+    for variable in ["ROUTER_CONFIG_PATH", "EXECUTION_CONFIG_FILE_PATH"] {
+        let answer = folder.juga_with(&["compose", "-c", "variable.yaml"], &[(variable, config)]);
+        assert!(answer.stdout == files.stdout, "{variable}: {answer:?}");
+    }
+    let night = folder.juga(&[
+        "plan",
+        "-c",
+        "path.yaml",
+        "--feature-flag",
+        "night-shift",
+        "{ ship(id: 1) { nightWatch } }",
+    ]);
+    assert_eq!(night.code, Some(0), "{night:?}");
+    assert!(night.stdout.contains("nightWatch"), "{night:?}");
+}
+
 #[test]
 fn what_does_not_compose_is_a_finding_with_its_place() {
     let folder = folder("compose-findings")

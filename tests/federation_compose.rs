@@ -274,6 +274,7 @@ fn unreachable_fields_are_errors_by_default() {
     assert!(!found.is_empty());
     assert!(found.iter().all(|it| it.rule == "SATISFIABILITY_ERROR"), "{found:?}");
     assert!(found.iter().all(|it| it.coordinate.is_some() && it.line.is_some()), "{found:?}");
+    assert!(found.iter().all(|it| it.message.contains("`supergraph.lenient: true`")), "{found:?}");
 }
 
 /// The fields of a selection that no plan leads to, by path; with `!` where null cannot stand.
@@ -305,8 +306,17 @@ fn unreachable(operation: &Operation) -> Vec<String> {
 #[test]
 fn leniently_the_rest_of_an_operation_is_planned() {
     let schema = load(&things(true));
-    let notes = schema.notes().join("\n");
-    assert!(notes.contains("Thing.b") && notes.contains("answers null with an error"), "{notes}");
+    let reasons = |query: &str| schema.notes().iter().any(|it| it.starts_with(query));
+    assert!(
+        schema.notes().contains(
+            &"{ things { b } } is out of reach (from subgraph \"a\": - cannot find field \"Thing.b\"): what \
+              cannot be fetched answers null with an error"
+                .to_owned()
+        ),
+        "{:?}",
+        schema.notes()
+    );
+    assert!(reasons("{ box { thing { a } } } is out of reach"), "{:?}", schema.notes());
     for (text, cut) in [
         ("{ things { a b c } other }", &["things.b!", "things.c"][..]),
         ("{ things { c } }", &["things.c"]),

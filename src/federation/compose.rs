@@ -54,16 +54,14 @@ pub(super) fn compose(
     let composed = match compose_with(&services, &[]) {
         Err(errors) if lenient && errors.iter().all(Failure::is_satisfiability) => {
             for error in &errors {
-                notes.push(format!("{}, so it answers null with an error", error.as_note()));
+                notes.push(error.as_note());
                 unsatisfiable.extend(error.coordinates());
             }
             compose_with(&services, &[SATISFIABILITY_RULE])
         }
         other => other,
     };
-    let sdl = composed.map_err(|errors| {
-        errors.iter().map(|it| origins.composer_error(it.code.as_deref(), &it.message)).collect::<Vec<_>>()
-    })?;
+    let sdl = composed.map_err(|errors| errors.iter().map(|it| it.located(&origins)).collect::<Vec<_>>())?;
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable })
 }
 
@@ -146,6 +144,14 @@ impl Failure {
         self.code.as_deref() == Some("SATISFIABILITY_ERROR")
     }
 
+    fn located(&self, origins: &Origins<'_>) -> LoadError {
+        let mut error = origins.composer_error(self.code.as_deref(), &self.message);
+        if self.is_satisfiability() {
+            error.message.push_str(" (`supergraph.lenient: true` serves the graph all the same)");
+        }
+        error
+    }
+
     /// What can be reached by no plan: the fields that the reasons name.
     fn coordinates(&self) -> impl Iterator<Item = String> {
         let reasons = self.message.split_once("because:").map_or("", |(_, reasons)| reasons);
@@ -153,8 +159,17 @@ impl Failure {
         quoted.filter(|it| it.split('.').all(is_name)).map(str::to_owned)
     }
 
+    /// The query and the first reason; the others say the same of other graphs.
     fn as_note(&self) -> String {
-        self.message.split_whitespace().collect::<Vec<_>>().join(" ")
+        let between = |from: &str, to: &str| {
+            let (_, rest) = self.message.split_once(from)?;
+            let part = rest.split(to).next()?;
+            Some(part.split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        let query = between("query:", "cannot be satisfied").unwrap_or_default();
+        let reason = between("because:", ".\n").unwrap_or_default();
+        let reason = reason.trim_matches(['-', ' ', '.']);
+        format!("{query} is out of reach ({reason}): what cannot be fetched answers null with an error")
     }
 }
 

@@ -42,6 +42,10 @@ pub(super) fn write(
     }
     definitions.extend(writer.composites()?);
     definitions.extend(writer.inputs()?);
+    // In the order of the composed schema: nothing else says in which they once stood.
+    let place =
+        |it: &Definition| schema.definitions.iter().position(|other| type_name(other) == type_name(it));
+    definitions.sort_by_key(place);
     Ok(print(&Document { definitions }))
 }
 
@@ -161,14 +165,13 @@ impl Writer<'_> {
         names.extend(self.key_fields.keys().cloned());
         let nodes = self.source.child_nodes.iter().map(|it| it.type_name.clone());
         names.extend(nodes.filter(|it| self.sdl.interface(it).is_some()));
-        // The publish result is written by whoever reads event graphs.
-        names.remove(PUBLISH_RESULT);
         names.iter().map(|it| self.composite(it, &names)).collect()
     }
 
     fn composite(&mut self, name: &str, names: &BTreeSet<String>) -> Result<Definition, String> {
         let mut definition = self.definition(name)?.clone();
         match &mut definition {
+            Definition::ObjectTypeDefinition(it) if name == PUBLISH_RESULT => it.directives.clear(),
             Definition::ObjectTypeDefinition(it) => {
                 it.interfaces.retain(|it| names.contains(&it.name.value));
                 it.directives.retain(is_kept);
