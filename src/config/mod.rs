@@ -10,6 +10,7 @@
 mod address;
 mod check;
 mod compose_file;
+mod cosmo;
 mod environment;
 mod expand;
 mod finding;
@@ -24,6 +25,7 @@ mod suggest;
 mod tree;
 
 pub use compose_file::{ComposeFile, ComposeIntrospection, ComposeSubgraph, GraphFile};
+pub use cosmo::{COSMO_KEYS, CosmoKey, Fate, is_declared};
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
 pub use graphs::{GraphSource, UnreadableGraph, UnreadableGraphs};
@@ -81,6 +83,8 @@ fn read(
     environment::overlay(&mut root, &keys(), environment, overrides);
     let mut config = read_section::<Config>(&root, file, environment, findings)?;
     config.file = environment.current_folder.join(file);
+    cosmo::judge_variables(|name| environment.variable(name), findings);
+    config.notes = findings.take_notes();
     check::settle(&mut config, &root);
     check::check(&config, &root, findings);
     Some((config, root))
