@@ -23,7 +23,8 @@ const HEADER: &str = "\
 # alternatives: take the `#` away to use them. docs/configuration.md has the same in tables.
 #
 # Durations: 250ms, 10s, 1m30s. Sizes: 4096, 256KB (1000), 1MiB (1024). ${NAME} and ${NAME:-default} are
-# taken from the environment. Relative file names count from this file's folder.
+# taken from the environment (also ${env.NAME}), ${file.NAME} is what a file holds. Relative file names count
+# from this file's folder.
 ";
 
 #[test]

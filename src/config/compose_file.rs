@@ -3,6 +3,7 @@
 
 use super::{
     Config, Environment, Overrides, Report, UnreadableGraphs,
+    expand::Outside,
     finding::Findings,
     format::{FilePath, Ignored, List, Maybe, RoutingUrl, Text, Toggle, Wait},
     graphs::{Reading, SubgraphInput, UnreadableGraph},
@@ -83,7 +84,9 @@ impl GraphFile {
             if ["supergraph", "execution_config"].iter().any(|it| root.entry(it).is_some()) {
                 return Some(None);
             }
-            super::expand::expand(&mut root, environment, &mut findings);
+            let folder = super::folder_of(file, environment);
+            let outside = Outside { environment, folder: Some(&folder) };
+            super::expand::expand(&mut root, &outside, &mut findings);
             name_items(&mut root);
             let loaded = super::read_section::<ComposeFile>(&root, file, environment, &mut findings)?;
             check(&loaded, &root, &mut findings);
