@@ -9,7 +9,7 @@ mod serve;
 
 use crate::{
     config::{Config, Environment, Report},
-    federation::Schema,
+    federation::Schemas,
 };
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
 use clap::Parser;
@@ -85,15 +85,15 @@ fn validate(file: Option<PathBuf>, environment: &Environment) -> ExitCode {
 /// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules.
 fn validate_graph(config: &Config, file: &Path) -> ExitCode {
     let loaded = config.options().map_err(|it| it.to_string());
-    let loaded = loaded.and_then(|it| Schema::load(&it.graphs).map_err(|it| it.to_string()));
-    let schema = match loaded {
-        Ok(schema) => schema,
+    let loaded = loaded.and_then(|it| Schemas::load(&it.graphs).map_err(|it| it.to_string()));
+    let schemas = match loaded {
+        Ok(schemas) => schemas,
         Err(findings) => {
             complain(format_args!("{findings}\n\njuga: the graph cannot be loaded"));
             return ExitCode::from(FINDINGS);
         }
     };
-    for note in config.notes.iter().map(String::as_str).chain(schema.notes().iter().map(AsRef::as_ref)) {
+    for note in config.notes.iter().cloned().chain(schemas.notes()) {
         complain(format_args!("note: {note}"));
     }
     let _ = writeln!(std::io::stdout(), "{}: valid", file.display());

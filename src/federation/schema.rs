@@ -61,7 +61,7 @@ pub struct Schema {
     sdl: String,
     planner: Planner,
     rules: ValidationPlan,
-    subgraphs: Vec<Subgraph>,
+    subgraphs: Arc<[Subgraph]>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
     /// Graphs whose root fields are bound to brokers, by the name the planner knows them under.
     event_graphs: HashSet<String>,
@@ -140,7 +140,7 @@ impl Schema {
             sdl: composed.sdl,
             planner,
             rules: default_rules_validation_plan(),
-            subgraphs,
+            subgraphs: subgraphs.into(),
             subgraph_ids: ids,
             event_graphs,
             bindings,
@@ -154,6 +154,14 @@ impl Schema {
             unsatisfiable: composed.unsatisfiable,
             notes,
         })
+    }
+
+    /// Refers to another list of subgraphs, that of several schemas; `ids` are its own within it.
+    pub(super) fn use_subgraphs(&mut self, all: Arc<[Subgraph]>, ids: Option<HashMap<Arc<str>, SubgraphId>>) {
+        self.subgraphs = all;
+        if let Some(ids) = ids {
+            self.subgraph_ids = ids;
+        }
     }
 
     /// The subgraphs, by [`SubgraphId`]. Event graphs are not among them.

@@ -3,6 +3,7 @@
 use super::{
     clock,
     engine::{Engine, Errors, Prepared},
+    engines::Engines,
     hub_thread::internal_error,
     inbox::Mail,
     liveness::Liveness,
@@ -27,7 +28,7 @@ use tokio::sync::oneshot;
 /// What the front reaches.
 #[derive(Clone)]
 pub(super) struct Router {
-    pub(super) engine: Arc<Engine>,
+    pub(super) engines: Arc<Engines>,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
@@ -41,7 +42,8 @@ impl Gateway for Router {
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Answer> {
         let router = self.clone();
         Box::pin(async move {
-            match router.prepare(request).await {
+            let engine = router.engines.choose(&context.headers).clone();
+            match router.prepare(engine, request).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)),
                 None => Answer::Unavailable,
@@ -64,7 +66,8 @@ impl Gateway for Router {
     fn adopt(&self, connection: Upgraded) {
         let speaks_our_protocol = connection.protocol.as_deref() == Some(SUBPROTOCOL);
         let (socket, read) = (connection.socket, connection.read);
-        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol });
+        let engine = self.engines.choose(&connection.head.headers).clone();
+        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, engine });
     }
 
     fn is_ready(&self) -> bool {
@@ -82,11 +85,11 @@ impl Gateway for Router {
 
 impl Router {
     /// `None` when the prepare lane takes no more.
-    async fn prepare(&self, request: Request) -> Option<Result<Prepared, Errors>> {
-        if let Some(result) = self.engine.prepared(&request, clock::now()) {
+    async fn prepare(&self, engine: Arc<Engine>, request: Request) -> Option<Result<Prepared, Errors>> {
+        if let Some(result) = engine.prepared(&request, clock::now()) {
             return Some(result);
         }
-        let (engine, (reply, result)) = (self.engine.clone(), oneshot::channel());
+        let (reply, result) = oneshot::channel();
         let work = move || {
             // Nobody listens when the client has left.
             let _ = reply.send(engine.prepare(&request, clock::now()));

@@ -1,14 +1,15 @@
 //! What other threads tell the reactor.
 
-use super::engine::{Errors, Prepared};
+use super::engine::{Engine, Errors, Prepared};
 use crate::hub::{EndReason, GroupId};
 use bytes::Bytes;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
 pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake.
-    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool },
+    /// A connection after its upgrade, with the bytes that came behind the handshake, and the engine of the
+    /// schema that its handshake chose.
+    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool, engine: Arc<Engine> },
     /// An operation is ready to be carried out, or refused.
     Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.

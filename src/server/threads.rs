@@ -2,7 +2,7 @@
 
 use super::{
     Options, StartError, clock,
-    engine::Engine,
+    engines::Engines,
     hub_thread::{self, HubLink},
     inbox::Mail,
     io::Io,
@@ -11,7 +11,7 @@ use super::{
     state::Stats,
 };
 use crate::{
-    federation::Schema,
+    federation::Schemas,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -36,22 +36,22 @@ impl Threads {
     /// Starts all of them.
     pub(super) fn start(
         options: &Options,
-        schema: Schema,
+        schemas: Schemas,
         stats: &Stats,
-    ) -> Result<(Self, Arc<Engine>), StartError> {
+    ) -> Result<(Self, Arc<Engines>), StartError> {
         let io = Io::start()?;
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
-        let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
-        let executor = executor(options, &schema, &io, &sources)?;
+        let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
+        let executor = executor(options, &schemas, &io, &sources)?;
         let pool = Arc::new(Pool::start(&options.resolve)?);
-        let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
+        let engines = Arc::new(Engines::new(schemas, &options.engine, &stats.engine));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
         let mut threads = Self { io, sources, pool, executor, hub, reactor, hub_thread, reactor_thread };
         threads.start_hub(options, hub_inbox, stats)?;
-        threads.start_reactor(options, seat, &engine, stats)?;
-        Ok((threads, engine))
+        threads.start_reactor(options, seat, stats)?;
+        Ok((threads, engines))
     }
 
     fn start_hub(
@@ -81,11 +81,9 @@ impl Threads {
         &mut self,
         options: &Options,
         seat: reactor::Seat,
-        engine: &Arc<Engine>,
         stats: &Stats,
     ) -> Result<(), StartError> {
         let neighbours = reactor::Neighbours {
-            engine: engine.clone(),
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             hub: self.hub.clone(),
@@ -135,11 +133,16 @@ fn join(thread: Option<JoinHandle<()>>) {
 }
 
 /// Connects the providers and looks whether the graph's are all there.
-fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> Result<Sources, StartError> {
+fn start_sources(
+    options: &Options,
+    schemas: &Schemas,
+    io: &Io,
+    hub: &HubLink,
+) -> Result<Sources, StartError> {
     let (handle, options, hub) = (io.handle().clone(), options.sources.clone(), Arc::new(hub.clone()));
     let connecting = io.wait_for(async move { Sources::connect(&handle, options, hub).await });
     let sources = connecting.unwrap_or(Err(sources::StartError::Stopping))?;
-    let mut used: Vec<_> = schema.event_fields().iter().map(|it| (it.kind, it.provider.clone())).collect();
+    let mut used: Vec<_> = schemas.event_fields().map(|it| (it.kind, it.provider.clone())).collect();
     used.sort_by(|a, b| a.1.cmp(&b.1));
     used.dedup();
     for missing in sources.check(&used)? {
@@ -150,11 +153,11 @@ fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> 
 
 fn executor(
     options: &Options,
-    schema: &Schema,
+    schemas: &Schemas,
     io: &Io,
     sources: &Arc<Sources>,
 ) -> Result<Executor, StartError> {
-    let endpoints: Vec<_> = schema
+    let endpoints: Vec<_> = schemas
         .subgraphs()
         .iter()
         .map(|it| SubgraphEndpoint { name: it.name.clone(), url: it.url.to_string() })

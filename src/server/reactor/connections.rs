@@ -4,11 +4,13 @@ use super::{outbox::Queue, subscriptions::SubscriptionKey};
 use crate::{
     net::{timer::TimerKey, websocket::Decoder},
     protocol::graphql_transport_ws::Session,
+    server::engine::Engine,
 };
 use mio::net::TcpStream;
 use slab::Slab;
 use std::{
     ops::{Index, IndexMut},
+    sync::Arc,
     time::Instant,
 };
 
@@ -35,6 +37,8 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) session: Session,
+    /// Of the schema that the handshake chose.
+    pub(super) engine: Arc<Engine>,
     pub(super) decoder: Decoder,
     /// Bytes of a frame that is still incomplete; empty, and without memory, while there is none.
     pub(super) remainder: Vec<u8>,
@@ -71,7 +75,7 @@ impl Connections {
         ConnectionKey(u32::try_from(self.slots.vacant_key()).expect("fewer than 2^32 connections"))
     }
 
-    pub(super) fn insert(&mut self, socket: TcpStream, now: Instant) -> ConnectionKey {
+    pub(super) fn insert(&mut self, socket: TcpStream, engine: Arc<Engine>, now: Instant) -> ConnectionKey {
         self.generation = self.generation.wrapping_add(1);
         let key = self.next_key();
         self.slots.insert(Connection {
@@ -79,6 +83,7 @@ impl Connections {
             generation: self.generation,
             phase: Phase::Open,
             session: Session::default(),
+            engine,
             decoder: Decoder::default(),
             remainder: Vec::new(),
             queue: Queue::default(),

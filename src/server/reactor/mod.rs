@@ -90,7 +90,6 @@ impl Default for Options {
 
 /// Whom operations are handed to.
 pub(super) struct Neighbours {
-    pub(super) engine: Arc<Engine>,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
@@ -319,8 +318,8 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, speaks_our_protocol } => {
-                self.adopt(socket, read, speaks_our_protocol)
+            ReactorMail::Adopt { socket, read, speaks_our_protocol, engine } => {
+                self.adopt(socket, read, speaks_our_protocol, engine)
             }
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
@@ -334,7 +333,13 @@ impl Reactor {
     }
 
     /// Takes in a connection after its handshake.
-    fn adopt(&mut self, socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool) {
+    fn adopt(
+        &mut self,
+        socket: std::net::TcpStream,
+        read: Bytes,
+        speaks_our_protocol: bool,
+        engine: Arc<Engine>,
+    ) {
         let mut socket = mio::net::TcpStream::from_std(socket);
         let token = Token(self.connections.next_key().0 as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -344,7 +349,7 @@ impl Reactor {
             return;
         }
         let is_full = self.connections.len() >= self.options.connections_max;
-        let key = self.connections.insert(socket, self.now);
+        let key = self.connections.insert(socket, engine, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {

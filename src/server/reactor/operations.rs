@@ -14,13 +14,14 @@ use crate::{
     resolve::Work,
     server::{
         clock,
-        engine::{Errors, Prepared},
+        engine::{Engine, Errors, Prepared},
         hub_thread::internal_error,
         mail::ReactorMail,
         reply::Reply,
     },
 };
 use bytes::Bytes;
+use std::sync::Arc;
 
 impl Reactor {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, id: &str, operation: Operation<'_>) {
@@ -35,9 +36,10 @@ impl Reactor {
         connection.subscriptions += 1;
         let token = self.subscriptions.token(subscription);
         let request = request_of(operation);
-        match self.neighbours.engine.prepared(&request, self.now) {
+        let engine = connection.engine.clone();
+        match engine.prepared(&request, self.now) {
             Some(result) => self.prepared(token, result),
-            None => self.prepare(token, request),
+            None => self.prepare(token, engine, request),
         }
     }
 
@@ -65,8 +67,8 @@ impl Reactor {
     }
 
     /// Has an operation prepared on the pool; the answer comes as mail.
-    fn prepare(&mut self, token: u64, request: Request) {
-        let (engine, mail) = (self.neighbours.engine.clone(), self.mail.clone());
+    fn prepare(&mut self, token: u64, engine: Arc<Engine>, request: Request) {
+        let mail = self.mail.clone();
         let reply = Reply::new(move |result: Option<Result<Prepared, Errors>>| {
             let result = result.unwrap_or_else(|| Err(internal_errors()));
             mail.send(ReactorMail::Prepared { token, result });
