@@ -158,6 +158,54 @@ fn a_link_is_implied_by_what_is_used() {
     assert!(load(&graphs(&[("one", "type Query { a: Int @tag(name: \"x\") }")])).notes().is_empty());
 }
 
+/// Definitions as Cosmo's composer wants them, directives without an import, and directives of its own.
+#[test]
+fn cosmos_spelling_of_a_graph_is_understood() {
+    let definitions = "directive @key(fields: openfed__FieldSet!, resolvable: Boolean = true) repeatable on INTERFACE | OBJECT\n\
+         directive @requiresScopes(scopes: [[openfed__Scope!]!]!) on ENUM | FIELD_DEFINITION | INTERFACE | OBJECT | SCALAR\n\
+         directive @shareable on FIELD_DEFINITION | OBJECT\n\
+         directive @openfed__requireFetchReasons on FIELD_DEFINITION | INTERFACE | OBJECT\n\
+         scalar openfed__FieldSet\nscalar openfed__Scope\n";
+    let types = "type Query { a: X @shareable @openfed__requireFetchReasons b: Int @requiresScopes(scopes: [[\"x\"]]) }\n\
+         type X @key(fields: \"id\") @configureDescription(propagate: false) { id: ID! n: Int }";
+    let plain = load(&graphs(&[(
+        "a",
+        &linked(
+            &types
+                .replace(" @openfed__requireFetchReasons", "")
+                .replace(" @configureDescription(propagate: false)", ""),
+        ),
+    )]));
+    let old_link =
+        "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.0\", import: [\"@key\"])\n";
+    for (sdl, note) in [
+        (
+            format!("{definitions}{types}"),
+            "it uses @shareable and links no specification; read as federation v2.9",
+        ),
+        (
+            format!("{old_link}{definitions}{types}"),
+            "@shareable, @requiresScopes is used without an import; read as federation v2.9",
+        ),
+        (format!("{LINK}{definitions}{types}"), ""),
+    ] {
+        let schema = load(&graphs(&[("a", &sdl)]));
+        assert!(schema.supergraph_sdl() == plain.supergraph_sdl(), "{sdl}:\n{}", schema.supergraph_sdl());
+        assert_eq!(schema.authorization(), plain.authorization());
+        let notes = schema.notes().join("\n");
+        let foreign = "graph \"a\": @configureDescription, @openfed__requireFetchReasons has no effect";
+        assert!(notes.contains(foreign) && notes.contains(note), "{notes}");
+    }
+    // An event graph may be written so as well.
+    let events = "directive @key(fields: openfed__FieldSet!, resolvable: Boolean = true) repeatable on INTERFACE | OBJECT\n\
+         directive @external on FIELD_DEFINITION | OBJECT\nscalar openfed__FieldSet\n\
+         type Subscription { changed: X! @edfs__natsSubscribe(subjects: [\"x\"]) }\n\
+         type X @key(fields: \"id\", resolvable: false) { id: ID! @external }";
+    let mut graphs = graphs(&[("a", &format!("{definitions}{types}"))]);
+    graphs.event_graphs = vec![EventGraphSource { name: "events".into(), sdl: events.into(), file: None }];
+    assert_eq!(load(&graphs).event_fields().len(), 1);
+}
+
 #[test]
 fn errors_of_the_composer_have_code_graph_coordinate_and_place() {
     let a = linked("type Query { a: X }\ntype X @key(fields: \"id\") {\n  id: ID!\n  n: Int @shareable\n}");

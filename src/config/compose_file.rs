@@ -46,6 +46,10 @@ settings! {
         /// See `supergraph.fetch_timeout`.
         fetch_timeout: Duration as Wait = Is("10s");
     }
+    also {
+        /// Remarks that are no errors.
+        notes: Vec<String>;
+    }
 }
 
 settings! {
@@ -88,7 +92,11 @@ impl GraphFile {
             let outside = Outside { environment, folder: Some(&folder) };
             super::expand::expand(&mut root, &outside, &mut findings);
             name_items(&mut root);
-            let loaded = super::read_section::<ComposeFile>(&root, file, environment, &mut findings)?;
+            let mut loaded = super::read_section::<ComposeFile>(&root, file, environment, &mut findings)?;
+            loaded.notes = findings.take_notes();
+            if loaded.feature_flags.is_some() {
+                loaded.notes.push("`feature_flags`: graphs behind flags are not composed".to_owned());
+            }
             check(&loaded, &root, &mut findings);
             Some(Some(loaded))
         });
@@ -120,10 +128,7 @@ impl GraphFile {
     pub fn notes(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.notes.clone(),
-            Self::List(list) if list.feature_flags.is_some() => {
-                vec!["`feature_flags`: graphs behind flags are not composed".to_owned()]
-            }
-            Self::List(_) => Vec::new(),
+            Self::List(list) => list.notes.clone(),
         }
     }
 }

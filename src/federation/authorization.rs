@@ -8,7 +8,7 @@
 
 use super::{
     links::{self, Names},
-    sdl::{Sdl, argument, is_federation, string},
+    sdl::{Sdl, argument, string},
 };
 use federation_composition::graphql_core::{
     Definition, Directive, Document, FieldDefinition, InterfaceTypeDefinition, InterfaceTypeExtension, Value,
@@ -189,12 +189,13 @@ fn list(value: &Value) -> Vec<&Value> {
 pub(super) fn without_refused(document: &mut Document) -> Vec<String> {
     let names = Directives::of(document);
     let mut taken = Vec::new();
+    let interface_object = Names::of(document).of_directive("interfaceObject");
     let interface_objects: Vec<String> = {
         let sdl = Sdl::of(document);
         let objects = sdl
             .objects
             .iter()
-            .filter(|it| it.directives.iter().any(|it| is_federation(&it.name.value, "interfaceObject")));
+            .filter(|it| it.directives.iter().any(|it| interface_object.contains(&it.name.value)));
         objects.map(|it| it.name.to_owned()).collect()
     };
     let mut strip = |at: String, directives: &mut Vec<Directive>| {

@@ -2,11 +2,12 @@
 
 use super::{
     authorization::{Authorization, without_refused},
+    dialect::adapt,
     errors::LoadError,
     events::{EventGraph, lower_link},
     graft::Services,
     graphs::SubgraphSource,
-    links::{imply_link, refused},
+    links::refused,
     origins::{Origins, syntax_error},
     sdl::Sdl,
 };
@@ -100,7 +101,7 @@ fn services(
 ) -> (Vec<ServiceDefinition>, Vec<String>) {
     let (mut services, mut notes) = (Vec::new(), Vec::new());
     for (source, mut document) in subgraphs.iter().zip(documents) {
-        notes.extend(imply_link(&source.name, &mut document));
+        notes.extend(adapt(&source.name, &mut document));
         notes.extend(lower_link(&source.name, &mut document));
         notes.extend(drop_refused_requirements(&source.name, &mut document));
         let document = without_null_arguments(document);

@@ -8,14 +8,11 @@ use super::{
 };
 use federation_composition::{
     LinkImplementations, extract_link_implementations,
-    graphql_core::{
-        Argument, Definition, Directive, Document, EditAction, EditVisitor, FieldDefinition, Name, NodeRef,
-        SchemaExtension, Value, VisitInfo, visit_edit,
-    },
+    graphql_core::{Definition, Directive, Document, FieldDefinition},
 };
 use std::collections::BTreeSet;
 
-const FEDERATION: &str = "https://specs.apollo.dev/federation";
+pub(super) const FEDERATION: &str = "https://specs.apollo.dev/federation";
 const CONNECT: &str = "https://specs.apollo.dev/connect/";
 
 /// Names of specified directives in one graph.
@@ -36,7 +33,7 @@ impl Names {
     }
 
     /// The name of a directive of the federation specification.
-    fn federation(&self, name: &str) -> String {
+    pub(super) fn federation(&self, name: &str) -> String {
         self.resolve(FEDERATION, name)
     }
 
@@ -81,69 +78,12 @@ fn is_connect(directive: &Directive) -> bool {
         && argument(directive, "url").and_then(string).is_some_and(|it| it.starts_with(CONNECT))
 }
 
-fn schema_directives(definition: &Definition) -> &[Directive] {
+pub(super) fn schema_directives(definition: &Definition) -> &[Directive] {
     match definition {
         Definition::SchemaDefinition(it) => &it.directives,
         Definition::SchemaExtension(it) => &it.directives,
         _ => &[],
     }
-}
-
-/// A graph without any link is of Federation 1, which does not know these; some composers take their use
-/// for a declaration of Federation 2, and so is it meant.
-const FEDERATION_2: [&str; 9] = [
-    "shareable",
-    "inaccessible",
-    "override",
-    "interfaceObject",
-    "authenticated",
-    "requiresScopes",
-    "policy",
-    "cost",
-    "listSize",
-];
-const FEDERATION_1: [&str; 6] = ["key", "requires", "provides", "external", "extends", "tag"];
-
-/// Adds the link that a graph's directives imply; a sentence that says so.
-pub(super) fn imply_link(graph: &str, document: &mut Document) -> Option<String> {
-    let is_link = |it: &Directive| matches!(it.name.value.as_str(), "link" | "core");
-    if document.definitions.iter().any(|it| schema_directives(it).iter().any(is_link)) {
-        return None;
-    }
-    let used = directives_used(document);
-    let mut implied = FEDERATION_2.into_iter().filter(|it| used.contains(*it));
-    let first = implied.next()?;
-    let known = FEDERATION_1.into_iter().chain(FEDERATION_2);
-    let import = known.filter(|it| used.contains(*it)).map(|it| Value::string(format!("@{it}")));
-    let arguments = vec![
-        Argument::new("url", Value::string(format!("{FEDERATION}/v2.9"))),
-        Argument::new("import", Value::list(import.collect())),
-    ];
-    let link = Directive { name: Name::new("link"), arguments };
-    let extension = SchemaExtension { directives: vec![link], ..SchemaExtension::default() };
-    document.definitions.insert(0, extension.into());
-    Some(format!("graph \"{graph}\": it uses @{first} and links no specification; read as federation v2.9"))
-}
-
-/// Names of the directives that are applied, but not defined, in a graph.
-pub(super) fn directives_used(document: &Document) -> BTreeSet<String> {
-    struct Uses(BTreeSet<String>);
-    impl EditVisitor for Uses {
-        fn enter(&mut self, node: NodeRef<'_>, _: &VisitInfo<'_, '_>) -> EditAction {
-            if let NodeRef::Directive(it) = node {
-                self.0.insert(it.name.value.clone());
-            }
-            EditAction::Continue
-        }
-    }
-    let mut uses = Uses(BTreeSet::new());
-    drop(visit_edit(document, &mut uses));
-    for definition in &document.definitions {
-        if let Definition::DirectiveDefinition(it) = definition {
-            uses.0.remove(&it.name.value);
-        }
-    }
-    uses.0
 }
 
 /// The name and directives of a type's definition or extension.

@@ -12,6 +12,7 @@ mod canonical;
 mod compile;
 mod compose;
 mod cut;
+mod dialect;
 mod document;
 mod errors;
 mod events;

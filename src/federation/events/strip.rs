@@ -3,7 +3,7 @@
 
 use super::{
     super::{
-        links::directives_used,
+        dialect::{directives_used, drop_definitions},
         sdl::{argument, is_federation, named, string},
     },
     is_ours,
@@ -21,6 +21,7 @@ const FEDERATION: &str = "https://specs.apollo.dev/federation/v2.";
 /// The graph without event directives, ready to be composed, and what is worth telling about it.
 pub(super) fn strip(graph: &str, document: &Document) -> (Document, Vec<String>) {
     let mut document = document.clone();
+    drop_definitions(&mut document);
     document.definitions.retain(|it| !is_vocabulary(it));
     for definition in &mut document.definitions {
         strip_definition(definition);
