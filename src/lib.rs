@@ -8,6 +8,7 @@ pub mod graphql;
 pub mod plan;
 
 pub mod federation;
+pub mod headers;
 pub mod hub;
 pub mod protocol;
 pub mod resolve;

@@ -171,3 +171,14 @@ fn a_graph_that_does_not_compose_is_a_finding() {
     assert!(answer.stderr.contains("events.graphql:1:21: "), "{answer:?}");
     assert_eq!(folder.juga(&["serve", "-c", "juga.yaml"]).code, Some(78));
 }
+
+#[test]
+fn files_for_tls_that_are_none_stop_the_start() {
+    let folder = good("tls").with("ca.pem", "not a certificate").with(
+        "juga.yaml",
+        "supergraph: { file: supergraph.graphql }\ntls: { client: { all: { ca_file: ca.pem } } }\n",
+    );
+    let answer = folder.juga(&["serve", "-c", "juga.yaml"]);
+    assert_eq!(answer.code, Some(78), "{answer:?}");
+    assert!(answer.stdout.contains("ca.pem holds no certificate"), "{answer:?}");
+}

@@ -478,3 +478,141 @@ events:
     let authentication = config.events.providers.nats[0].authentication.as_ref().expect("given");
     assert_eq!(authentication.token.as_ref().expect("given").expose(), "hunter2");
 }
+
+#[test]
+fn what_is_wrong_about_traffic_to_subgraphs() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "traffic_shaping: { all: { retry: { expression: 'statusCode == 500' } } }",
+            &[
+                "2:48: traffic_shaping.all.retry.expression: expressions are not supported: what is repeated is fixed, see the manual",
+                "write it like `\"\"`",
+            ],
+        ),
+        (
+            "traffic_shaping: { all: { retry: { algorithm: linear } } }",
+            &[
+                "2:47: traffic_shaping.all.retry.algorithm: expected `backoff_jitter`, found `linear`",
+                "write it like `backoff_jitter`",
+            ],
+        ),
+        (
+            "traffic_shaping: { all: { circuit_breaker: { error_threshold_percentage: 101 } } }",
+            &[
+                "2:74: traffic_shaping.all.circuit_breaker.error_threshold_percentage: expected a whole number from 1 to 100, found `101`",
+                "write it like `50`",
+            ],
+        ),
+        (
+            "traffic_shaping: { all: { circuit_breaker: { max_concurrent_requests: 0 } } }",
+            &[
+                "2:71: traffic_shaping.all.circuit_breaker.max_concurrent_requests: expected a whole number of at least 1, or -1 for no bound, found `0`",
+                "write it like `100`",
+            ],
+        ),
+        (
+            "traffic_shaping: { all: { circuit_breaker: { num_buckets: 1001 } } }",
+            &[
+                "2:59: traffic_shaping.all.circuit_breaker.num_buckets: more than 1000 parts",
+                "10 are plenty: the share of failures is exact but for the oldest part",
+            ],
+        ),
+        (
+            "traffic_shaping: { subgraphs: [a] }",
+            &["2:31: traffic_shaping.subgraphs: expected a section, found a list", "its keys are names"],
+        ),
+        (
+            "traffic_shaping: { subgraphs: { a: { request_timout: 1s } } }",
+            &[
+                "2:38: traffic_shaping.subgraphs.a.request_timout: unknown key",
+                "did you mean `request_timeout`?",
+            ],
+        ),
+        (
+            "tls: { client: { subgraphs: { a: { cert_file: c } } } }",
+            &[
+                "2:47: tls.client.subgraphs.a.cert_file: `cert_file` needs `key_file`",
+                "a client certificate consists of both files",
+            ],
+        ),
+        (
+            "override_routing_url: { subgraphs: { a: } }",
+            &["2:38: override_routing_url.subgraphs.a: this name has no value"],
+        ),
+        (
+            "override_routing_url: { subgraphs: { a: 'ws://h' } }",
+            &[
+                "2:41: override_routing_url.subgraphs.a: the URL must start with `http://` or `https://`",
+                "write it like `http://localhost:4001/graphql`",
+            ],
+        ),
+        (
+            "overrides: { subgraphs: { a: { subscription_protocol: mqtt } } }",
+            &[
+                "2:55: overrides.subgraphs.a.subscription_protocol: expected `ws`, `sse` or `sse_post`, found `mqtt`",
+                "write it like `ws`",
+            ],
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(findings(text), *expected, "{text}");
+    }
+}
+
+/// What `all` has wrong is wrong once, however many subgraphs have it from there.
+#[test]
+fn what_is_inherited_is_told_where_it_stands() {
+    let text = "\
+traffic_shaping:
+  all: { dial_timeout: soon, retrai: {}, circuit_breaker: { num_buckets: 2000 }, retry: 5 }
+  subgraphs: { a: { request_timeout: 1s }, b: { dial_timeout: 2s } }
+";
+    let found = findings(text);
+    let places: Vec<_> =
+        found.iter().filter_map(|it| it.split(' ').next()).filter(|it| it.starts_with("3:")).collect();
+    assert_eq!(places, ["3:24:", "3:30:", "3:89:"], "{found:#?}");
+}
+
+#[test]
+fn sections_about_subgraphs_name_subgraphs() {
+    let text = "\
+supergraph:
+  subgraphs: [{ name: deals, routing_url: 'http://h', schema: { file: x } }]
+traffic_shaping: { subgraphs: { deal: {} } }
+tls: { client: { subgraphs: { products: {} } } }
+override_routing_url: { subgraphs: { Deals: 'http://h' } }
+overrides: { subgraphs: { deals: {}, delas: {} } }
+";
+    let found: Vec<_> = report(text).lines().filter(|it| !it.contains(" | ")).map(str::to_owned).collect();
+    assert_eq!(
+        found,
+        [
+            "juga.yaml:3:33: traffic_shaping.subgraphs.deal: there is no subgraph `deal`",
+            "  help: did you mean `deals`?",
+            "",
+            "juga.yaml:4:31: tls.client.subgraphs.products: there is no subgraph `products`",
+            "  help: the subgraphs are `deals`",
+            "",
+            "juga.yaml:5:45: override_routing_url.subgraphs.Deals: there is no subgraph `Deals`",
+            "  help: did you mean `deals`?",
+            "",
+            "juga.yaml:6:38: overrides.subgraphs.delas: there is no subgraph `delas`",
+            "  help: did you mean `deals`?",
+        ]
+    );
+}
+
+#[test]
+fn an_address_is_replaced_in_one_place() {
+    let text = "\
+override_routing_url: { subgraphs: { a: 'http://h' } }
+overrides: { subgraphs: { a: { routing_url: 'http://i' } } }
+";
+    assert_eq!(
+        findings(text),
+        [
+            "3:45: overrides.subgraphs.a.routing_url: the address is given twice",
+            "`override_routing_url.subgraphs.a` has it already: keep one"
+        ]
+    );
+}

@@ -12,6 +12,8 @@ use std::{
 
 const REFERENCE: &str = "config/juga.yaml";
 const MANUAL: &str = "docs/configuration.md";
+/// The name under which the reference file shows what can be set about one subgraph.
+const SUBGRAPH: &str = "deals";
 const TABLES_BEGIN: &str = "<!-- keys: made by tests/config_reference.rs, do not edit -->\n";
 const TABLES_END: &str = "<!-- end of keys -->\n";
 
@@ -73,6 +75,11 @@ fn the_reference_files_disabled_lines_are_right_too() {
             ),
             ("events.providers.nats[0].authentication", "`token` and `user_info` exclude each other"),
             ("events.providers.kafka[0].authentication", "`sasl_plain` and `sasl_scram` exclude each other"),
+            ("headers.all.request[0]", "`name` and `value` go with `op: set`"),
+            ("headers.all.response[0]", "`name` and `value` go with `op: set`"),
+            ("headers.groups[0].request[0]", "`name` and `value` go with `op: set`"),
+            ("headers.groups[0].response[0]", "`name` and `value` go with `op: set`"),
+            ("overrides.subgraphs.deals.routing_url", "the address is given twice"),
         ],
         "{report}"
     );
@@ -152,6 +159,21 @@ fn write_key(key: &Key, depth: usize, off: bool, out: &mut String) {
                 write_key(key, depth + 1, off_here, out);
             }
         }
+        Shape::Map(item) => {
+            writeln!(out, "{mark}{indent}{}:", key.name).expect("string");
+            match item.keys() {
+                // One line: an address, or a section whose keys stand at its neighbour.
+                [] if matches!(item, Shape::Scalar(_)) => {
+                    writeln!(out, "{mark}{indent}  {SUBGRAPH}: {}", value(key)).expect("string");
+                }
+                [] => writeln!(out, "{mark}{indent}  {}", value(key)).expect("string"),
+                keys => {
+                    writeln!(out, "{mark}{indent}  {SUBGRAPH}:").expect("string");
+                    keys.iter().for_each(|it| write_key(it, depth + 2, off_here, out));
+                }
+            }
+        }
+        Shape::Alike => unreachable!("stands within a map"),
         Shape::List(item) => {
             writeln!(out, "{mark}{indent}{}:", key.name).expect("string");
             match item.keys() {
@@ -236,6 +258,7 @@ fn default_in_words(key: &Key) -> String {
         (Fallback::Computed { means, .. }, _) => means.to_owned(),
         (Fallback::Required(_), _) => "required".to_owned(),
         (Fallback::Absent(_), Shape::List(_)) => "`[]`".to_owned(),
+        (Fallback::Absent(_), Shape::Map(_)) => "`{}`".to_owned(),
         (Fallback::Absent(_), _) => "none".to_owned(),
         (Fallback::Section, _) => String::new(),
     }

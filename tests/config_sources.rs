@@ -1,6 +1,10 @@
 //! Where values come from: flag, environment, file, default; expansion; folders.
 
 use juga::config::{AfterGrace, Config, Environment, GraphSource, LogLevel, Override, Overrides};
+use juga::{
+    resolve,
+    sources::subgraph::{SubgraphOptions, SubscriptionProtocol, Traffic, WebSocketSubprotocol},
+};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -323,4 +327,168 @@ fn values_come_from_variables_and_files_under_other_names_too() {
     let report = Config::load(&text, Path::new("juga.yaml"), &environment, &Overrides::default());
     assert!(report.expect_err("no disk").findings[0].message.contains("files are not read here"));
     std::fs::remove_dir_all(&folder).expect("our folder");
+}
+
+/// Subgraphs `a` and `b`, whose schemas lie in a folder of the test's own.
+fn subgraphs() -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let schema = folder.join("config_sources.graphqls");
+    std::fs::write(&schema, "type Query { a: Int }").expect("a schema");
+    let subgraph = |name| {
+        format!(
+            "    - {{ name: {name}, routing_url: 'http://{name}/', schema: {{ file: '{}' }} }}\n",
+            schema.display()
+        )
+    };
+    format!("supergraph:\n  subgraphs:\n{}{}", subgraph("a"), subgraph("b"))
+}
+
+fn load_with_subgraphs(text: &str, variables: &[(&str, &str)]) -> Config {
+    let text = format!("{}{text}", subgraphs());
+    Config::load(&text, Path::new("juga.yaml"), &environment(variables), &Overrides::default())
+        .unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn traffic(text: &str, variables: &[(&str, &str)]) -> Traffic {
+    load_with_subgraphs(text, variables).options().expect("options").subgraphs
+}
+
+/// The client's own defaults are the configuration's.
+#[test]
+fn defaults_of_traffic_to_subgraphs() {
+    let made = traffic("", &[]);
+    assert_eq!(made.all, SubgraphOptions::default());
+    assert!(made.subgraphs.is_empty() && made.urls.is_empty());
+    let off = "traffic_shaping: { all: { retry: { enabled: false }, circuit_breaker: { enabled: true } } }";
+    let breaker = Some(Default::default());
+    assert_eq!(traffic(off, &[]).all, SubgraphOptions { retry: None, breaker, ..SubgraphOptions::default() });
+}
+
+#[test]
+fn every_key_of_traffic_to_subgraphs_arrives() {
+    let text = "\
+traffic_shaping:
+  all:
+    request_timeout: 1s
+    dial_timeout: 2s
+    response_header_timeout: 3s
+    tls_handshake_timeout: 4s
+    keep_alive_idle_timeout: 0s
+    keep_alive_probe_interval: 6s
+    max_conns_per_host: 7
+    max_idle_conns: 8
+    max_idle_conns_per_host: 0
+    max_response_body_size: 10
+    retry: { max_attempts: 11, interval: 0s, max_duration: 13s, algorithm: backoff_jitter, expression: '' }
+    circuit_breaker:
+      enabled: true
+      error_threshold_percentage: 14
+      request_threshold: 15
+      sleep_window: 16s
+      half_open_attempts: 17
+      required_successful: 18
+      rolling_duration: 19s
+      num_buckets: 20
+      execution_timeout: 21s
+      max_concurrent_requests: 22
+";
+    let all = traffic(text, &[]).all;
+    assert_eq!((all.timeout, all.dial_timeout), (seconds(1), seconds(2)));
+    assert_eq!((all.response_header_timeout, all.tls_handshake_timeout), (Some(seconds(3)), seconds(4)));
+    assert_eq!((all.idle_timeout, all.keep_alive_probe_interval), (None, Some(seconds(6))));
+    assert_eq!((all.requests_max, all.idle_connections_total_max), (7, 8));
+    assert_eq!((all.idle_connections_max, all.response_bytes_max), (usize::MAX, 10));
+    let retry = all.retry.expect("on");
+    assert_eq!((retry.attempts_max, retry.interval, retry.wait_max), (11, seconds(0), seconds(13)));
+    let breaker = all.breaker.expect("on");
+    assert_eq!((breaker.error_threshold_percentage, breaker.request_threshold), (14, 15));
+    assert_eq!((breaker.sleep_window, breaker.half_open_attempts), (seconds(16), 17));
+    assert_eq!((breaker.required_successful, breaker.rolling_duration), (18, seconds(19)));
+    assert_eq!((breaker.buckets, breaker.execution_timeout), (20, seconds(21)));
+    assert_eq!(breaker.concurrent_max, Some(22));
+}
+
+#[test]
+fn a_subgraph_has_from_all_what_its_section_lacks() {
+    let text = "\
+traffic_shaping:
+  all: { dial_timeout: 2s, retry: { max_attempts: 3, interval: 1s } }
+  subgraphs:
+    a: { max_conns_per_host: 7, retry: { max_attempts: 9 } }
+    b:
+";
+    let made = traffic(text, &[("TRAFFIC_SHAPING_ALL_RETRY_MAX_DURATION", "4s")]);
+    let a = &made.subgraphs["a"];
+    assert_eq!((a.requests_max, a.dial_timeout), (7, seconds(2)));
+    let retry = a.retry.as_ref().expect("on");
+    assert_eq!((retry.attempts_max, retry.interval, retry.wait_max), (9, seconds(1), seconds(4)));
+    assert_eq!(made.subgraphs["b"], made.all);
+    assert_eq!((made.all.requests_max, made.all.dial_timeout), (100, seconds(2)));
+}
+
+/// Both bound a whole fetch.
+#[test]
+fn the_shorter_timeout_of_two_holds() {
+    let timeout = |text: &str| traffic(text, &[]).all.timeout;
+    assert_eq!(timeout(""), seconds(30));
+    assert_eq!(timeout("traffic_shaping: { all: { request_timeout: 5s } }"), seconds(5));
+    assert_eq!(timeout("engine: { subscription_fetch_timeout: 99s }"), seconds(60));
+}
+
+#[test]
+fn tls_towards_subgraphs() {
+    let text = "\
+tls:
+  client:
+    all: { ca_file: ca.pem, cert_file: c.pem, key_file: c.key }
+    subgraphs: { a: { insecure_skip_ca_verification: true } }
+";
+    let made = traffic(text, &[]);
+    assert_eq!(made.all.tls.ca_file.as_deref(), Some(Path::new("/srv/ca.pem")));
+    assert_eq!(made.all.tls.cert_file.as_deref(), Some(Path::new("/srv/c.pem")));
+    assert_eq!(made.all.tls.key_file.as_deref(), Some(Path::new("/srv/c.key")));
+    let a = &made.subgraphs["a"];
+    assert!(a.tls.insecure_skip_ca_verification && a.tls.ca_file.is_none(), "a section stands by itself");
+    assert_eq!(made.endpoint("a".into(), "http://a/").options, *a);
+    assert_eq!(made.endpoint("b".into(), "http://b/").options, made.all);
+}
+
+#[test]
+fn addresses_of_subgraphs_are_replaced() {
+    let text = "\
+override_routing_url: { subgraphs: { a: 'http://other-a/' } }
+overrides:
+  subgraphs:
+    b:
+      routing_url: https://other-b/
+      subscription_url: wss://b/ws
+      subscription_protocol: sse_post
+      subscription_websocket_subprotocol: graphql-ws
+";
+    let config = load_with_subgraphs(text, &[]);
+    let options = config.options().expect("options");
+    let url = |name: &str| options.subgraphs.endpoint(name.into(), "http://own/").url;
+    assert_eq!((url("a"), url("b")), ("http://other-a/".into(), "https://other-b/".into()));
+    assert_eq!(url("c"), "http://own/");
+    let b = &options.subscription_endpoints["b"];
+    assert_eq!(b.url.as_deref(), Some("wss://b/ws"));
+    assert_eq!(b.protocol, SubscriptionProtocol::SsePost);
+    assert_eq!(b.subprotocol, WebSocketSubprotocol::GraphqlWs);
+    let without_effect = |key| {
+        format!(
+            "`overrides.subgraphs.b.{key}` has no effect: this version asks no subgraph for subscriptions"
+        )
+    };
+    let keys = ["subscription_url", "subscription_protocol", "subscription_websocket_subprotocol"];
+    assert_eq!(config.notes, keys.map(without_effect));
+}
+
+#[test]
+fn sharing_of_queries_in_flight_can_be_switched_off() {
+    let resolve = |text: &str| load_with_subgraphs(text, &[]).options().expect("options").resolve;
+    assert!(resolve("").share_queries_in_flight);
+    let off: resolve::Options = resolve("engine: { enable_single_flight: false }");
+    assert!(!off.share_queries_in_flight);
+    let forced = load("engine: { force_enable_single_flight: true }", &[], &[]).notes;
+    assert!(forced[0].starts_with("`engine.force_enable_single_flight` has no effect"), "{forced:?}");
 }

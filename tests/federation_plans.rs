@@ -4,8 +4,8 @@ use juga::{
     federation::{EventGraphSource, Graphs, Limits, Schema, SubgraphSource, SupergraphSource},
     graphql::Variables,
     plan::{
-        BoundOperation, FieldSource, GroupSpec, InputValue, Operation, OperationKind, PathSegment,
-        RequiresItem, Step, SubgraphRequest, ValueType,
+        BoundOperation, Feed, FeedField, FieldSource, GroupSpec, InputValue, Operation, OperationKind,
+        PathSegment, RequiresItem, Step, SubgraphRequest, ValueType,
     },
 };
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
@@ -107,13 +107,13 @@ fn an_event_is_enriched_from_both_subgraphs_at_once() {
     let Step::Parallel(fetches) = step else { panic!("{step:?}") };
     for fetch in fetches {
         let Step::Entities(fetch) = fetch else { panic!("{fetch:?}") };
-        let feed = operation.feed.as_ref().expect("an event subscription");
+        let Some(FeedField::Event(feed)) = &operation.feed else { panic!("an event subscription") };
         assert_eq!(fetch.path, [PathSegment::Key(feed.key.clone())]);
         let [RequiresItem::On { types, selection }] = &fetch.requires[..] else { panic!("{fetch:?}") };
         assert!(types.contains("Employee"));
         assert!(matches!(&selection[..], [RequiresItem::Field { name, .. }] if &**name == "id"));
     }
-    let feed = operation.feed.as_ref().expect("an event subscription");
+    let Some(FeedField::Event(feed)) = &operation.feed else { panic!("an event subscription") };
     assert_eq!(&*feed.field, "employeeUpdated");
     assert_eq!(&*feed.key, "employeeUpdated", "its arguments show in the feed, not in its key");
     assert_eq!(feed.arguments, [("employeeID".into(), InputValue::Variable("e".into()))]);
@@ -137,7 +137,11 @@ fn operations_that_differ_in_names_only_share_their_canonical_text() {
     assert_ne!(plain.projection.shape, aliased.projection.shape);
     assert_eq!(plain.canonical, other.canonical, "the feed tells them apart");
     let key = |it: Operation| {
-        let bound = BoundOperation { operation: Arc::new(it), variables: Variables::new() };
+        let bound = BoundOperation {
+            operation: Arc::new(it),
+            variables: Variables::new(),
+            forwarded: Default::default(),
+        };
         GroupSpec::render(bound).expect("a destination").key
     };
     assert_ne!(
@@ -376,8 +380,12 @@ fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
         for (name, json) in given {
             variables.set((*name).into(), json.to_string().into());
         }
-        let spec = GroupSpec::render(BoundOperation { operation, variables });
-        spec.map(|it| it.feed.feed.destinations.join(" ")).map_err(|it| it.to_string())
+        let spec = GroupSpec::render(BoundOperation { operation, variables, forwarded: Default::default() });
+        let subjects = |it: GroupSpec| match &*it.feed.feed {
+            Feed::Events(feed) => feed.destinations.join(" "),
+            Feed::Upstream(_) => panic!("an event subscription"),
+        };
+        spec.map(subjects).map_err(|it| it.to_string())
     };
     let text = "subscription($k: Kind, $u: Int) { a(kind: $k, unused: $u) { id } }";
     assert_eq!(names(&plan(&schema, text).variables_used), [""; 0], "what they come to is in the feed");
@@ -402,14 +410,26 @@ fn canonical_text_tells_operations_of_different_schemas_apart() {
 }
 
 #[test]
-fn subscriptions_of_subgraphs_are_refused_when_planned() {
+fn a_subgraphs_subscription_is_asked_of_it_and_completed_by_others() {
     let mut graphs = demo();
-    graphs.subgraphs[0].sdl.push_str(" type Subscription { clock: Int }");
+    graphs.subgraphs[0].sdl.push_str(" type Subscription { hired(from: Int): Employee! }");
     let schema = load(&graphs);
-    let document = schema.parse("subscription { clock }", None, &Limits::default()).expect("valid");
-    let errors = schema.plan(&document, &Variables::new()).expect_err("no feed");
-    assert_eq!(errors[0].code, Some("OPERATION_PLANNING_FAILED"));
-    assert!(errors[0].message.contains("served by subgraph \"employees\""), "{errors:?}");
+    let operation = plan(&schema, "subscription($f: Int) { mine: hired(from: $f) { id notes } }");
+    let Some(FeedField::Upstream(feed)) = &operation.feed else { panic!("{:?}", operation.feed) };
+    assert_eq!((&*feed.field, feed.request.kind), ("hired", OperationKind::Subscription));
+    assert!(feed.request.document.starts_with("subscription($f:Int){hired"), "{}", feed.request.document);
+    assert!(feed.request.document.contains("{__typename id}"), "{}", feed.request.document);
+    assert_eq!(names(&operation.variables_used), ["f"]);
+    let step = operation.steps.as_ref().expect("a fetch");
+    assert_eq!(brief(&schema, step), "products{...on Employee{notes}}");
+
+    let mut variables = Variables::new();
+    variables.set("f".into(), "7".into());
+    let operation = Arc::new(operation);
+    let bound = BoundOperation { operation, variables, forwarded: Default::default() };
+    let spec = GroupSpec::render(bound).expect("renders");
+    let Feed::Upstream(feed) = &*spec.feed.feed else { panic!("{:?}", spec.feed) };
+    assert_eq!(feed.variables, r#"{"f":7}"#);
 }
 
 #[test]

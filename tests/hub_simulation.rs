@@ -14,8 +14,9 @@ use juga::{
         TriggerState,
     },
     plan::{
-        BoundOperation, FeedField, GroupSpec, InputValue, Operation, OperationKind, Position, Projection,
-        ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template, TypeNames,
+        BoundOperation, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation, OperationKind,
+        Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template,
+        TypeNames,
     },
 };
 use std::{
@@ -299,7 +300,7 @@ impl Life {
         let token = self.next_number;
         let sink = *self.rng.choice(&Sink::ALL)?;
         self.expect_join(token, sink, kind);
-        let bound = BoundOperation { operation, variables: Variables::new() };
+        let bound = BoundOperation { operation, variables: Variables::new(), forwarded: Default::default() };
         let spec = Arc::new(GroupSpec::render(bound).expect("destinations without arguments"));
         Some(Input::Join { member: Member { sink, token }, spec })
     }
@@ -388,10 +389,10 @@ impl Life {
 
     fn source_ends(&mut self) -> Option<Input> {
         let (feed, trigger) = self.trigger()?;
-        let error = graphql::Error::new(format!("step {}", self.step));
+        let errors = graphql::Errors::from([graphql::Error::new(format!("step {}", self.step))]);
         let failed = self.rng.bool();
-        self.expect_end(feed, if failed { EndReason::Error(error.clone()) } else { EndReason::Complete });
-        Some(if failed { Input::TriggerFailed { trigger, error } } else { Input::TriggerEnded { trigger } })
+        self.expect_end(feed, if failed { EndReason::Errors(errors.clone()) } else { EndReason::Complete });
+        Some(if failed { Input::TriggerFailed { trigger, errors } } else { Input::TriggerEnded { trigger } })
     }
 
     /// Late news about what is gone: nobody may notice.
@@ -474,7 +475,7 @@ impl Life {
                 self.stops_due.push(listening.id);
                 let error = graphql::Error::new("The feed of this subscription is unavailable.")
                     .with_code("FEED_UNAVAILABLE");
-                self.expect_end(feed, EndReason::Error(error));
+                self.expect_end(feed, EndReason::Errors([error].into()));
             } else if grace {
                 (listening.grace_until, listening.told) = (None, true);
                 self.expect_due(&Due::Unavailable, |it| it.kind.feed == feed);
@@ -523,10 +524,11 @@ impl Life {
         match output {
             Output::StartTrigger { trigger, feed } => {
                 (0u8, trigger).hash(digest);
+                let Feed::Events(feed) = &*feed else { panic!("no upstream here") };
                 let at = feed.destinations[0].strip_prefix("feed-").and_then(|it| it.parse().ok());
                 self.started(trigger, at.expect("named by us"));
             }
-            Output::StopTrigger { trigger } => {
+            Output::StopTrigger { trigger, .. } => {
                 (1u8, trigger).hash(digest);
                 let at = self.stops_due.iter().position(|it| *it == trigger);
                 self.stops_due.remove(at.expect("stopped without need"));
@@ -741,7 +743,7 @@ fn operation(kind: Kind) -> Arc<Operation> {
         1 => Some(within("id", vec![constant("1.0"), from_argument])),
         _ => Some(RuleTemplate::Not(Box::new(within("flag", vec![constant("true")])))),
     };
-    let feed = FeedField {
+    let feed = EventFeedField {
         field: "updated".into(),
         key: "updated".into(),
         graph: "events".into(),
@@ -765,7 +767,7 @@ fn operation(kind: Kind) -> Arc<Operation> {
             root: SelectionSet { fields: Vec::new() },
             shape: format!("shape-{}", kind.projection).into(),
         },
-        feed: Some(feed),
+        feed: Some(FeedField::Event(feed)),
         variables_used: Vec::new(),
         subgraphs: Vec::new(),
     })

@@ -6,7 +6,7 @@ mod io;
 mod sources;
 
 use juga::{
-    plan::{Feed, Position, ProviderKind, StreamOptions},
+    plan::{EventFeed, Position, ProviderKind, StreamOptions},
     resolve::Brokers,
     sources::{MemoryOptions, NatsOptions, Options, PublishError, Report, StartError, Ticket},
 };
@@ -159,8 +159,8 @@ fn a_feed_that_cannot_be_had_fails_with_its_reason() {
     let unavailable = vec![(ProviderKind::Kafka, "my-kafka".into())];
     let rig = Rig::start(Options { unavailable, skip_unavailable_providers: true, ..memory() });
     let stream = StreamOptions { stream: "s".into(), consumer: "c".into(), consumer_inactive_threshold: 30 };
-    let with_stream = Feed { stream: Some(stream), ..feed("default", &["a"]) };
-    let kafka = Feed { kind: ProviderKind::Kafka, ..feed("my-kafka", &["topic"]) };
+    let with_stream = EventFeed { stream: Some(stream), ..feed("default", &["a"]) };
+    let kafka = EventFeed { kind: ProviderKind::Kafka, ..feed("my-kafka", &["topic"]) };
     for (ticket, feed, words) in [
         (1, &feed("nope", &["a"]), "nats provider with ID nope is not defined"),
         (2, &with_stream, "JetStream feeds are not available in this version"),
@@ -168,7 +168,8 @@ fn a_feed_that_cannot_be_had_fails_with_its_reason() {
         (4, &feed("default", &[">.a"]), "'>.a' is not a valid subject"),
     ] {
         rig.sources().start(Ticket(ticket), feed);
-        let Report::Failed(error) = rig.next(ticket) else { panic!("should fail") };
+        let Report::Failed(errors) = rig.next(ticket) else { panic!("should fail") };
+        let error = &errors[0];
         assert!(error.message.contains(words), "{}", error.message);
         assert_eq!(error.code, Some("FEED_UNAVAILABLE"));
     }

@@ -232,7 +232,8 @@ fn what_the_user_may_not_do_is_said() {
     let user = NatsAuthentication::User { username: "u".into(), password: "p".into() };
     let rig = Rig::start(strict(NatsOptions { authentication: Some(user), ..options(&server) }));
     rig.sources().start(Ticket(1), &feed("default", &["closed.a"]));
-    let Report::Failed(error) = rig.next(1) else { panic!("should fail") };
+    let Report::Failed(errors) = rig.next(1) else { panic!("should fail") };
+    let error = &errors[0];
     assert_eq!(error.code, Some("FEED_UNAVAILABLE"));
     // Inboxes are not open to this user: the confirmation works all the same.
     rig.listen(2, &feed("default", &["open.a"]));
@@ -266,7 +267,9 @@ fn a_malformed_subject_never_reaches_the_server() {
     let long = "x".repeat(5_000);
     for (ticket, bad) in (10..).zip([">.a", "a b", "a\r\nPUB x 0", "", "a..b", &long]) {
         rig.sources().start(Ticket(ticket), &feed("default", &[bad]));
-        assert!(matches!(rig.next(ticket), Report::Failed(error) if error.code == Some("FEED_UNAVAILABLE")));
+        assert!(
+            matches!(rig.next(ticket), Report::Failed(errors) if errors[0].code == Some("FEED_UNAVAILABLE"))
+        );
     }
     assert_eq!(server.subjects(), ["good"]);
     assert_eq!(rig.status("default").reconnects, 0, "nobody was hung up on");

@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/io.rs"]
 mod io;
 #[path = "support/nats.rs"]
@@ -9,83 +11,11 @@ mod nats;
 #[path = "support/sources.rs"]
 mod sources;
 
+use certificates::Certificates;
 use juga::sources::{NatsOptions, NatsTls, Options};
 use nats::{NatsServer, until};
 use sources::{Rig, event, feed};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-/// Certificates made for one test: an authority and what it signed.
-struct Certificates {
-    dir: PathBuf,
-}
-
-impl Certificates {
-    fn make() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("nats-tls-{}-{count}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("temporary folder");
-        let made = Self { dir };
-        for authority in ["ca", "other"] {
-            let subject = format!("/CN={authority}");
-            let extensions = ["-addext", "basicConstraints=critical,CA:TRUE"];
-            made.openssl(
-                &["req", "-x509", "-subj", &subject, "-keyout", &format!("{authority}.key")],
-                &[&extensions[..], &["-out", &format!("{authority}.pem")]].concat(),
-            );
-        }
-        for name in ["server", "client"] {
-            let (key, out) = (format!("{name}.key"), format!("{name}.pem"));
-            made.openssl(
-                &["req", "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=test"],
-                &[
-                    "-addext",
-                    "subjectAltName=IP:127.0.0.1",
-                    "-addext",
-                    "basicConstraints=critical,CA:FALSE",
-                    "-keyout",
-                    &key,
-                    "-out",
-                    &out,
-                ],
-            );
-        }
-        made
-    }
-
-    fn openssl(&self, command: &[&str], rest: &[&str]) {
-        let done = Command::new("openssl")
-            .args(command)
-            .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-            .args(rest)
-            .current_dir(&self.dir)
-            .output()
-            .expect("openssl is needed to make certificates: install the package `openssl`");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.file(name).to_str().expect("UTF-8 path").to_owned()
-    }
-
-    fn trusting(&self, authority: &str) -> NatsTls {
-        NatsTls { ca_file: Some(self.file(authority)), ..NatsTls::default() }
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
+use std::path::Path;
 
 fn serve(certificates: &Certificates, more: &[&str]) -> NatsServer {
     let (cert, key) = (certificates.text("server.pem"), certificates.text("server.key"));

@@ -101,6 +101,7 @@ impl Collector for Router {
         counters(&snapshot, &mut page)?;
         labelled(&snapshot, &mut page)?;
         providers(&snapshot, &mut page)?;
+        subgraphs(&snapshot, &mut page)?;
         queues(&snapshot, &mut page)?;
         loops(&snapshot, &mut page)
     }
@@ -141,6 +142,11 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ),
         ("router_engine_deliveries", "Responses handed to the members of a group", it.deliveries),
         ("router_engine_fetches", "Requests sent to subgraphs", it.fetches),
+        (
+            "router_engine_fetches_shared",
+            "Requests not sent because an equal one was under way",
+            it.fetches_shared,
+        ),
         ("router_engine_representations", "Entities asked for in requests to subgraphs", it.representations),
         ("router_engine_results_unchanged", "Results not sent because nothing changed", it.results_unchanged),
         (
@@ -198,6 +204,34 @@ fn providers(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ("router_streams_received_messages", "Events received from the broker", with(|it| it.received)),
         ("router_streams_sent_messages", "Messages published to the broker", with(|it| it.published)),
         ("router_streams_filtered_messages", "Events that no subscription wanted", with(|it| it.filtered)),
+    ] {
+        page.counters(name, help, &samples)?;
+    }
+    Ok(())
+}
+
+fn subgraphs(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
+    let labels: Vec<_> = it.subgraphs.iter().map(|it| [("subgraph", &*it.name)]).collect();
+    let with = |value: fn(&super::Subgraph) -> u64| -> Vec<Sample<'_, u64>> {
+        labels.iter().zip(&it.subgraphs).map(|(labels, it)| (&labels[..], value(it))).collect()
+    };
+    let open: Vec<Sample<'_, f64>> = labels
+        .iter()
+        .zip(&it.subgraphs)
+        .map(|(labels, it)| (&labels[..], f64::from(u8::from(it.is_breaker_open))))
+        .collect();
+    page.gauges(
+        "router_subgraph_circuit_breaker_open",
+        "Whether requests to a subgraph are held back because it is in trouble",
+        &open,
+    )?;
+    for (name, help, samples) in [
+        (
+            "router_subgraph_circuit_breaker_rejected",
+            "Requests not sent because of the circuit breaker",
+            with(|it| it.rejected),
+        ),
+        ("router_subgraph_retries", "Requests that were sent once more", with(|it| it.retries)),
     ] {
         page.counters(name, help, &samples)?;
     }

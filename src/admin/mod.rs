@@ -16,7 +16,8 @@ mod state;
 pub use histogram::Histogram;
 pub use server::{Admin, Options};
 pub use state::{
-    BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, State, Unavailable,
+    BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, State, Subgraph,
+    Unavailable,
 };
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ pub struct Snapshot {
     pub deliveries: u64,
     pub fetches: u64,
     /// Representations over all entity fetches; divided by the fetches, the mean batch.
+    pub fetches_shared: u64,
     pub representations: u64,
     pub results_unchanged: u64,
     pub events_unreadable: u64,
@@ -102,6 +103,7 @@ pub struct Snapshot {
     pub supergraph_reloads: Vec<Labelled>,
 
     pub providers: Vec<Provider>,
+    pub subgraphs: Vec<Subgraph>,
     pub queues: Vec<Queue>,
     pub loops: Vec<Loop>,
 }
@@ -124,6 +126,18 @@ pub struct Provider {
     pub published: u64,
     /// Events that no subscription wanted.
     pub filtered: u64,
+}
+
+/// A subgraph, as the router reaches it.
+#[derive(Clone, Debug)]
+pub struct Subgraph {
+    pub name: Arc<str>,
+    /// Whether its circuit breaker turns requests away; half open counts as open.
+    pub is_breaker_open: bool,
+    /// Attempts after the first of their request.
+    pub retries: u64,
+    /// Attempts that the breaker turned away.
+    pub rejected: u64,
 }
 
 /// A queue between two threads.

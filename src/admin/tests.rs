@@ -46,6 +46,10 @@ impl State for Fake {
             supergraph_age_seconds: 1.5,
             overflow: vec![Labelled { label: "conflate", value: 4 }],
             providers: vec![provider("a", true), provider("b\"", false)],
+            subgraphs: vec![
+                Subgraph { name: "a".into(), is_breaker_open: true, retries: 3, rejected: 8 },
+                Subgraph { name: "b".into(), is_breaker_open: false, retries: 0, rejected: 0 },
+            ],
             queues: vec![Queue { name: "hub_input", depth: 1, capacity: 64, full: 0 }],
             loops: vec![Loop { name: "hub", turns: Arc::clone(&self.turns) }],
             ..Snapshot::default()
@@ -148,6 +152,10 @@ fn metrics_keep_their_names() {
         "router_engine_overflow_total{policy=\"conflate\"} 4",
         "router_streams_received_messages_total{wg_provider_type=\"nats\",wg_provider_id=\"a\"} 7",
         "router_streams_provider_up{wg_provider_type=\"nats\",wg_provider_id=\"b\\\"\"} 0.0",
+        "router_subgraph_circuit_breaker_open{subgraph=\"a\"} 1.0",
+        "router_subgraph_circuit_breaker_open{subgraph=\"b\"} 0.0",
+        "router_subgraph_circuit_breaker_rejected_total{subgraph=\"a\"} 8",
+        "router_subgraph_retries_total{subgraph=\"a\"} 3",
         "router_engine_queue_capacity{queue=\"hub_input\"} 64.0",
         "router_engine_loop_turn_seconds_bucket{le=\"0.000025\",loop=\"hub\"} 1",
         "router_engine_loop_turn_seconds_bucket{le=\"+Inf\",loop=\"hub\"} 2",

@@ -2,10 +2,14 @@
 
 use super::{
     finding::Findings,
-    settings::{Config, KafkaProvider, NatsProvider, SubgraphSchema},
+    settings::{ClientTls, Config, KafkaProvider, NatsProvider, SubgraphSchema},
+    suggest,
     tree::Node,
 };
 use std::{collections::HashMap, path::Path, time::Duration};
+
+/// Every attempt adds them up.
+const BUCKETS_MAX: usize = 1000;
 
 /// Fills in defaults that depend on other keys, and notes what has no effect.
 pub(crate) fn settle(config: &mut Config, root: &Node) {
@@ -37,6 +41,27 @@ fn note_what_is_without_effect(config: &mut Config) {
     if config.engine.enable_net_poll.is_some() {
         config.notes.push("`engine.enable_net_poll` has no effect: the poller is always on".to_owned());
     }
+    if config.engine.force_enable_single_flight.is_some() {
+        config.notes.push(
+            "`engine.force_enable_single_flight` has no effect: `engine.enable_single_flight` shares whatever is \
+             equal to the byte, forwarded headers included"
+                .to_owned(),
+        );
+    }
+    for (name, it) in &config.overrides.subgraphs {
+        for (key, is_given) in [
+            ("subscription_url", it.subscription_url.is_some()),
+            ("subscription_protocol", it.subscription_protocol.is_some()),
+            ("subscription_websocket_subprotocol", it.subscription_websocket_subprotocol.is_some()),
+        ] {
+            if is_given {
+                config.notes.push(format!(
+                    "`overrides.subgraphs.{name}.{key}` has no effect: this version asks no subgraph for \
+                     subscriptions"
+                ));
+            }
+        }
+    }
     for (kind, ids) in [
         ("kafka", config.events.providers.kafka.iter().map(|it| &it.id).collect::<Vec<_>>()),
         ("redis", config.events.providers.redis.iter().map(|it| &it.id).collect()),
@@ -56,6 +81,13 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     check.supergraph(config);
     check.listeners(config);
     check.provider_ids(config);
+    super::headers::check(&config.headers, root, check.findings);
+    check.subgraph_names(config);
+    check.subgraph_urls(config);
+    check.subgraph_traffic(config);
+    for (path, tls) in tls_of_subgraphs(config) {
+        check.certificate(tls, &path);
+    }
     for (index, it) in config.events.providers.nats.iter().enumerate() {
         check.nats(it, &format!("events.providers.nats[{index}]"));
     }
@@ -87,15 +119,22 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
     }
     for (index, it) in config.events.providers.nats.iter().enumerate() {
         let Some(tls) = &it.tls else { continue };
-        for (name, file) in
-            [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)]
-        {
-            if let Some(file) = file {
-                files.push((format!("events.providers.nats[{index}].tls.{name}"), file));
-            }
-        }
+        files.extend(tls_files(format!("events.providers.nats[{index}].tls"), tls));
     }
+    files.extend(tls_of_subgraphs(config).flat_map(|(path, tls)| tls_files(path, tls)));
     files
+}
+
+fn tls_files(path: String, tls: &ClientTls) -> impl Iterator<Item = (String, &Path)> {
+    let files = [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)];
+    files.into_iter().filter_map(move |(name, file)| Some((format!("{path}.{name}"), file.as_deref()?)))
+}
+
+/// Every section about TLS to subgraphs, with its path.
+fn tls_of_subgraphs(config: &Config) -> impl Iterator<Item = (String, &ClientTls)> {
+    let client = &config.tls.client;
+    let named = client.subgraphs.iter().map(|(name, tls)| (format!("tls.client.subgraphs.{name}"), tls));
+    std::iter::once(("tls.client.all".to_owned(), &client.all)).chain(named)
 }
 
 struct Check<'a> {
@@ -172,6 +211,55 @@ impl Check<'_> {
         self.unique("provider id", redis.collect());
     }
 
+    /// Names in sections about single subgraphs. Those of a finished supergraph are not known here; the start
+    /// warns.
+    fn subgraph_names(&mut self, config: &Config) {
+        let known: Vec<&str> = config.supergraph.subgraphs.iter().map(|it| it.name.as_str()).collect();
+        if known.is_empty() {
+            return;
+        }
+        let traffic = config.traffic_shaping.subgraphs.keys().map(|it| ("traffic_shaping", it));
+        let tls = config.tls.client.subgraphs.keys().map(|it| ("tls.client", it));
+        let urls = config.override_routing_url.subgraphs.keys().map(|it| ("override_routing_url", it));
+        let overrides = config.overrides.subgraphs.keys().map(|it| ("overrides", it));
+        let headers = config.headers.subgraphs.keys().map(|it| ("headers", it));
+        for (section, name) in traffic.chain(tls).chain(urls).chain(overrides).chain(headers) {
+            if known.contains(&name.as_str()) {
+                continue;
+            }
+            let help = match suggest::nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the subgraphs are `{}`", known.join("`, `")),
+            };
+            let path = format!("{section}.subgraphs.{name}");
+            self.broken(&path, format!("there is no subgraph `{name}`"), &help);
+        }
+    }
+
+    fn subgraph_urls(&mut self, config: &Config) {
+        for (name, it) in &config.overrides.subgraphs {
+            if it.routing_url.is_some() && config.override_routing_url.subgraphs.contains_key(name) {
+                let path = format!("overrides.subgraphs.{name}.routing_url");
+                let help = format!("`override_routing_url.subgraphs.{name}` has it already: keep one");
+                self.broken(&path, "the address is given twice", &help);
+            }
+        }
+    }
+
+    fn subgraph_traffic(&mut self, config: &Config) {
+        let traffic = &config.traffic_shaping;
+        let named = traffic.subgraphs.iter().map(|(name, it)| (format!("subgraphs.{name}"), it));
+        for (path, it) in std::iter::once(("all".to_owned(), &traffic.all)).chain(named) {
+            if it.circuit_breaker.num_buckets > BUCKETS_MAX {
+                self.broken(
+                    &format!("traffic_shaping.{path}.circuit_breaker.num_buckets"),
+                    format!("more than {BUCKETS_MAX} parts"),
+                    "10 are plenty: the share of failures is exact but for the oldest part",
+                );
+            }
+        }
+    }
+
     fn unique(&mut self, what: &str, names: Vec<(String, &str)>) {
         let mut seen: HashMap<&str, String> = HashMap::new();
         for (path, name) in names {
@@ -192,13 +280,19 @@ impl Check<'_> {
             let path = format!("{path}.authentication");
             self.exactly_one(&path, ("token", it.token.is_some()), ("user_info", it.user_info.is_some()));
         }
-        let Some(tls) = &provider.tls else { return };
+        if let Some(tls) = &provider.tls {
+            self.certificate(tls, &format!("{path}.tls"));
+        }
+    }
+
+    /// A client certificate is complete or not there.
+    fn certificate(&mut self, tls: &ClientTls, path: &str) {
         let (certificate, key) = (tls.cert_file.is_some(), tls.key_file.is_some());
         if certificate != key {
             let (here, missing) =
                 if certificate { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
             self.broken(
-                &format!("{path}.tls.{here}"),
+                &format!("{path}.{here}"),
                 format!("`{here}` needs `{missing}`"),
                 "a client certificate consists of both files",
             );

@@ -16,7 +16,8 @@ use super::{
 /// A key of Cosmo's, or a whole section of them.
 #[derive(Clone, Copy, Debug)]
 pub struct CosmoKey {
-    /// From the root; `[]` behind the name of a list. Covers everything below that has no row of its own.
+    /// From the root; `[]` behind the name of a list. Covers everything below that has no row of its own,
+    /// unless the section is declared: then its keys are known, and others are mistakes.
     pub path: &'static str,
     pub fate: Fate,
 }
@@ -68,7 +69,9 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("execution_config.file.path", Supported),
     key("execution_config.file.watch", Ignored(NOT_YET)),
     key("execution_config.file.watch_interval", Ignored(NOT_YET)),
-    key("execution_config", Ignored("the execution config is read from `execution_config.file.path` alone")),
+    key("execution_config.storage", Ignored("execution configs come from files")),
+    key("execution_config.fallback_storage", Ignored("execution configs come from files")),
+    key("execution_config", Ignored("execution configs come from files")),
     key("router_config_path", Ignored("the name is `execution_config.file.path`")),
     key("watch_config", Ignored(NOT_YET)),
     key("poll_interval", Ignored(NO_CONTROL_PLANE)),
@@ -226,6 +229,9 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("security", Ignored(NOT_YET)),
     // Traffic.
     key("traffic_shaping.router.max_request_body_size", Supported),
+    key("traffic_shaping.router.max_header_bytes", Ignored("the HTTP front bounds headers by itself")),
+    key("traffic_shaping.router.decompression_enabled", Ignored(NOT_YET)),
+    key("traffic_shaping.router.response_compression_min_size", Ignored(NOT_YET)),
     key("traffic_shaping", Ignored(NOT_YET)),
     key("subgraph_error_propagation", Ignored(NOT_YET)),
     key("subgraph_extension_propagation", Ignored(NOT_YET)),
@@ -278,7 +284,7 @@ pub(crate) fn judge(entry: &Entry, path: &str, findings: &mut Findings) -> bool 
 /// The row of the nearest section around a path.
 fn nearest(path: &str) -> Option<&'static CosmoKey> {
     let around = COSMO_KEYS.iter().filter(|it| it.fate != Supported && is_below(path, it.path));
-    around.max_by_key(|it| it.path.len())
+    around.max_by_key(|it| it.path.len()).filter(|it| !is_declared(it.path))
 }
 
 fn is_below(path: &str, section: &str) -> bool {

@@ -49,6 +49,8 @@ pub(crate) enum Origin {
     Flag(&'static str),
     /// A default.
     Fallback,
+    /// A copy of what stands elsewhere. Whatever is wrong with it is wrong there, too, and told there.
+    Inherited,
 }
 
 impl Origin {
@@ -121,6 +123,7 @@ impl Findings {
 
     /// In the order of the file; what does not come from the file stands last.
     pub(crate) fn report(mut self, file: &str, text: &str) -> Report {
+        self.list.retain(|it| it.origin != Origin::Inherited);
         self.list.sort_by_key(|it| match &it.origin {
             Origin::File(place) => (place.line, place.column),
             _ => (usize::MAX, 0),
@@ -137,7 +140,7 @@ impl Raw {
             }
             Origin::Environment(name) => (format!("environment variable {name}"), None),
             Origin::Flag(flag) => (format!("flag {flag}"), None),
-            Origin::Fallback => (file.to_owned(), None),
+            Origin::Fallback | Origin::Inherited => (file.to_owned(), None),
         };
         Finding { place, path: self.path, message: self.message, help: self.help, snippet }
     }

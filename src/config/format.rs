@@ -9,7 +9,12 @@ use super::{
     reader::Reader,
     tree::{Node, Value},
 };
+use crate::headers::Algorithm;
+use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
+use http::{HeaderName, HeaderValue};
+use regex::Regex;
 use std::{
+    collections::BTreeMap,
     fmt,
     marker::PhantomData,
     net::SocketAddr,
@@ -99,6 +104,12 @@ scalar! {
     /// Any text but the empty one.
     Text -> String, "string", "some text", "`name`",
     |text, _| if text.is_empty() { Err(Some("must not be empty".to_owned())) } else { Ok(text.to_owned()) }
+}
+
+scalar! {
+    /// Any text.
+    AnyText -> String, "string", "some text", "`name`",
+    |text, _| Ok(text.to_owned())
 }
 
 scalar! {
@@ -238,6 +249,59 @@ scalar! {
 }
 
 scalar! {
+    /// The name of an HTTP header.
+    FieldName -> HeaderName, "header name", "the name of a header", "`X-My-Header`",
+    |text, _| text.parse().map_err(|_| None)
+}
+
+scalar! {
+    /// The value of an HTTP header. May be a secret.
+    FieldValue -> HeaderValue, "header value", "the value of a header", "`some text`", quote false,
+    |text, _| HeaderValue::from_str(text).map_err(|_| None)
+}
+
+scalar! {
+    /// A regular expression over names.
+    NamePattern -> String, "pattern", "a regular expression", "`(?i)^X-Custom-.*`",
+    |text, _| match Regex::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Some(error.to_string())),
+    }
+}
+
+scalar! {
+    /// What a header rule does.
+    Operation -> HeaderOperation, "word", "`propagate` or `set`", "`propagate`",
+    |text, _| match text {
+        "propagate" => Ok(HeaderOperation::Propagate),
+        "set" => Ok(HeaderOperation::Set),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// What several subgraphs' headers come to.
+    Merge -> Algorithm, "word", "`first_write`, `last_write` or `append`", "`last_write`",
+    |text, _| match text {
+        "first_write" => Ok(Algorithm::FirstWrite),
+        "last_write" => Ok(Algorithm::LastWrite),
+        "append" => Ok(Algorithm::Append),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// How errors of subgraphs reach clients.
+    Propagation -> ErrorMode, "word", "`wrapped` or `pass-through`", "`wrapped`",
+    |text, _| match text {
+        "wrapped" => Ok(ErrorMode::Wrapped),
+        // Both spellings are in use.
+        "pass-through" | "passthrough" => Ok(ErrorMode::PassThrough),
+        _ => Err(None),
+    }
+}
+
+scalar! {
     /// The only version there is.
     VersionOne -> String, "word", "version `1`", "`1`",
     |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
@@ -253,6 +317,64 @@ impl Format for Ignored {
 
     fn read(_node: &Node, _reader: &mut Reader<'_>) -> Option<()> {
         Some(())
+    }
+}
+
+scalar! {
+    /// Parts of a hundred, at least one.
+    Percentage -> u32, "percentage", "a whole number from 1 to 100", "`50`",
+    |text, _| quantity::count(text).filter(|it| (1..=100).contains(it)).map(|it| it as u32).ok_or(None)
+}
+
+scalar! {
+    /// A number of things; -1 stands for no bound.
+    Bound -> Option<usize>, "count", "a whole number of at least 1, or -1 for no bound", "`100`",
+    |text, _| match text {
+        "-1" => Ok(None),
+        _ => quantity::count(text).filter(|it| *it > 0).map(Some).ok_or(None),
+    }
+}
+
+scalar! {
+    /// How waits between attempts grow; there is one way.
+    Backoff -> (), "word", "`backoff_jitter`", "`backoff_jitter`",
+    |text, _| if text == "backoff_jitter" { Ok(()) } else { Err(None) }
+}
+
+scalar! {
+    /// An expression of Cosmo's. None but the empty one can be honoured.
+    NoExpression -> (), "expression", "no expression", "`\"\"`",
+    |text, _| match text {
+        "" => Ok(()),
+        _ => Err(Some("expressions are not supported: what is repeated is fixed, see the manual".to_owned())),
+    }
+}
+
+scalar! {
+    /// Where a subgraph serves subscriptions.
+    SubscriptionUrl -> String, "URL", "an `http`, `https`, `ws` or `wss` URL", "`ws://localhost:4001/graphql`", quote false,
+    |text, _| address::url(text, &["http", "https", "ws", "wss"]).map(|()| text.to_owned()).map_err(Some)
+}
+
+scalar! {
+    /// How subscriptions travel between router and subgraph.
+    Travel -> SubscriptionProtocol, "word", "`ws`, `sse` or `sse_post`", "`ws`",
+    |text, _| match text {
+        "ws" => Ok(SubscriptionProtocol::WebSocket),
+        "sse" => Ok(SubscriptionProtocol::Sse),
+        "sse_post" => Ok(SubscriptionProtocol::SsePost),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// The dialect on a WebSocket to a subgraph.
+    Dialect -> WebSocketSubprotocol, "word", "`auto`, `graphql-ws` or `graphql-transport-ws`", "`auto`",
+    |text, _| match text {
+        "auto" => Ok(WebSocketSubprotocol::Auto),
+        "graphql-ws" => Ok(WebSocketSubprotocol::GraphqlWs),
+        "graphql-transport-ws" => Ok(WebSocketSubprotocol::GraphqlTransportWs),
+        _ => Err(None),
     }
 }
 
@@ -291,6 +413,44 @@ impl<F: Format> Format for List<F> {
 
     fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
         Some(Vec::new())
+    }
+}
+
+/// Names of one's own choice with something behind each; empty when it is left out.
+#[derive(Debug)]
+pub(crate) struct Map<F>(PhantomData<F>);
+
+impl<F: Format> Format for Map<F> {
+    type Value = BTreeMap<String, F::Value>;
+    const SHAPE: Shape = Shape::Map(&F::SHAPE);
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        let Value::Map(entries) = &node.value else {
+            reader.mismatch(node, "a section").help("its keys are names");
+            return None;
+        };
+        reader.named::<F>(entries)
+    }
+
+    fn absent(_reader: &mut Reader<'_>) -> Option<Self::Value> {
+        Some(BTreeMap::new())
+    }
+}
+
+/// A section whose keys are told elsewhere: at its neighbour `all`.
+#[derive(Debug)]
+pub(crate) struct Alike<F>(PhantomData<F>);
+
+impl<F: Format> Format for Alike<F> {
+    type Value = F::Value;
+    const SHAPE: Shape = Shape::Alike;
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self::Value> {
+        F::read(node, reader)
+    }
+
+    fn absent(reader: &mut Reader<'_>) -> Option<Self::Value> {
+        F::absent(reader)
     }
 }
 
@@ -341,6 +501,22 @@ pub enum AfterGrace {
     Notify,
     /// The subscription ends with the error.
     End,
+}
+
+/// What a header rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderOperation {
+    Propagate,
+    Set,
+}
+
+/// How errors of subgraphs reach clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorMode {
+    /// As `extensions.errors` of one error that names the subgraph.
+    Wrapped,
+    /// Each by itself.
+    PassThrough,
 }
 
 /// Hash of a SASL/SCRAM exchange.

@@ -6,7 +6,7 @@
 use super::{Config, ExecutionConfigFile, Subgraph, SubgraphSchema, Supergraph};
 use crate::{
     federation::{self, EventGraphSource, Graphs, LoadErrors, SubgraphSource},
-    sources::{Download, DownloadError, DownloadOptions, download_all},
+    sources::subgraph::{Download, DownloadError, DownloadOptions, download_all},
 };
 use std::{fmt, fs, io, path::Path, time::Duration};
 

@@ -24,6 +24,10 @@ pub enum Shape {
     Scalar(&'static str),
     List(&'static Self),
     Section(&'static [Key]),
+    /// Any names, and behind each of them one of these.
+    Map(&'static Self),
+    /// A section with the keys of another one beside it, which tells them.
+    Alike,
 }
 
 /// What holds when a key is not given.
@@ -55,10 +59,11 @@ pub enum Variable {
 /// A key with its place in the whole.
 #[derive(Clone, Debug)]
 pub struct KeyEntry {
-    /// Names from the root; `name[]` where the value is a list whose items have keys of their own.
+    /// Names from the root; `name[]` where the value is a list whose items have keys of their own,
+    /// `name.<name>` where it is a map of such.
     pub path: String,
     pub key: Key,
-    /// Environment names that set it, none within lists.
+    /// Environment names that set it, none within lists and maps.
     pub variables: Vec<String>,
 }
 
@@ -68,7 +73,8 @@ impl Shape {
         match self {
             Self::Scalar(name) => (*name).to_owned(),
             Self::List(item) => format!("list of {}", item.describe_many()),
-            Self::Section(_) => "section".to_owned(),
+            Self::Section(_) | Self::Alike => "section".to_owned(),
+            Self::Map(item) => format!("map of {}", item.describe_many()),
         }
     }
 
@@ -77,15 +83,16 @@ impl Shape {
             Self::Scalar(name) if name.ends_with('s') => format!("{name}es"),
             Self::Scalar(name) => format!("{name}s"),
             Self::List(_) => "lists".to_owned(),
-            Self::Section(_) => "sections".to_owned(),
+            Self::Map(_) => "maps".to_owned(),
+            Self::Section(_) | Self::Alike => "sections".to_owned(),
         }
     }
 
-    /// The keys below, for a section or a list of sections.
+    /// The keys below, for a section, or a list or map of sections.
     pub fn keys(&self) -> &'static [Key] {
         match self {
-            Self::Scalar(_) => &[],
-            Self::List(item) => item.keys(),
+            Self::Scalar(_) | Self::Alike => &[],
+            Self::List(item) | Self::Map(item) => item.keys(),
             Self::Section(keys) => keys,
         }
     }
@@ -100,13 +107,17 @@ pub(super) fn flatten(root: &'static [Key]) -> Vec<KeyEntry> {
 
 fn flatten_into(keys: &'static [Key], parent: &str, settable: bool, entries: &mut Vec<KeyEntry>) {
     for key in keys {
-        let list = matches!(key.shape, Shape::List(_));
-        let suffix = if list && !key.shape.keys().is_empty() { "[]" } else { "" };
+        let suffix = match key.shape {
+            _ if key.shape.keys().is_empty() => "",
+            Shape::List(_) => "[]",
+            Shape::Map(_) => ".<name>",
+            _ => "",
+        };
         let path = format!("{parent}{}{suffix}", key.name);
         let scalar = matches!(key.shape, Shape::Scalar(_));
         let variables = if settable && scalar { variables(&path, key.variable) } else { Vec::new() };
         entries.push(KeyEntry { path: path.clone(), key: *key, variables });
-        flatten_into(key.shape.keys(), &format!("{path}."), settable && !list, entries);
+        flatten_into(key.shape.keys(), &format!("{path}."), settable && suffix.is_empty(), entries);
     }
 }
 

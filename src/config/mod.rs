@@ -16,6 +16,8 @@ mod expand;
 mod finding;
 mod format;
 mod graphs;
+mod headers;
+mod inherit;
 mod keys;
 mod options;
 mod quantity;
@@ -89,6 +91,7 @@ fn read(
     let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
     expand::expand(&mut root, outside, findings);
     environment::overlay(&mut root, &keys(), environment, overrides);
+    inherit::inherit(&mut root, "traffic_shaping");
     let mut config = read_section::<Config>(&root, file, environment, findings)?;
     config.file = environment.current_folder.join(file);
     cosmo::judge_variables(|name| environment.variable(name), findings);

@@ -2,12 +2,18 @@
 //!
 //! `graphs` reads the SDL that the configuration names; everything else is renaming.
 
-use super::{AfterGrace, Config, NatsProvider, Secret, UnreadableGraphs};
+use super::{
+    AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, NatsProvider, RetryPolicy,
+    Secret, SubgraphErrorPropagation, SubgraphOverride, SubgraphTraffic, UnreadableGraphs,
+};
 use crate::{
     admin, federation, http, hub,
     plan::{ProviderId, ProviderKind},
-    resolve, server, sources,
+    resolve, server,
+    sources::{self, subgraph},
 };
+use regex::Regex;
+use std::{collections::BTreeMap, time::Duration};
 
 impl Config {
     /// Everything the server is told.
@@ -19,10 +25,8 @@ impl Config {
             resolve: self.resolve_options(),
             websocket: self.websocket_options(),
             sources: self.sources_options(),
-            subgraphs: sources::subgraph::SubgraphOptions {
-                timeout: self.engine.subscription_fetch_timeout,
-                ..Default::default()
-            },
+            subgraphs: self.traffic(),
+            subscription_endpoints: self.subscription_endpoints(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,
@@ -50,6 +54,17 @@ impl Config {
             limits: self.operation_limits(),
             plan_cache_size: self.engine.execution_plan_cache_size,
             introspection: self.introspection.enabled,
+            headers: super::headers::options(&self.headers),
+            forward: self.forward_options(),
+        }
+    }
+
+    fn forward_options(&self) -> server::ForwardOptions {
+        let websocket = &self.websocket;
+        server::ForwardOptions {
+            upgrade_headers: allow_list(&websocket.forward_upgrade_headers),
+            upgrade_query_params: allow_list(&websocket.forward_upgrade_query_params),
+            initial_payload: websocket.forward_initial_payload,
         }
     }
 
@@ -73,8 +88,53 @@ impl Config {
             resolver_threads: self.engine.resolver_threads,
             prepare_threads: self.engine.prepare_threads,
             max_concurrent_resolvers: self.engine.max_concurrent_resolvers,
+            errors: error_propagation(&self.subgraph_error_propagation),
+            share_queries_in_flight: self.engine.enable_single_flight,
             ..resolve::Options::default()
         }
+    }
+
+    fn traffic(&self) -> subgraph::Traffic {
+        let (traffic, tls) = (&self.traffic_shaping, &self.tls.client);
+        let of = |name: &String| {
+            let traffic = traffic.subgraphs.get(name).unwrap_or(&traffic.all);
+            let tls = tls.subgraphs.get(name).unwrap_or(&tls.all);
+            (name.clone(), self.subgraph_options(traffic, tls))
+        };
+        let overridden = self.overrides.subgraphs.iter();
+        let overridden = overridden.filter_map(|(name, it)| Some((name.clone(), it.routing_url.clone()?)));
+        subgraph::Traffic {
+            all: self.subgraph_options(&traffic.all, &tls.all),
+            subgraphs: traffic.subgraphs.keys().chain(tls.subgraphs.keys()).map(of).collect(),
+            urls: self.override_routing_url.subgraphs.clone().into_iter().chain(overridden).collect(),
+        }
+    }
+
+    fn subgraph_options(&self, it: &SubgraphTraffic, tls: &ClientTls) -> subgraph::SubgraphOptions {
+        subgraph::SubgraphOptions {
+            timeout: it.request_timeout.min(self.engine.subscription_fetch_timeout),
+            dial_timeout: it.dial_timeout,
+            tls_handshake_timeout: it.tls_handshake_timeout,
+            response_header_timeout: unless_zero(it.response_header_timeout),
+            response_bytes_max: it.max_response_body_size,
+            requests_max: it.max_conns_per_host,
+            idle_connections_max: it.max_idle_conns_per_host,
+            idle_connections_total_max: it.max_idle_conns,
+            idle_timeout: unless_zero(it.keep_alive_idle_timeout),
+            keep_alive_probe_interval: unless_zero(it.keep_alive_probe_interval),
+            retry: it.retry.enabled.then(|| retry_options(&it.retry)),
+            breaker: it.circuit_breaker.enabled.then(|| breaker_options(&it.circuit_breaker)),
+            tls: client_tls(tls),
+        }
+    }
+
+    fn subscription_endpoints(&self) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
+        let endpoint = |it: &SubgraphOverride| subgraph::SubscriptionEndpoint {
+            url: it.subscription_url.clone(),
+            protocol: it.subscription_protocol.unwrap_or_default(),
+            subprotocol: it.subscription_websocket_subprotocol.unwrap_or_default(),
+        };
+        self.overrides.subgraphs.iter().map(|(name, it)| (name.clone(), endpoint(it))).collect()
     }
 
     fn websocket_options(&self) -> server::WebSocketOptions {
@@ -121,6 +181,38 @@ impl Config {
     }
 }
 
+fn error_propagation(settings: &SubgraphErrorPropagation) -> resolve::ErrorPropagation {
+    let allowed = || settings.allowed_extension_fields.clone().unwrap_or_else(|| vec!["code".to_owned()]);
+    resolve::ErrorPropagation {
+        mode: match settings.mode {
+            _ if !settings.enabled => resolve::ErrorMode::Hidden,
+            ErrorMode::Wrapped => resolve::ErrorMode::Wrapped,
+            ErrorMode::PassThrough => resolve::ErrorMode::PassThrough,
+        },
+        rewrite_paths: settings.rewrite_paths,
+        omit_locations: settings.omit_locations,
+        omit_extensions: settings.omit_extensions,
+        propagate_status_codes: settings.propagate_status_codes,
+        attach_service_name: settings.attach_service_name,
+        default_code: settings.default_extension_code.clone(),
+        allowed_extensions: (!settings.allow_all_extension_fields).then(allowed),
+        allowed_fields: settings.allowed_fields.clone(),
+    }
+}
+
+fn allow_list(names: &ForwardedNames) -> Option<server::AllowList> {
+    let is_name = |it: &str| it.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_'));
+    let entry = |text: &str| match is_name(text) {
+        true => server::AllowEntry::Name(text.to_owned()),
+        false => server::AllowEntry::Pattern(Regex::new(text).expect("read as a pattern")),
+    };
+    let entries = match &names.allow_list {
+        Some(list) => list.iter().map(|it| entry(it)).collect(),
+        None => vec![entry("Authorization")],
+    };
+    names.enabled.then_some(server::AllowList { entries })
+}
+
 fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
     let authentication = provider.authentication.as_ref().and_then(|it| match (&it.token, &it.user_info) {
         (Some(token), _) => Some(sources::NatsAuthentication::Token(expose(token))),
@@ -130,12 +222,7 @@ fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
         }),
         (None, None) => None,
     });
-    let tls = provider.tls.as_ref().map(|it| sources::NatsTls {
-        insecure_skip_ca_verification: it.insecure_skip_ca_verification,
-        ca_file: it.ca_file.clone(),
-        cert_file: it.cert_file.clone(),
-        key_file: it.key_file.clone(),
-    });
+    let tls = provider.tls.as_ref().map(client_tls);
     sources::NatsOptions {
         id: provider.id.as_str().into(),
         url: provider.url.clone(),
@@ -143,6 +230,45 @@ fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
         authentication,
         tls,
     }
+}
+
+fn client_tls(tls: &ClientTls) -> sources::ClientTls {
+    sources::ClientTls {
+        insecure_skip_ca_verification: tls.insecure_skip_ca_verification,
+        ca_file: tls.ca_file.clone(),
+        cert_file: tls.cert_file.clone(),
+        key_file: tls.key_file.clone(),
+    }
+}
+
+fn retry_options(retry: &RetryPolicy) -> subgraph::RetryOptions {
+    subgraph::RetryOptions {
+        attempts_max: saturated(retry.max_attempts),
+        interval: retry.interval,
+        wait_max: retry.max_duration,
+    }
+}
+
+fn breaker_options(breaker: &CircuitBreaker) -> subgraph::BreakerOptions {
+    subgraph::BreakerOptions {
+        error_threshold_percentage: breaker.error_threshold_percentage,
+        request_threshold: breaker.request_threshold as u64,
+        rolling_duration: breaker.rolling_duration,
+        buckets: breaker.num_buckets,
+        sleep_window: breaker.sleep_window,
+        half_open_attempts: saturated(breaker.half_open_attempts),
+        required_successful: saturated(breaker.required_successful),
+        execution_timeout: breaker.execution_timeout,
+        concurrent_max: breaker.max_concurrent_requests,
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn unless_zero(time: Duration) -> Option<Duration> {
+    (!time.is_zero()).then_some(time)
 }
 
 fn expose(secret: &Secret) -> String {

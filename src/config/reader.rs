@@ -7,9 +7,9 @@ use super::{
     format::Format,
     keys::{Fallback, Key, Shape},
     suggest,
-    tree::{Node, Value},
+    tree::{Entry, Node, Value},
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// Where the walk stands, and what it found.
 pub(crate) struct Reader<'a> {
@@ -93,6 +93,29 @@ impl<'a> Reader<'a> {
             let outer_parent = std::mem::replace(&mut self.parent, node.origin.clone());
             let broken = matches!(node.value, Value::Broken);
             values.push(if broken { None } else { F::read(node, self) });
+            self.path = outer_path;
+            self.parent = outer_parent;
+        }
+        values.into_iter().collect()
+    }
+
+    /// Reads what stands behind the names of a map; everything is read, also after something that failed.
+    pub(crate) fn named<F: Format>(&mut self, entries: &[Entry]) -> Option<BTreeMap<String, F::Value>> {
+        let mut values = Vec::with_capacity(entries.len());
+        for Entry { name, origin, node } in entries {
+            let path = self.below(name);
+            let outer_path = std::mem::replace(&mut self.path, path);
+            let outer_parent = std::mem::replace(&mut self.parent, origin.clone());
+            let value = match &node.value {
+                Value::Broken => None,
+                _ if node.is_nothing() && matches!(F::SHAPE, Shape::Scalar(_)) => {
+                    self.findings.add(origin.clone(), self.path.clone(), "this name has no value");
+                    None
+                }
+                _ if node.is_nothing() => F::absent(self),
+                _ => F::read(node, self),
+            };
+            values.push(value.map(|it| (name.clone(), it)));
             self.path = outer_path;
             self.parent = outer_parent;
         }

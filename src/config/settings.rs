@@ -4,8 +4,10 @@
 
 use super::{
     format::{
-        After, Count, FilePath, Level, Limit, List, Listen, Maybe, Mechanism, NatsUrl, Password, RedisUrl,
-        RoutingUrl, ServerAddress, Size, SizeLimit, Text, Time, Toggle, UrlPath, VersionOne, Wait,
+        After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, Level, Limit, List, Listen, Map,
+        Maybe, Mechanism, NamePattern, NatsUrl, NoExpression, Password, Percentage, Propagation, RedisUrl,
+        RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle, Travel, UrlPath,
+        VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -13,9 +15,13 @@ use super::{
         settings,
     },
 };
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use super::format::{AfterGrace, LogLevel, ScramMechanism, Secret};
+pub use super::{
+    format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
+    headers::*,
+};
 
 settings! {
     /// Everything that can be configured.
@@ -45,8 +51,18 @@ settings! {
         websocket: WebSocket as WebSocket = Section;
         /// What clients may ask for. `0` switches a limit off.
         limits: Limits as Limits = Section;
+        /// Which headers reach subgraphs, and which come back to clients.
+        headers: Headers as Headers = Section;
+        /// How errors of subgraphs reach clients.
+        subgraph_error_propagation: SubgraphErrorPropagation as SubgraphErrorPropagation = Section;
         /// Bounds on HTTP traffic.
         traffic_shaping: TrafficShaping as TrafficShaping = Section;
+        /// TLS of connections that the router makes.
+        tls: Tls as Tls = Section;
+        /// Other addresses for subgraphs than the graph has.
+        override_routing_url: OverrideRoutingUrl as OverrideRoutingUrl = Section;
+        /// The same, with more to set.
+        overrides: Overridden as Overridden = Section;
         /// Questions about the schema itself.
         introspection: Introspection as Introspection = Section;
         /// The listener for operators: health, metrics, profiles, state. Never make it public.
@@ -192,7 +208,7 @@ settings! {
         /// Credentials: either `token` or `user_info`.
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.
-        tls: Option<NatsTls> as Maybe<NatsTls> = Absent("");
+        tls: Option<ClientTls> as Maybe<ClientTls> = Absent("");
     }
 }
 
@@ -217,8 +233,8 @@ settings! {
 }
 
 settings! {
-    /// TLS towards a NATS server.
-    pub struct NatsTls {
+    /// TLS towards a server of ours: a broker or a subgraph.
+    pub struct ClientTls {
         /// Accept any certificate. For tests only.
         insecure_skip_ca_verification: bool as Toggle = Is("false");
         /// Authorities to trust (PEM), instead of the system's.
@@ -309,10 +325,13 @@ settings! {
         /// Threads that parse, validate and plan operations. Apart from the others, because planning
         /// cannot be interrupted and must not delay events.
         prepare_threads: usize as Count = Is("1");
-        /// Requests that may be under way to one subgraph at a time. Further ones wait their turn, without
-        /// holding a thread.
+        /// Requests that may be under way to one subgraph at a time, those included that wait for
+        /// `max_conns_per_host` or for their next attempt. Further ones wait their turn, without holding a
+        /// thread.
         max_concurrent_resolvers: usize as Count = Is("1024");
-        /// How long one request to a subgraph may take, to the last byte of its answer.
+        /// How long one request to a subgraph may take, to the last byte of its answer, with all its
+        /// attempts and the waits between them. `request_timeout` of `traffic_shaping` holds where it is
+        /// shorter.
         subscription_fetch_timeout: Duration as Wait = Is("30s");
         /// Events of one group that may be in the making at a time. Their order is kept; more wait in the
         /// group's backlog.
@@ -329,6 +348,11 @@ settings! {
         websocket_server_write_timeout: Duration as Wait = Is("10s");
         /// Planned operations that are kept.
         execution_plan_cache_size: usize as Count = Is("1024");
+        /// Send queries to a subgraph that are equal to the byte once, while one of them is in flight.
+        enable_single_flight: bool as Toggle = Is("true");
+        /// Without effect: whatever is forwarded for a client is part of what must be equal, so nothing
+        /// stands against sharing. Accepted so that existing files keep working.
+        force_enable_single_flight: Option<bool> as Maybe<Toggle> = Absent("false");
         /// Without effect: the poller is always on. Accepted so that existing files keep working.
         enable_net_poll: Option<bool> as Maybe<Toggle> = Absent("true");
     }
@@ -349,8 +373,55 @@ settings! {
         outbound_queue: usize as Size = Is("4MB");
         /// Bytes that may wait for all clients together. A frame that goes to many counts once.
         outbound_total: usize as Size = Is("512MB");
+        /// Headers of the upgrade request that go to subgraphs as `extensions.upgradeHeaders`.
+        forward_upgrade_headers: ForwardedNames as ForwardedNames = Section;
+        /// Parameters of the upgrade request's URL that go to subgraphs as `extensions.upgradeQueryParams`.
+        forward_upgrade_query_params: ForwardedNames as ForwardedNames = Section;
+        /// Send the payload of `connection_init` to subgraphs as `extensions.initialPayload`, and as their
+        /// own `connection_init` where they are subscribed to over WebSocket. None of these three ever
+        /// reaches a fetch for an event of a broker.
+        forward_initial_payload: bool as Toggle = Is("true");
         /// Answer a client's `complete` with a `complete`, as some old clients expect.
         echo_complete: bool as Toggle = Is("false");
+    }
+}
+
+settings! {
+    /// What may pass, by name.
+    pub struct ForwardedNames {
+        /// Let it pass.
+        enabled: bool as Toggle = Is("true");
+        /// Names, in any case, or regular expressions for names. Left out: `Authorization` alone; empty: all.
+        allow_list: Option<Vec<String>> as Maybe<List<NamePattern>> = Absent("Authorization");
+    }
+}
+
+settings! {
+    /// How errors of subgraphs reach clients.
+    pub struct SubgraphErrorPropagation {
+        /// Show what subgraphs say. Without it, clients learn only that a fetch failed.
+        enabled: bool as Toggle = Is("true");
+        /// `wrapped`: one error that names the subgraph, with the subgraph's own as `extensions.errors`.
+        /// `pass-through`: each of the subgraph's errors by itself.
+        mode: ErrorMode as Propagation = Is("wrapped");
+        /// Turn paths into those of the client's operation. Without it they are left out.
+        rewrite_paths: bool as Toggle = Is("true");
+        /// Leave out `locations`: they are about the text that the subgraph was sent.
+        omit_locations: bool as Toggle = Is("true");
+        /// Leave out `extensions`.
+        omit_extensions: bool as Toggle = Is("false");
+        /// Show the subgraph's HTTP status as `extensions.statusCode`.
+        propagate_status_codes: bool as Toggle = Is("false");
+        /// Name the subgraph as `extensions.serviceName`.
+        attach_service_name: bool as Toggle = Is("true");
+        /// `extensions.code` where the subgraph gives none. May be empty.
+        default_extension_code: String as AnyText = Is("DOWNSTREAM_SERVICE_ERROR");
+        /// Members of `extensions` that pass. Left out: `code` alone.
+        allowed_extension_fields: Option<Vec<String>> as Maybe<List<Text>> = Absent("code");
+        /// All of them pass.
+        allow_all_extension_fields: bool as Toggle = Is("false");
+        /// Members of an error, beside those that GraphQL knows, that pass.
+        allowed_fields: Vec<String> as List<Text> = Absent("userId");
     }
 }
 
@@ -393,6 +464,11 @@ settings! {
     pub struct TrafficShaping {
         /// Between clients and the router.
         router: RouterTraffic as RouterTraffic = Section;
+        /// Between the router and its subgraphs.
+        all: SubgraphTraffic as SubgraphTraffic = Section;
+        /// The keys of `all` for single subgraphs, by name. A key that is absent there has the value of `all`.
+        subgraphs: BTreeMap<String, SubgraphTraffic> as Map<Alike<SubgraphTraffic>> =
+            Absent("deals: { request_timeout: 10s }");
     }
 }
 
@@ -401,6 +477,136 @@ settings! {
     pub struct RouterTraffic {
         /// Largest body of an HTTP request.
         max_request_body_size: usize as Size = Is("5MB");
+    }
+}
+
+settings! {
+    /// Bounds on traffic between the router and one subgraph.
+    pub struct SubgraphTraffic {
+        /// How long a request may take, to the last byte of its answer, with all its attempts and the waits
+        /// between them. `engine.subscription_fetch_timeout` holds where it is shorter, as by default.
+        request_timeout: Duration as Wait = Is("60s");
+        /// How long a connection may take to come about, the look-up of the name included.
+        dial_timeout: Duration as Wait = Is("30s");
+        /// How long an attempt may take until the head of its answer is there, connecting included.
+        /// `0s`: as long as the request.
+        response_header_timeout: Duration as Time = Is("0s");
+        /// How long the TLS handshake of a new connection may take.
+        tls_handshake_timeout: Duration as Wait = Is("10s");
+        /// Connections that nobody used for this time are closed. `0s`: the subgraph closes them.
+        keep_alive_idle_timeout: Duration as Time = Is("90s");
+        /// Time between TCP's probes of a silent connection. `0s`: no probes.
+        keep_alive_probe_interval: Duration as Time = Is("30s");
+        /// Requests in flight at a time; more wait. With HTTP/1 each has a connection of its own; with
+        /// HTTP/2 they share one, and the bound is the same. `0`: no bound but `engine.max_concurrent_resolvers`.
+        max_conns_per_host: usize as Limit = Is("100");
+        /// Idle connections kept to all subgraphs together; each subgraph may keep an equal share of them.
+        /// `0`: no bound.
+        max_idle_conns: usize as Limit = Is("1024");
+        /// Idle connections kept to one subgraph; more are closed after use. `0`: no bound but its share.
+        max_idle_conns_per_host: usize as Limit = Is("20");
+        /// Largest answer; a larger one is refused. Of packed answers (gzip) the unpacked size counts.
+        max_response_body_size: usize as Size = Is("32MiB");
+        /// Sending queries again: after a connection that failed, an attempt that took too long, and the
+        /// statuses 429, 500, 502, 503 and 504 without a GraphQL answer. Mutations are never sent twice.
+        retry: RetryPolicy as RetryPolicy = Section;
+        /// Leaving a subgraph alone that is in trouble: connections fail, attempts take too long, or are
+        /// answered with statuses from 500 on that hold no GraphQL answer.
+        circuit_breaker: CircuitBreaker as CircuitBreaker = Section;
+    }
+}
+
+settings! {
+    /// When a query is sent again.
+    pub struct RetryPolicy {
+        /// Send queries again.
+        enabled: bool as Toggle = Is("true");
+        /// How waits grow: each doubles the longest time that the one before could take, and chance picks
+        /// any part of it. There is no other way.
+        algorithm: () as Backoff = Is("backoff_jitter");
+        /// Attempts after the first.
+        max_attempts: usize as Count = Is("5");
+        /// Longest wait, also for a subgraph that asks for one (`Retry-After` in seconds).
+        max_duration: Duration as Wait = Is("10s");
+        /// Longest first wait. A wait that would not end within `request_timeout` is not begun.
+        interval: Duration as Time = Is("3s");
+        /// Not supported: anything but an empty text is an error.
+        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
+    }
+}
+
+settings! {
+    /// Leaving a subgraph alone that is in trouble.
+    pub struct CircuitBreaker {
+        /// Turn requests away while a subgraph is in trouble.
+        enabled: bool as Toggle = Is("false");
+        /// Share of failed attempts at which the breaker opens.
+        error_threshold_percentage: u32 as Percentage = Is("50");
+        /// Attempts within `rolling_duration` before the share is looked at.
+        request_threshold: usize as Count = Is("20");
+        /// How long an open breaker turns everything away.
+        sleep_window: Duration as Wait = Is("5s");
+        /// Attempts let through at a time after that, to see how things are.
+        half_open_attempts: usize as Count = Is("1");
+        /// So many of them must succeed, and none fail, for the breaker to close.
+        required_successful: usize as Count = Is("1");
+        /// The time over which attempts are counted.
+        rolling_duration: Duration as Wait = Is("10s");
+        /// Parts in which that time moves on; at most 1000.
+        num_buckets: usize as Count = Is("10");
+        /// An attempt that takes longer is given up and counts as failed.
+        execution_timeout: Duration as Wait = Is("60s");
+        /// Attempts in flight at a time; one more is turned away. `-1`: no bound.
+        max_concurrent_requests: Option<usize> as Bound = Is("-1");
+    }
+}
+
+settings! {
+    /// TLS of connections that the router makes.
+    pub struct Tls {
+        /// Towards subgraphs.
+        client: SubgraphTls as SubgraphTls = Section;
+    }
+}
+
+settings! {
+    /// TLS towards subgraphs.
+    pub struct SubgraphTls {
+        /// For subgraphs that have no section of their own.
+        all: ClientTls as ClientTls = Section;
+        /// Sections like `all` for single subgraphs, by name. Such a section stands by itself: it takes
+        /// nothing from `all`.
+        subgraphs: BTreeMap<String, ClientTls> as Map<Alike<ClientTls>> = Absent("deals: { ca_file: ./ca.crt }");
+    }
+}
+
+settings! {
+    /// Other addresses for subgraphs than the graph has.
+    pub struct OverrideRoutingUrl {
+        /// Addresses by name of the subgraph.
+        subgraphs: BTreeMap<String, String> as Map<RoutingUrl> = Absent("http://localhost:4001/graphql");
+    }
+}
+
+settings! {
+    /// What is different about single subgraphs from what the graph says.
+    pub struct Overridden {
+        /// By name of the subgraph.
+        subgraphs: BTreeMap<String, SubgraphOverride> as Map<SubgraphOverride> = Absent("");
+    }
+}
+
+settings! {
+    /// What is different about a subgraph from what the graph says.
+    pub struct SubgraphOverride {
+        /// Where it is reached.
+        routing_url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:4001/graphql");
+        /// Where it serves subscriptions. Without effect for now, as the two below.
+        subscription_url: Option<String> as Maybe<SubscriptionUrl> = Absent("ws://localhost:4001/graphql");
+        /// How it serves them: `ws`, `sse` or `sse_post`.
+        subscription_protocol: Option<SubscriptionProtocol> as Maybe<Travel> = Absent("ws");
+        /// What is spoken on a WebSocket: `auto`, `graphql-ws` or `graphql-transport-ws`.
+        subscription_websocket_subprotocol: Option<WebSocketSubprotocol> as Maybe<Dialect> = Absent("auto");
     }
 }
 

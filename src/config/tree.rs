@@ -64,6 +64,18 @@ impl Node {
         }
     }
 
+    pub(crate) fn entry_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        match &mut self.value {
+            Value::Map(entries) => entries.iter_mut().find(|it| it.name == name),
+            _ => None,
+        }
+    }
+
+    /// The node at a path of plain keys, to be changed.
+    pub(crate) fn at_mut(&mut self, path: &str) -> Option<&mut Self> {
+        path.split('.').try_fold(self, |node, name| node.entry_mut(name).map(|it| &mut it.node))
+    }
+
     /// The node at a path such as `events.providers.nats[1].url`.
     pub(crate) fn at(&self, path: &str) -> Option<&Self> {
         self.follow(path).1

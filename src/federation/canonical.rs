@@ -78,10 +78,12 @@ pub(super) struct Context<'a> {
     /// Interfaces that some subgraph serves as an object: asking for their `__typename` costs a fetch.
     pub(super) interface_objects: &'a HashSet<String>,
     pub(super) root_type: &'a str,
+    /// The operation subscribes to a field that a broker serves.
+    pub(super) is_event: bool,
 }
 
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
-/// mutation keep the client's keys, because two equal ones must both run. A subscription's root field goes
+/// mutation keep the client's keys, because two equal ones must both run. A field that a broker serves goes
 /// without its arguments: they choose the feed and the rule, which tell subscriptions apart by themselves,
 /// so it does not matter here how the client has spelt them.
 ///
@@ -97,14 +99,13 @@ pub(super) fn planner_document(
         _ => it.key.clone(),
     };
     let (without_arguments, borrowed): (Vec<Field>, Vec<&Field>);
-    let fields = match kind {
-        OperationKind::Subscription => {
-            without_arguments =
-                fields.iter().map(|it| Field { arguments: Vec::new(), ..(*it).clone() }).collect();
-            borrowed = without_arguments.iter().collect();
-            &borrowed[..]
-        }
-        OperationKind::Query | OperationKind::Mutation => fields,
+    let fields = if context.is_event {
+        without_arguments =
+            fields.iter().map(|it| Field { arguments: Vec::new(), ..(*it).clone() }).collect();
+        borrowed = without_arguments.iter().collect();
+        &borrowed[..]
+    } else {
+        fields
     };
     let selections = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
     let selection_set = set(selections.collect());

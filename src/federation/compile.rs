@@ -8,8 +8,9 @@ use super::{
     values::{Defaults, add_defaults, input_value, variables_of},
 };
 use crate::plan::{
-    BatchAlias, BatchFetch, BrokerCall, EntityFetch, FeedField, InputValue, OperationKind, PathSegment,
-    RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest, TypeNames,
+    BatchAlias, BatchFetch, BrokerCall, EntityFetch, EventFeedField, FeedField, InputValue, OperationKind,
+    PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest,
+    TypeNames, UpstreamFeedField,
 };
 use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
@@ -261,23 +262,20 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The broker side of a subscription. Rewrites of the primary fetch undo aliases that the planner
+    /// What a subscription listens to. For an event, rewrites of the primary fetch undo aliases that the planner
     /// puts into requests; no request goes out for an event, so there is nothing to undo.
     fn feed(&mut self, primary: &FetchNode) -> Result<FeedField, String> {
         let field = root_selections(primary).next().ok_or("the subscription has no root field")?;
         let service = &primary.service_name;
         let Some(binding) = self.schema.binding(service, self.kind, &field.name) else {
-            return Err(format!(
-                "subscription field \"{}\" is served by subgraph \"{service}\", not by an event graph",
-                field.name
-            ));
+            return self.upstream(primary, &field.name).map(FeedField::Upstream);
         };
         let Action::Subscribe { destinations, stream, rule } = &binding.action else {
             return Err(format!("field \"{}\" is bound to no feed", field.name));
         };
         // Variables in them are not noted as used: what they come to is in the rendered feed and rule.
         let arguments = self.arguments(field, Defaults::PutIn)?;
-        Ok(FeedField {
+        Ok(FeedField::Event(EventFeedField {
             field: binding.field.clone(),
             key: field.selection_identifier().into(),
             graph: binding.graph.clone(),
@@ -289,7 +287,19 @@ impl<'a> Compiler<'a> {
             rule: rule.clone(),
             possible: TypeNames::new(binding.possible.iter().cloned()),
             is_abstract: binding.is_abstract,
-        })
+        }))
+    }
+
+    /// A subscription that a subgraph serves.
+    fn upstream(&mut self, primary: &FetchNode, field: &str) -> Result<UpstreamFeedField, String> {
+        let request = self.request(
+            &primary.service_name,
+            OperationKind::Subscription,
+            &primary.operation.document_str,
+            primary.variable_usages.as_ref(),
+        )?;
+        let output_rewrites = self.rewrites(primary.output_rewrites.as_deref());
+        Ok(UpstreamFeedField { field: field.into(), request, output_rewrites })
     }
 
     /// A root field's arguments as the client wrote them: the planner has sorted its own.

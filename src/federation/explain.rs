@@ -3,7 +3,7 @@
 use super::{limits::Limits, schema::Schema};
 use crate::{
     graphql::{Error, coerce_variables},
-    plan::{BoundOperation, Description, GroupSpec, Operation},
+    plan::{BoundOperation, Description, Forwarded, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ impl Schema {
         if operation.feed.is_none() {
             return Ok(description);
         }
-        let group = GroupSpec::render(BoundOperation { operation, variables });
+        let group =
+            GroupSpec::render(BoundOperation { operation, variables, forwarded: Forwarded::default() });
         let group = group.map_err(|error| vec![Error::new(error.to_string())])?;
         Ok(description.with_group(&group))
     }

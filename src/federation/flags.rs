@@ -84,7 +84,7 @@ fn place(all: &mut Vec<Subgraph>, subgraph: &Subgraph, flag: &str) -> SubgraphId
     let at = all.iter().position(|it| it == subgraph).unwrap_or_else(|| {
         let is_taken = all.iter().any(|it| it.name == subgraph.name);
         let name = if is_taken { format!("{}@{flag}", subgraph.name).into() } else { subgraph.name.clone() };
-        all.push(Subgraph { name, url: subgraph.url.clone() });
+        all.push(Subgraph { name, ..subgraph.clone() });
         all.len() - 1
     });
     SubgraphId(u16::try_from(at).expect("fewer than 65,536 subgraphs"))

@@ -39,6 +39,8 @@ use std::{
 pub struct Subgraph {
     pub name: Arc<str>,
     pub url: Arc<str>,
+    /// What configuration calls it: its name, unless it stands behind a feature flag beside another.
+    pub configured: Arc<str>,
 }
 
 /// A root field that a broker serves, for checks at start and for the log.
@@ -268,6 +270,8 @@ impl Schema {
             types: &self.consumer_types,
             interface_objects: &self.interface_objects,
             root_type: self.root_type(kind),
+            is_event: kind == OperationKind::Subscription
+                && fields.iter().any(|it| self.is_event_field(&it.name)),
         };
         // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
         let plans: Vec<&[&Field]> = match kind {
@@ -285,11 +289,15 @@ impl Schema {
             }
         }
         format!("{steps:?}").hash(&mut fetches);
-        if let Some(feed) = &mut compiler.feed {
-            // Its arguments show in what they render to.
-            let arguments = std::mem::take(&mut feed.arguments);
-            format!("{feed:?}").hash(&mut fetches);
-            feed.arguments = arguments;
+        match &mut compiler.feed {
+            Some(FeedField::Event(feed)) => {
+                // Its arguments show in what they render to.
+                let arguments = std::mem::take(&mut feed.arguments);
+                format!("{feed:?}").hash(&mut fetches);
+                feed.arguments = arguments;
+            }
+            Some(FeedField::Upstream(feed)) => format!("{feed:?}").hash(&mut fetches),
+            None => {}
         }
         for id in &compiler.subgraphs {
             self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
@@ -311,6 +319,11 @@ impl Schema {
 
     pub(super) fn supergraph_types(&self) -> &Types {
         &self.supergraph_types
+    }
+
+    /// Whether a broker serves this subscription field.
+    fn is_event_field(&self, name: &str) -> bool {
+        self.event_fields.iter().any(|it| it.root == OperationKind::Subscription && *it.field == *name)
     }
 
     pub(super) fn is_event_graph(&self, name: &str) -> bool {
@@ -386,7 +399,8 @@ fn read_event_graphs(sources: &[EventGraphSource]) -> Result<Vec<EventGraph>, Lo
 
 /// The subgraphs in the order they were given; of a finished supergraph by name.
 fn subgraphs(graphs: &Graphs, planner: &Planner, events: &HashSet<String>) -> Vec<Subgraph> {
-    let subgraph = |name: &str, url: &str| Subgraph { name: name.into(), url: url.into() };
+    let subgraph =
+        |name: &str, url: &str| Subgraph { name: name.into(), url: url.into(), configured: name.into() };
     if graphs.supergraph.is_none() {
         return graphs.subgraphs.iter().map(|it| subgraph(&it.name, &it.routing_url)).collect();
     }

@@ -14,7 +14,22 @@ pub struct Error {
     pub code: Option<&'static str>,
     /// Further members of `extensions`, each a JSON text as it goes out.
     pub extensions: Vec<(Arc<str>, Bytes)>,
+    /// Further members of the error itself, each a JSON text as it goes out. Rare, and boxed so that errors
+    /// stay small.
+    pub others: Option<Box<Members>>,
 }
+
+/// Errors that several hear of; at least one.
+pub type Errors = Arc<[Error]>;
+
+impl From<Error> for Errors {
+    fn from(error: Error) -> Self {
+        Self::from([error])
+    }
+}
+
+/// Members of a JSON object: names, and JSON texts.
+type Members = Vec<(Arc<str>, Bytes)>;
 
 /// A place in the operation's text, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +82,12 @@ impl Error {
         self.write_locations(out);
         self.write_path(out);
         self.write_extensions(out);
+        for (name, json) in self.others.iter().flat_map(|it| it.iter()) {
+            out.push(b',');
+            write_string(name, out);
+            out.push(b':');
+            out.extend_from_slice(json);
+        }
         out.push(b'}');
     }
 

@@ -58,11 +58,15 @@ impl Request {
         let (mut variables, mut extensions) = (EMPTY_OBJECT, EMPTY_OBJECT);
         for pair in parameters.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match &*decode(name)? {
-                "query" => query_text = Some(decode(value)?.into_owned()),
-                "operationName" => operation_name = Some(decode(value)?.into_owned()),
-                "variables" => variables = object_parameter("variables", &decode(value)?, document)?,
-                "extensions" => extensions = object_parameter("extensions", &decode(value)?, document)?,
+            match &*decode_query_part(name)? {
+                "query" => query_text = Some(decode_query_part(value)?.into_owned()),
+                "operationName" => operation_name = Some(decode_query_part(value)?.into_owned()),
+                "variables" => {
+                    variables = object_parameter("variables", &decode_query_part(value)?, document)?
+                }
+                "extensions" => {
+                    extensions = object_parameter("extensions", &decode_query_part(value)?, document)?
+                }
                 _ => {}
             }
         }
@@ -121,7 +125,7 @@ fn object_text(document: &Document, value: NodeId, name: &str) -> Result<Bytes, 
 }
 
 /// Decodes one name or value of a query string (application/x-www-form-urlencoded).
-fn decode(text: &str) -> Result<Cow<'_, str>, Error> {
+pub fn decode_query_part(text: &str) -> Result<Cow<'_, str>, Error> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }

@@ -82,7 +82,11 @@ async fn parse_body(
 
 fn reply(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
     match answer {
-        Answer::Executed(body) => vary(text(StatusCode::OK, media.content_type(), body)),
+        Answer::Executed { body, headers } => {
+            let mut reply = vary(text(StatusCode::OK, media.content_type(), body));
+            reply.headers_mut().extend(headers);
+            reply
+        }
         Answer::RequestError(body) => {
             let status = match media {
                 Media::GraphqlResponse => StatusCode::BAD_REQUEST,

@@ -53,8 +53,9 @@ pub enum Method {
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It was executed: a response with `data`, and with `errors` where parts failed.
-    Executed(Bytes),
+    /// It was executed: a response with `data`, and with `errors` where parts failed; with headers for the
+    /// client.
+    Executed { body: Bytes, headers: HeaderMap },
     /// It did not parse, validate or coerce: a response with `errors` and without `data`.
     RequestError(Bytes),
     /// A queue was full or the router is stopping; trying again may help.

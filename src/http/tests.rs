@@ -42,11 +42,17 @@ impl Gateway for Fake {
                 Some("wait") => {
                     entered.notify_one();
                     release.notified().await;
-                    Answer::Executed(Bytes::from_static(b"{\"data\":\"waited\"}"))
+                    Answer::Executed {
+                        body: Bytes::from_static(b"{\"data\":\"waited\"}"),
+                        headers: HeaderMap::new(),
+                    }
                 }
                 _ => {
                     let agent = header(&context.headers, "x-test");
-                    Answer::Executed(format!("{}|{}|{agent}", request.query, text(&request.variables)).into())
+                    Answer::Executed {
+                        body: format!("{}|{}|{agent}", request.query, text(&request.variables)).into(),
+                        headers: HeaderMap::new(),
+                    }
                 }
             }
         })

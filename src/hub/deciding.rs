@@ -63,7 +63,7 @@ impl Hub {
             Input::Join { member, spec } => self.join(now, member, spec),
             Input::Leave { group, sink } => self.leave(now, group, sink),
             Input::TriggerLive { trigger } => self.trigger_live(now, trigger),
-            Input::TriggerFailed { trigger, error } => self.trigger_failed(now, trigger, error),
+            Input::TriggerFailed { trigger, errors } => self.trigger_failed(now, trigger, errors),
             Input::TriggerEnded { trigger } => self.trigger_ended(now, trigger),
             Input::TriggerInterrupted { trigger } => self.trigger_interrupted(now, trigger),
             Input::TriggerRestored { trigger } => self.trigger_live(now, trigger),

@@ -95,7 +95,7 @@ pub enum Input {
     TriggerLive { trigger: TriggerId },
     /// The source cannot start, or gave up for good, and has forgotten the trigger: no
     /// [`Output::StopTrigger`] follows. Updates that came before still go out first.
-    TriggerFailed { trigger: TriggerId, error: graphql::Error },
+    TriggerFailed { trigger: TriggerId, errors: graphql::Errors },
     /// The source says that no more events will come, and has forgotten the trigger: no
     /// [`Output::StopTrigger`] follows. Updates that came before still go out first.
     TriggerEnded { trigger: TriggerId },
@@ -119,7 +119,7 @@ pub enum Output {
     /// Listen to a feed. Answered by [`Input::TriggerLive`] or [`Input::TriggerFailed`].
     StartTrigger { trigger: TriggerId, feed: Arc<Feed> },
     /// Nobody listens any more; what still arrives for the trigger is ignored.
-    StopTrigger { trigger: TriggerId },
+    StopTrigger { trigger: TriggerId, feed: Arc<Feed> },
     /// Answered by [`Input::Resolved`], always, exactly once.
     Resolve { job: JobId, spec: Arc<GroupSpec>, event: Arc<Event> },
     /// The member gets every delivery to the group from here on.
@@ -136,6 +136,6 @@ pub enum Output {
 pub enum EndReason {
     /// The feed ended; everything before was delivered.
     Complete,
-    /// Terminal error.
-    Error(graphql::Error),
+    /// Terminal; at least one.
+    Errors(graphql::Errors),
 }

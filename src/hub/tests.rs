@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     graphql::Variables,
     plan::{
-        BoundOperation, FeedField, FeedKey, InputValue, Operation, OperationKind, Projection, ProviderKind,
-        RuleTemplate, RuleValueTemplate, SelectionSet, Template, TypeNames,
+        BoundOperation, EventFeedField, Feed, FeedField, FeedKey, InputValue, Operation, OperationKind,
+        Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template, TypeNames,
     },
 };
 use std::time::{Duration, Instant};
@@ -55,9 +55,10 @@ impl Story {
         match output {
             Output::StartTrigger { trigger, feed } => {
                 self.triggers.push(trigger);
+                let Feed::Events(feed) = &*feed else { panic!("no upstream here") };
                 format!("start {}", feed.destinations.join(" "))
             }
-            Output::StopTrigger { trigger } => format!("stop t{}", place(&mut self.triggers, trigger)),
+            Output::StopTrigger { trigger, .. } => format!("stop t{}", place(&mut self.triggers, trigger)),
             Output::Resolve { job, event, .. } => {
                 let group = place(&mut self.groups, job.group);
                 let mut json = Vec::new();
@@ -75,7 +76,7 @@ impl Story {
                 let group = place(&mut self.groups, group);
                 match reason {
                     EndReason::Complete => format!("end {sink:?} g{group}"),
-                    EndReason::Error(error) => format!("end {sink:?} g{group} {}", error.message),
+                    EndReason::Errors(errors) => format!("end {sink:?} g{group} {}", errors[0].message),
                 }
             }
         }
@@ -114,7 +115,7 @@ fn spec(subject: &str, shape: &str, only_id: Option<&'static str>) -> GroupSpec 
         path: [Arc::from("id")].into(),
         values: vec![RuleValueTemplate::Constant(json.into())],
     });
-    let feed = FeedField {
+    let feed = EventFeedField {
         field: "f".into(),
         key: "f".into(),
         graph: "events".into(),
@@ -138,11 +139,15 @@ fn spec(subject: &str, shape: &str, only_id: Option<&'static str>) -> GroupSpec 
             root: SelectionSet { fields: Vec::new() },
             shape: shape.into(),
         },
-        feed: Some(feed),
+        feed: Some(FeedField::Event(feed)),
         variables_used: Vec::new(),
         subgraphs: Vec::new(),
     };
-    let bound = BoundOperation { operation: Arc::new(operation), variables: Variables::new() };
+    let bound = BoundOperation {
+        operation: Arc::new(operation),
+        variables: Variables::new(),
+        forwarded: Default::default(),
+    };
     GroupSpec::render(bound).expect("no arguments in the destination")
 }
 
@@ -254,9 +259,11 @@ fn the_end_of_a_feed_comes_after_its_last_update() {
     story.tell(Input::TriggerEnded { trigger: story.triggers[0] }, &[]);
     story.tell(story.join(2, a()), &["start a", "joined 2 g1"]);
     story.tell(story.result(0, 0, "last"), &["deliver Reactor g0 last", "end Reactor g0"]);
-    let error = graphql::Error::new("no such stream");
-    story
-        .tell(Input::TriggerFailed { trigger: story.triggers[1], error }, &["end Reactor g1 no such stream"]);
+    let errors = [graphql::Error::new("no such stream")].into();
+    story.tell(
+        Input::TriggerFailed { trigger: story.triggers[1], errors },
+        &["end Reactor g1 no such stream"],
+    );
     assert!(story.hub.is_idle());
 }
 

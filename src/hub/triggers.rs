@@ -81,9 +81,9 @@ impl Hub {
     }
 
     fn stop_trigger(&mut self, id: TriggerId) {
-        if self.forget_trigger(id).is_some() {
+        if let Some(stopped) = self.forget_trigger(id) {
             self.counters.triggers_stopped += 1;
-            self.output.push_back(Output::StopTrigger { trigger: id });
+            self.output.push_back(Output::StopTrigger { trigger: id, feed: stopped.feed.feed });
         }
     }
 
@@ -124,13 +124,13 @@ impl Hub {
         }
     }
 
-    pub(super) fn trigger_failed(&mut self, now: Instant, id: TriggerId, error: graphql::Error) {
+    pub(super) fn trigger_failed(&mut self, now: Instant, id: TriggerId, errors: graphql::Errors) {
         if self.known_trigger(id).is_none() {
             return;
         }
         self.counters.triggers_failed += 1;
         if let Some(trigger) = self.forget_trigger(id) {
-            self.end_groups(now, &trigger.groups, &EndReason::Error(error));
+            self.end_groups(now, &trigger.groups, &EndReason::Errors(errors));
         }
     }
 
@@ -171,7 +171,7 @@ impl Hub {
             OutagePolicy::End => {
                 let groups = std::mem::take(&mut trigger.groups);
                 self.stop_trigger(id);
-                self.end_groups(now, &groups, &EndReason::Error(Notice::Unavailable.error()));
+                self.end_groups(now, &groups, &EndReason::Errors([Notice::Unavailable.error()].into()));
             }
         }
     }

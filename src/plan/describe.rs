@@ -4,9 +4,10 @@
 //! The form is for reading; nothing is decided by it.
 
 use super::{
-    BatchAlias, BrokerCall, BrokerOperation, EntityFetch, FeedField, GroupSpec, InputValue, Operation,
-    OperationKind, PathSegment, ProviderKind, RequiresItem, Rule, RuleConstant, RuleTemplate,
-    RuleValueTemplate, Step, StreamOptions, SubgraphRequest, Template, TemplatePart, TypeNames,
+    BatchAlias, BrokerCall, BrokerOperation, EntityFetch, EventFeedField, Feed, FeedField, GroupSpec,
+    InputValue, Operation, OperationKind, PathSegment, ProviderKind, RequiresItem, Rule, RuleConstant,
+    RuleTemplate, RuleValueTemplate, Step, StreamOptions, SubgraphRequest, Template, TemplatePart, TypeNames,
+    UpstreamFeedField,
 };
 use serde_json::{Map, Value, json};
 use std::{fmt::Write, sync::Arc};
@@ -36,16 +37,22 @@ impl Description {
         if operation.constants.is_some() {
             shown.parts.push(Self::new("Introspection"));
         }
-        shown.parts.extend(operation.feed.as_ref().map(feed));
-        shown.parts.extend(operation.steps.as_ref().map(|it| Steps { subgraphs }.step(it)));
+        let steps = Steps { subgraphs };
+        shown.parts.extend(operation.feed.as_ref().map(|it| match it {
+            FeedField::Event(field) => event_feed(field),
+            FeedField::Upstream(field) => steps.upstream(field),
+        }));
+        shown.parts.extend(operation.steps.as_ref().map(|it| steps.step(it)));
         shown
     }
 
     /// Adds what one request's variables make of a subscription: its group.
     pub fn with_group(mut self, group: &GroupSpec) -> Self {
-        let feed = &group.feed.feed;
         let mut shown = Self::new("Group");
-        shown.fact("destinations", json!(feed.destinations));
+        match &*group.feed.feed {
+            Feed::Events(feed) => shown.fact("destinations", json!(feed.destinations)),
+            Feed::Upstream(feed) => shown.fact("document", json!(feed.document)),
+        }
         if let Some(found) = &group.rule {
             shown.fact("rule", rule(found));
         }
@@ -113,7 +120,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn feed(field: &FeedField) -> Description {
+fn event_feed(field: &EventFeedField) -> Description {
     let mut shown = Description::new("Feed");
     shown.fact("graph", json!(field.graph));
     shown.fact("field", json!(field.field));
@@ -251,6 +258,13 @@ impl Steps<'_> {
         if !request.variables.is_empty() {
             shown.fact("variables", json!(request.variables));
         }
+        shown
+    }
+
+    /// A subscription that the subgraph serves itself.
+    fn upstream(&self, field: &UpstreamFeedField) -> Description {
+        let mut shown = self.request("Subscribe", &field.request);
+        shown.facts.insert(0, ("field", json!(field.field)));
         shown
     }
 

@@ -1,10 +1,15 @@
-//! Event subscriptions: feeds, events and the subscription fields that lead to them.
+//! Subscriptions: feeds, events and the subscription fields that lead to them.
 
 use super::{
-    InputValue, RenderError, RuleTemplate, Template, TypeNames,
+    Forwarded, InputValue, RenderError, Rewrite, RuleTemplate, SubgraphId, SubgraphRequest, Template,
+    TypeNames,
     template::{Arguments, Safety},
 };
-use crate::graphql::json::{Document, NodeId};
+use crate::graphql::{
+    Variables,
+    json::{Document, NodeId},
+};
+use bytes::Bytes;
 use std::{
     hash::{BuildHasher, Hash, Hasher},
     sync::Arc,
@@ -56,12 +61,31 @@ pub struct Event {
 /// A feed: a stream of events that a source can offer. Everyone who listens to an equal feed shares one
 /// trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Feed {
+pub enum Feed {
+    Events(EventFeed),
+    Upstream(UpstreamFeed),
+}
+
+/// Messages of a broker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EventFeed {
     pub kind: ProviderKind,
     pub provider: ProviderId,
     /// Subjects, topics or channels; sorted, each once.
     pub destinations: Vec<Destination>,
     pub stream: Option<StreamOptions>,
+}
+
+/// A subscription that a subgraph serves: its events are the subgraph's responses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamFeed {
+    pub subgraph: SubgraphId,
+    /// The subscription as it is sent, anonymous.
+    pub document: Arc<str>,
+    /// A JSON object; empty when there are none.
+    pub variables: Bytes,
+    /// What it carries on behalf of its subscribers: only those on whose behalf all of it is equal share it.
+    pub forwarded: Forwarded,
 }
 
 /// A rendered subject, topic or channel.
@@ -110,9 +134,26 @@ impl Hash for FeedKey {
     }
 }
 
-/// A subscription field of an event graph, as planned: everything that does not depend on variables.
+/// A subscription field, as planned: everything that does not depend on variables.
 #[derive(Debug)]
-pub struct FeedField {
+pub enum FeedField {
+    Event(EventFeedField),
+    Upstream(UpstreamFeedField),
+}
+
+/// A subscription field that a subgraph serves.
+#[derive(Debug)]
+pub struct UpstreamFeedField {
+    /// The field's name in the schema.
+    pub field: Arc<str>,
+    pub request: SubgraphRequest,
+    /// Applied to each response's data before anything else.
+    pub output_rewrites: Vec<Rewrite>,
+}
+
+/// A subscription field of an event graph.
+#[derive(Debug)]
+pub struct EventFeedField {
     /// The field's name in the schema.
     pub field: Arc<str>,
     /// The canonical key under which the event is put into the data.
@@ -133,7 +174,31 @@ pub struct FeedField {
 }
 
 impl FeedField {
-    pub(super) fn render(&self, arguments: &Arguments) -> Result<Feed, RenderError> {
+    /// The field's name in the schema.
+    pub fn field(&self) -> &Arc<str> {
+        match self {
+            Self::Event(it) => &it.field,
+            Self::Upstream(it) => &it.field,
+        }
+    }
+}
+
+impl UpstreamFeedField {
+    pub(super) fn render(&self, variables: &Variables, forwarded: &Forwarded) -> UpstreamFeed {
+        let subgraph = self.request.subgraph;
+        let mut json = Vec::new();
+        self.request.write_variables(variables, &mut json);
+        UpstreamFeed {
+            subgraph,
+            document: self.request.document.clone(),
+            variables: json.into(),
+            forwarded: forwarded.only(subgraph),
+        }
+    }
+}
+
+impl EventFeedField {
+    pub(super) fn render(&self, arguments: &Arguments) -> Result<EventFeed, RenderError> {
         let mut destinations: Vec<Destination> = Vec::with_capacity(self.destinations.len());
         for template in &self.destinations {
             let rendered = template.render(arguments, Safety::of(self.kind))?;
@@ -145,7 +210,7 @@ impl FeedField {
             let argument = self.destinations.first().map(Template::first_argument).unwrap_or_default();
             return Err(RenderError::Missing { argument });
         }
-        Ok(Feed {
+        Ok(EventFeed {
             kind: self.kind,
             provider: self.provider.clone(),
             destinations,

@@ -1,6 +1,7 @@
 //! The steps that bring an operation's data together.
 
 use super::{BrokerCall, OperationKind, TypeNames};
+use crate::graphql::{Variables, json::write_string};
 use std::sync::Arc;
 
 /// A subgraph, as an index into the schema's list.
@@ -41,6 +42,23 @@ pub struct SubgraphRequest {
     /// A hash of subgraph and document: fetches of equal *shape* differ only in representations and
     /// variables. Only accelerates; compare `document` before sharing.
     pub shape: u64,
+}
+
+impl SubgraphRequest {
+    /// Appends the variables that the document uses as a JSON object; nothing when none of them is given.
+    pub fn write_variables(&self, values: &Variables, out: &mut Vec<u8>) {
+        let given = self.variables.iter().filter_map(|it| Some((it, values.get(it)?)));
+        let start = out.len();
+        for (name, json) in given {
+            out.push(if out.len() == start { b'{' } else { b',' });
+            write_string(name, out);
+            out.push(b':');
+            out.extend_from_slice(json);
+        }
+        if out.len() > start {
+            out.push(b'}');
+        }
+    }
 }
 
 /// See [`Step::Fetch`].

@@ -1,6 +1,9 @@
 //! Groups: which subscriptions share their responses.
 
-use super::{BoundOperation, FeedKey, Operation, RenderError, Rule, feed::hash_of, template::Arguments};
+use super::{
+    BoundOperation, Feed, FeedField, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of,
+    template::Arguments,
+};
 use crate::graphql::Variables;
 use std::{
     hash::{Hash, Hasher},
@@ -21,25 +24,34 @@ impl GroupSpec {
     /// Puts the variables of one request into the operation's feed.
     ///
     /// # Panics
-    /// When the operation is no event subscription.
+    /// When the operation is no subscription.
     pub fn render(bound: BoundOperation) -> Result<Self, RenderError> {
-        let field = bound.operation.feed.as_ref().expect("an event subscription");
-        let arguments = Arguments::new(&field.arguments, &bound.variables);
-        let feed = FeedKey::new(field.render(&arguments)?);
-        let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
+        let (feed, rule) = match bound.operation.feed.as_ref().expect("a subscription") {
+            FeedField::Event(field) => {
+                let arguments = Arguments::new(&field.arguments, &bound.variables);
+                let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
+                (Feed::Events(field.render(&arguments)?), rule)
+            }
+            FeedField::Upstream(field) => {
+                (Feed::Upstream(field.render(&bound.variables, &bound.forwarded)), None)
+            }
+        };
+        let feed = FeedKey::new(feed);
         let mut variables = Variables::new();
         for name in &bound.operation.variables_used {
             if let Some(value) = bound.variables.get(name) {
                 variables.set(name.clone(), value.clone());
             }
         }
-        let bound = BoundOperation { operation: bound.operation.clone(), variables };
+        let BoundOperation { operation, forwarded, .. } = bound;
+        let bound = BoundOperation { operation, variables, forwarded };
         let key = GroupKey::new(&feed, rule.as_ref(), &bound);
         Ok(Self { key, feed, rule, bound })
     }
 }
 
-/// Identity of a group: feed, canonical operation, projection, variables that matter, rule constants.
+/// Identity of a group: feed, canonical operation, projection, variables that matter, rule constants, and
+/// what is forwarded to subgraphs.
 ///
 /// The hash only accelerates; equality is decided on everything.
 #[derive(Clone, Debug)]
@@ -49,15 +61,17 @@ pub struct GroupKey {
     rule: Option<Arc<Rule>>,
     operation: Arc<Operation>,
     variables: Variables,
+    forwarded: Forwarded,
 }
 
 impl GroupKey {
     fn new(feed: &FeedKey, rule: Option<&Rule>, bound: &BoundOperation) -> Self {
         let operation = bound.operation.clone();
-        let identity = (&operation.canonical, &operation.projection.shape, &bound.variables, rule);
+        let identity =
+            (&operation.canonical, &operation.projection.shape, &bound.variables, rule, &bound.forwarded);
         let hash = hash_of(&(feed.hash, identity));
-        let (rule, variables) = (rule.cloned().map(Arc::new), bound.variables.clone());
-        Self { hash, feed: feed.clone(), rule, operation, variables }
+        let (rule, forwarded) = (rule.cloned().map(Arc::new), bound.forwarded.clone());
+        Self { hash, feed: feed.clone(), rule, operation, variables: bound.variables.clone(), forwarded }
     }
 
     fn same_operation(&self, other: &Self) -> bool {
@@ -80,6 +94,7 @@ impl PartialEq for GroupKey {
             && self.feed == other.feed
             && self.variables == other.variables
             && self.rule == other.rule
+            && self.forwarded == other.forwarded
             && self.same_operation(other)
     }
 }

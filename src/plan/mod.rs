@@ -14,6 +14,7 @@ mod broker;
 mod describe;
 mod feed;
 mod fetch;
+mod forwarded;
 mod group;
 mod operation;
 mod projection;
@@ -24,12 +25,14 @@ mod value;
 pub use broker::{BrokerCall, BrokerOperation};
 pub use describe::Description;
 pub use feed::{
-    Destination, Event, Feed, FeedField, FeedKey, Position, ProviderId, ProviderKind, StreamOptions,
+    Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, Position, ProviderId,
+    ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,
 };
 pub use fetch::{
     BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,
     SubgraphId, SubgraphRequest,
 };
+pub use forwarded::{Forwarded, HeaderList};
 pub use group::{GroupKey, GroupSpec};
 pub use operation::{BoundOperation, Operation, OperationKind};
 pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};

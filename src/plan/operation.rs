@@ -1,6 +1,6 @@
 //! An operation, ready to be carried out any number of times.
 
-use super::{FeedField, Projection, Step, SubgraphId};
+use super::{FeedField, Forwarded, Projection, Step, SubgraphId};
 use crate::graphql::Variables;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Operation {
     /// what to fetch for each event.
     pub steps: Option<Step>,
     pub projection: Projection,
-    /// The broker side of an event subscription. `None` for queries and mutations.
+    /// What a subscription listens to. `None` for queries and mutations.
     pub feed: Option<FeedField>,
     /// Variables that reach a subgraph or a publishing broker, sorted. Others do not split groups; those in
     /// a feed's arguments do so by what the feed and its rule come to.
@@ -37,9 +37,10 @@ pub struct Operation {
     pub subgraphs: Vec<SubgraphId>,
 }
 
-/// An operation and the variables of one request.
+/// An operation and what one request brings to it.
 #[derive(Clone, Debug)]
 pub struct BoundOperation {
     pub operation: Arc<Operation>,
     pub variables: Variables,
+    pub forwarded: Forwarded,
 }

@@ -1,10 +1,10 @@
 //! Reads subgraph answers, and turns what is wrong with them into errors that a client understands.
 //!
 //! A subgraph speaks of its own response (`_entities.3.name`); the client learns every place where that
-//! value would have been. Messages and extensions are kept, `code` and `serviceName` added.
+//! value would have been. How much of what the subgraph says passes is the policy's to say.
 
 use super::{
-    FetchError,
+    ErrorMode, ErrorPropagation, FetchAnswer, FetchError,
     errors::Errors,
     paths::{Path, client_path, common_prefix},
 };
@@ -16,10 +16,8 @@ use crate::{
     plan::{Projection, Rewrite, RewriteSegment},
 };
 use bytes::Bytes;
+use http::StatusCode;
 use std::sync::Arc;
-
-/// Code of errors that a subgraph is the reason for.
-const DOWNSTREAM: &str = "DOWNSTREAM_SERVICE_ERROR";
 
 /// A GraphQL response, parsed.
 pub(super) struct Answer {
@@ -27,19 +25,26 @@ pub(super) struct Answer {
     pub(super) data: Option<NodeId>,
     /// A list.
     errors: Option<NodeId>,
+    status: StatusCode,
 }
 
 impl Answer {
-    pub(super) fn read(document: &mut Document, body: Bytes) -> Result<Self, FetchError> {
-        let malformed = |reason: &str| Err(FetchError::Malformed(reason.to_owned()));
-        let Ok(root) = document.parse(body) else { return malformed("invalid JSON") };
+    pub(super) fn read(document: &mut Document, answer: FetchAnswer) -> Result<Self, FetchError> {
+        let Ok(root) = document.parse(answer.body) else {
+            return Err(FetchError::Malformed("invalid JSON".to_owned()));
+        };
+        Self::of(document, root, answer.status)
+    }
+
+    /// A response that has been parsed already.
+    pub(super) fn of(document: &Document, root: NodeId, status: StatusCode) -> Result<Self, FetchError> {
         let not_empty = |it: &NodeId| document.kind(*it) == Kind::Array && !document.is_empty(*it);
         let errors = document.get(root, "errors").filter(not_empty);
         let data = document.get(root, "data").filter(|it| document.kind(*it) == Kind::Object);
         if data.is_none() && errors.is_none() {
-            return malformed("no data or errors in response");
+            return Err(FetchError::Malformed("no data or errors in response".to_owned()));
         }
-        Ok(Self { data, errors })
+        Ok(Self { data, errors, status })
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -121,6 +126,7 @@ impl Whereabouts {
 /// What the errors of one fetch are seen against.
 pub(super) struct Scene<'a> {
     pub(super) service: &'a str,
+    pub(super) policy: &'a ErrorPropagation,
     pub(super) projection: &'a Projection,
     pub(super) document: &'a Document,
     pub(super) root: NodeId,
@@ -130,46 +136,88 @@ impl Scene<'_> {
     /// The error for a fetch without a usable answer. What exactly went wrong with the connection stays in
     /// the log: it may name hosts.
     pub(super) fn failure(&self, error: &FetchError, whereabouts: &Whereabouts) -> graphql::Error {
-        let service = self.service;
-        tracing::warn!(subgraph = service, %error, "fetch failed");
-        let message = match error {
-            FetchError::Malformed(reason) => {
-                format!("Failed to fetch from Subgraph '{service}', Reason: {reason}.")
-            }
-            FetchError::Timeout(_) => format!("Failed to fetch from Subgraph '{service}', Reason: timeout."),
-            _ => format!("Failed to fetch from Subgraph '{service}'."),
+        tracing::warn!(subgraph = self.service, %error, "fetch failed");
+        let reason = match error {
+            FetchError::Malformed(reason) => Some(&**reason),
+            FetchError::Rejected(reason) => Some(*reason),
+            FetchError::Timeout(_) => Some("timeout"),
+            _ => None,
         };
-        let mut failure = graphql::Error::new(message)
-            .with_path(self.client_path(&whereabouts.all()))
-            .with_code(DOWNSTREAM)
-            .with_extension("serviceName", json_string(service));
-        if let FetchError::Status(status) = error {
-            failure = failure.with_extension("statusCode", status.to_string().into());
-        }
-        failure
+        let status = match error {
+            FetchError::Status(status) => StatusCode::from_u16(*status).ok(),
+            _ => None,
+        };
+        self.outer(whereabouts, reason, status)
     }
 
     /// The answer's own errors.
     pub(super) fn convert(&self, answer: &Answer, whereabouts: &Whereabouts, out: &mut Errors) {
         let Some(errors) = answer.errors else { return };
+        let status = Some(answer.status).filter(|_| self.policy.propagate_status_codes);
+        match self.policy.mode {
+            ErrorMode::Hidden => out.push(self.outer(whereabouts, None, None)),
+            ErrorMode::Wrapped => {
+                let mut inner = Errors::default();
+                self.convert_each(errors, whereabouts, None, &mut inner);
+                let mut list = Vec::new();
+                graphql::write_errors(&inner.list, &mut list);
+                let wrapped = self.outer(whereabouts, None, status);
+                out.push_for(wrapped.with_extension("errors", list.into()), inner);
+            }
+            ErrorMode::PassThrough => self.convert_each(errors, whereabouts, status, out),
+        }
+    }
+
+    fn convert_each(
+        &self,
+        errors: NodeId,
+        whereabouts: &Whereabouts,
+        status: Option<StatusCode>,
+        out: &mut Errors,
+    ) {
         for error in self.document.children(errors) {
             if out.is_full() {
                 out.dropped += 1;
                 continue;
             }
-            let template = self.template(error);
+            let template = self.template(error, status);
             for place in whereabouts.resolve(&self.path(error)) {
                 out.push(template.clone().with_path(self.client_path(&place)));
             }
         }
     }
 
-    fn client_path(&self, place: &[graphql::PathSegment]) -> Path {
-        client_path(self.projection, self.document, self.root, place)
+    /// The router's own error for a fetch.
+    fn outer(
+        &self,
+        whereabouts: &Whereabouts,
+        reason: Option<&str>,
+        status: Option<StatusCode>,
+    ) -> graphql::Error {
+        let path = self.client_path(&whereabouts.all());
+        let hidden = self.policy.mode == ErrorMode::Hidden;
+        let mut message = "Failed to fetch from Subgraph".to_owned();
+        if !hidden {
+            message.push_str(&format!(" '{}'{}", self.service, at_path(&path)));
+        }
+        if let Some(reason) = reason.filter(|_| !hidden) {
+            message.push_str(&format!(", Reason: {reason}"));
+        }
+        message.push('.');
+        let error = self.with_code(graphql::Error::new(message).with_path(path));
+        if hidden { error } else { self.with_status(self.with_service(error), status) }
     }
 
-    /// An error without its path.
-    fn template(&self, error: NodeId) -> graphql::Error {
+    fn client_path(&self, place: &[graphql::PathSegment]) -> Path {
+        if self.policy.rewrite_paths {
+            client_path(self.projection, self.document, self.root, place)
+        } else {
+            Path::new()
+        }
+    }
+
+    /// A subgraph's error without its path.
+    fn template(&self, error: NodeId, status: Option<StatusCode>) -> graphql::Error {
         let document = self.document;
         let message = document.get(error, "message").and_then(|it| document.as_str(it));
         let message = match message {
@@ -177,17 +225,74 @@ impl Scene<'_> {
             None => format!("Failed to fetch from Subgraph '{}'.", self.service),
         };
         let mut made = graphql::Error::new(message);
-        let extensions = document.get(error, "extensions").filter(|it| document.kind(*it) == Kind::Object);
-        let has = |name| extensions.is_some_and(|it| document.get(it, name).is_some());
+        for (name, value) in self.members(Some(error)) {
+            if self.policy.allowed_fields.iter().any(|it| **it == *name) {
+                made.others.get_or_insert_default().push((name, self.json(value)));
+            }
+        }
+        if !self.policy.omit_locations {
+            made.locations = self.locations(error);
+        }
+        if self.policy.omit_extensions {
+            return made;
+        }
+        let extensions: Vec<_> = self.members(document.get(error, "extensions")).collect();
+        let has = |wanted: &str| extensions.iter().any(|(name, _)| **name == *wanted);
         if !has("code") {
-            made = made.with_code(DOWNSTREAM);
+            made = self.with_code(made);
         }
-        for (name, value) in extensions.into_iter().flat_map(|it| document.entries(it)) {
-            let mut json = Vec::new();
-            document.write(value, &mut json);
-            made = made.with_extension(name, json.into());
+        for (name, value) in extensions.iter().filter(|(name, _)| self.may_pass(name)) {
+            made = made.with_extension(name, self.json(*value));
         }
-        if has("serviceName") { made } else { made.with_extension("serviceName", json_string(self.service)) }
+        let named =
+            if has("serviceName") && self.may_pass("serviceName") { made } else { self.with_service(made) };
+        self.with_status(named, status)
+    }
+
+    fn may_pass(&self, extension: &str) -> bool {
+        self.policy.allowed_extensions.as_ref().is_none_or(|it| it.iter().any(|it| it == extension))
+    }
+
+    fn with_code(&self, error: graphql::Error) -> graphql::Error {
+        match &*self.policy.default_code {
+            "" => error,
+            code => error.with_extension("code", json_string(code)),
+        }
+    }
+
+    fn with_service(&self, error: graphql::Error) -> graphql::Error {
+        match self.policy.attach_service_name {
+            true => error.with_extension("serviceName", json_string(self.service)),
+            false => error,
+        }
+    }
+
+    fn with_status(&self, error: graphql::Error, status: Option<StatusCode>) -> graphql::Error {
+        match status {
+            Some(status) => error.with_extension("statusCode", status.as_u16().to_string().into()),
+            None => error,
+        }
+    }
+
+    /// The members of an object; none of anything else.
+    fn members(&self, object: Option<NodeId>) -> impl Iterator<Item = (Arc<str>, NodeId)> {
+        let document = self.document;
+        let object = object.filter(|it| document.kind(*it) == Kind::Object);
+        object.into_iter().flat_map(|it| document.entries(it)).map(|(name, value)| (Arc::from(name), value))
+    }
+
+    fn json(&self, value: NodeId) -> Bytes {
+        let mut json = Vec::new();
+        self.document.write(value, &mut json);
+        json.into()
+    }
+
+    fn locations(&self, error: NodeId) -> Vec<graphql::Location> {
+        let document = self.document;
+        let number = |it: NodeId, name| document.as_number(document.get(it, name)?)?.parse().ok();
+        let read = |it| Some(graphql::Location { line: number(it, "line")?, column: number(it, "column")? });
+        let list = document.get(error, "locations").into_iter().flat_map(|it| document.children(it));
+        list.filter_map(read).collect()
     }
 
     /// The path as the subgraph sees it; empty when it gave none that makes sense.
@@ -200,6 +305,18 @@ impl Scene<'_> {
         };
         segments.map(read).collect::<Option<_>>().unwrap_or_default()
     }
+}
+
+/// ` at Path 'a.b'` for messages; nothing for the root.
+fn at_path(path: &[graphql::PathSegment]) -> String {
+    let keys: Vec<&str> = path
+        .iter()
+        .filter_map(|it| match it {
+            graphql::PathSegment::Key(key) => Some(&**key),
+            graphql::PathSegment::Index(_) => None,
+        })
+        .collect();
+    if keys.is_empty() { String::new() } else { format!(" at Path '{}'", keys.join(".")) }
 }
 
 pub(super) fn json_string(text: &str) -> Bytes {

@@ -1,5 +1,6 @@
 //! What execution counts. Gauges go up and down, everything else only grows.
 
+use crate::plan::SubgraphId;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -14,7 +15,9 @@ pub struct Counters {
     pub serialisations: AtomicU64,
     /// Requests sent to subgraphs.
     pub fetches: AtomicU64,
-    /// Entity representations in them.
+    /// Fetches that waited for the answer to an equal request instead of sending one.
+    pub fetches_shared: AtomicU64,
+    /// Entity representations in what was sent.
     pub representations: AtomicU64,
     /// Fetches that gave no usable answer. (An answer that holds GraphQL errors is usable.)
     pub fetch_errors: AtomicU64,
@@ -49,6 +52,7 @@ impl Counters {
             executions: 0.into(),
             serialisations: 0.into(),
             fetches: 0.into(),
+            fetches_shared: 0.into(),
             representations: 0.into(),
             fetch_errors: 0.into(),
             events_invalid: 0.into(),
@@ -58,6 +62,11 @@ impl Counters {
             buffers: 0.into(),
             subgraphs: subgraphs.into_iter().map(of).collect(),
         }
+    }
+
+    /// A subgraph's name.
+    pub(super) fn name(&self, id: SubgraphId) -> &str {
+        self.subgraphs.get(usize::from(id.0)).map_or("", |it| &it.name)
     }
 
     /// Fetches that wait for a permit, over all subgraphs.

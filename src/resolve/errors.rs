@@ -13,6 +13,8 @@ pub(super) const INVALID_GRAPHQL: &str = "INVALID_GRAPHQL";
 #[derive(Debug, Default)]
 pub(super) struct Errors {
     pub(super) list: Vec<Error>,
+    /// Places whose nulls need no further error.
+    explained: Vec<Vec<PathSegment>>,
     pub(super) dropped: usize,
 }
 
@@ -21,17 +23,32 @@ impl Errors {
         if self.is_full() {
             self.dropped += 1;
         } else {
+            self.explained.push(error.path.clone());
+            self.list.push(error);
+        }
+    }
+
+    /// Adds an error that speaks for others, which have their own places.
+    pub(super) fn push_for(&mut self, error: Error, others: Self) {
+        self.dropped += others.dropped;
+        if self.is_full() {
+            self.dropped += 1;
+        } else {
+            self.explained.extend(others.explained);
             self.list.push(error);
         }
     }
 
     pub(super) fn append(&mut self, other: Self) {
-        self.dropped += other.dropped;
-        if self.list.is_empty() {
-            self.list = other.list;
-        } else {
-            other.list.into_iter().for_each(|it| self.push(it));
-        }
+        let room = ERRORS_MAX - self.list.len();
+        self.dropped += other.dropped + other.list.len().saturating_sub(room);
+        self.list.extend(other.list.into_iter().take(room));
+        self.explained.extend(other.explained);
+    }
+
+    /// Places in the response whose nulls have a reason already.
+    pub(super) fn explained(&self) -> Explained {
+        Explained::by(&self.explained)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -41,7 +58,7 @@ impl Errors {
 
 impl From<Error> for Errors {
     fn from(error: Error) -> Self {
-        Self { list: vec![error], dropped: 0 }
+        Self { explained: vec![error.path.clone()], list: vec![error], dropped: 0 }
     }
 }
 
@@ -53,11 +70,11 @@ pub(super) struct Explained {
 }
 
 impl Explained {
-    pub(super) fn by(errors: &[Error]) -> Self {
+    fn by(places: &[Vec<PathSegment>]) -> Self {
         let mut root = Self::default();
-        for error in errors {
+        for place in places {
             let mut at = &mut root;
-            for segment in &error.path {
+            for segment in place {
                 at = at.below.entry(segment.clone()).or_default();
             }
             at.here = true;

@@ -4,10 +4,25 @@ use super::errors::INVALID_GRAPHQL;
 use crate::{
     graphql::{
         self,
-        json::{Document, NodeId},
+        json::{Document, Kind, NodeId},
     },
-    plan::TypeNames,
+    plan::{EventFeedField, TypeNames},
 };
+
+/// Puts an event into the data under its field's key; the root of the data.
+pub(super) fn put_under_key(
+    document: &mut Document,
+    event: NodeId,
+    feed: &EventFeedField,
+) -> Result<NodeId, graphql::Error> {
+    if document.kind(event) != Kind::Object {
+        return Err(graphql::Error::new("Invalid message received"));
+    }
+    check_typename(document, event, &feed.possible, feed.is_abstract, &feed.graph)?;
+    let root = document.new_object();
+    document.insert(root, &feed.key, event);
+    Ok(root)
+}
 
 /// Sees to it that an object from a broker says which type it has, and has one that it may have.
 ///

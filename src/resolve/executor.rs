@@ -1,26 +1,27 @@
 //! From a plan to a response: one operation, or one event for one group.
 
 use super::{
-    Brokers, Counters, Options, Subgraphs,
+    Brokers, Counters, Options, SubgraphHeaders, Subgraphs,
     buffers::{Buffers, Scratch},
     counters::count,
     errors::Errors,
-    event::check_typename,
-    fetch::Dispatcher,
+    event::put_under_key,
+    fetch::{Dispatcher, Errand},
     job::Job,
     project::write_data,
+    upstream,
 };
 use crate::{
-    graphql::{
-        self,
-        json::{Kind, NodeId},
-        write_errors,
-    },
-    plan::{BoundOperation, Event, FeedField, GroupSpec},
+    graphql::{self, json::NodeId, write_errors},
+    plan::{BoundOperation, Event, FeedField, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+};
 
 /// Carries out plans against one set of subgraphs. Cheap to clone.
 ///
@@ -31,8 +32,24 @@ pub struct Executor {
     inner: Arc<Inner>,
 }
 
+/// What became of an operation.
+#[derive(Debug)]
+pub struct Executed {
+    /// The whole response as JSON.
+    pub response: Bytes,
+    pub has_errors: bool,
+    /// Headers of the subgraphs' answers, in the order in which those came.
+    pub headers: Vec<SubgraphHeaders>,
+}
+
+impl Executed {
+    fn failed(error: graphql::Error) -> Self {
+        Self { response: response(&[error], b"null"), has_errors: true, headers: Vec::new() }
+    }
+}
+
 struct Inner {
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
     brokers: Arc<dyn Brokers>,
     buffers: Buffers,
     counters: Arc<Counters>,
@@ -47,18 +64,19 @@ impl Executor {
         brokers: Arc<dyn Brokers>,
     ) -> Self {
         let counters = Arc::new(Counters::new(names));
-        let dispatcher = Dispatcher::new(options, subgraphs, counters.clone());
+        let dispatcher = Arc::new(Dispatcher::new(options, subgraphs, counters.clone()));
         let buffers = Buffers::new(options, counters.clone());
         Self { inner: Arc::new(Inner { dispatcher, brokers, buffers, counters }) }
     }
 
-    /// Carries out a query or mutation; answers with the whole response as JSON.
-    pub fn execute(&self, bound: BoundOperation) -> impl Future<Output = Bytes> + Send + use<> {
+    /// Carries out a query or mutation.
+    pub fn execute(&self, bound: BoundOperation) -> impl Future<Output = Executed> + Send + use<> {
         let inner = self.inner.clone();
         guarded(self.inner.counters.clone(), async move {
             let mut scratch = inner.buffers.take();
-            let root = scratch.document.new_object();
-            inner.carry_out(scratch, root, &bound).await
+            let start = Start { root: scratch.document.new_object(), errors: Errors::default() };
+            let errand = Errand { forwarded: &bound.forwarded, for_event: false };
+            inner.carry_out(scratch, start, &bound, errand).await
         })
     }
 
@@ -74,16 +92,20 @@ impl Executor {
         guarded(self.inner.counters.clone(), async move {
             let feed = spec.bound.operation.feed.as_ref().expect("a group's operation has a feed");
             let mut scratch = inner.buffers.take();
-            match put_under_key(&mut scratch, &event, feed) {
-                Ok(root) => inner.carry_out(scratch, root, &spec.bound).await,
+            match inner.take_in(&mut scratch, &event, feed, &spec.bound.operation) {
+                Ok(start) => {
+                    let errand = Errand { forwarded: &spec.bound.forwarded, for_event: true };
+                    inner.carry_out(scratch, start, &spec.bound, errand).await
+                }
                 Err(error) => {
                     inner.buffers.give_back(scratch);
                     count(&inner.counters.events_invalid, 1);
-                    tracing::warn!(feed = &*feed.field, message = error.message, "event refused");
+                    tracing::warn!(feed = &**feed.field(), message = error.message, "event refused");
                     inner.refusal(error)
                 }
             }
         })
+        .map(|it| it.response)
     }
 
     pub fn counters(&self) -> &Arc<Counters> {
@@ -93,41 +115,65 @@ impl Executor {
 
 fn guarded(
     counters: Arc<Counters>,
-    work: impl Future<Output = Bytes> + Send,
-) -> impl Future<Output = Bytes> + Send {
+    work: impl Future<Output = Executed> + Send,
+) -> impl Future<Output = Executed> + Send {
     // What outlives the panic is atomics and buffers that are handed back whole or not at all.
     AssertUnwindSafe(work).catch_unwind().map(move |done| {
         done.unwrap_or_else(|_| {
             count(&counters.panics, 1);
             tracing::error!("carrying out an operation panicked");
             let error = graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
-            response(&[error], b"null")
+            Executed::failed(error)
         })
     })
 }
 
-/// Starts a document with a copy of the event, shared by all its groups, under the feed's key.
-fn put_under_key(scratch: &mut Scratch, event: &Event, feed: &FeedField) -> Result<NodeId, graphql::Error> {
-    let document = &mut scratch.document;
-    document.clone_from(&event.document);
-    if document.kind(event.root) != Kind::Object {
-        return Err(graphql::Error::new("Invalid message received"));
-    }
-    check_typename(document, event.root, &feed.possible, feed.is_abstract, &feed.graph)?;
-    let root = document.new_object();
-    document.insert(root, &feed.key, event.root);
-    Ok(root)
+/// What there is before the first step.
+struct Start {
+    root: NodeId,
+    errors: Errors,
 }
 
 impl Inner {
-    async fn carry_out(&self, mut scratch: Scratch, root: NodeId, bound: &BoundOperation) -> Bytes {
+    /// Starts a document with a copy of the event, which all its groups share.
+    fn take_in(
+        &self,
+        scratch: &mut Scratch,
+        event: &Event,
+        feed: &FeedField,
+        operation: &Operation,
+    ) -> Result<Start, graphql::Error> {
+        let document = &mut scratch.document;
+        document.clone_from(&event.document);
+        match feed {
+            FeedField::Event(feed) => {
+                let root = put_under_key(document, event.root, feed)?;
+                Ok(Start { root, errors: Errors::default() })
+            }
+            FeedField::Upstream(feed) => {
+                let policy = self.dispatcher.errors();
+                let service = self.counters.name(feed.request.subgraph);
+                let (root, errors) =
+                    upstream::take_in(document, event.root, feed, operation, service, policy)?;
+                Ok(Start { root, errors })
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        mut scratch: Scratch,
+        Start { root, mut errors }: Start,
+        bound: &BoundOperation,
+        errand: Errand<'_>,
+    ) -> Executed {
         let operation = &*bound.operation;
         count(&self.counters.executions, 1);
         if let Some(constants) = &operation.constants {
             let constants = scratch.document.parse(constants.clone()).expect("written when planning");
             scratch.document.merge(root, constants);
         }
-        let mut errors = Errors::default();
+        let mut headers = Vec::new();
         if let Some(steps) = &operation.steps {
             let job = Job {
                 dispatcher: &self.dispatcher,
@@ -135,23 +181,25 @@ impl Inner {
                 counters: &self.counters,
                 operation,
                 variables: &bound.variables,
+                errand,
                 document: scratch.document.into(),
                 root,
+                headers: Mutex::default(),
             };
-            errors = job.run(steps).await;
-            scratch.document = job.into_document();
+            errors.append(job.run(steps).await);
+            (scratch.document, headers) = job.into_parts();
         }
         write_data(&operation.projection, &scratch.document, root, &mut errors, &mut scratch.out);
         count(&self.counters.errors_dropped, errors.dropped);
         count(&self.counters.serialisations, 1);
         let response = response(&errors.list, &scratch.out);
         self.buffers.give_back(scratch);
-        response
+        Executed { response, has_errors: !errors.list.is_empty(), headers }
     }
 
-    fn refusal(&self, error: graphql::Error) -> Bytes {
+    fn refusal(&self, error: graphql::Error) -> Executed {
         count(&self.counters.serialisations, 1);
-        response(&[error], b"null")
+        Executed::failed(error)
     }
 }
 

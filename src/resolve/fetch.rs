@@ -1,18 +1,19 @@
 //! The one door to subgraphs: every request of every plan passes through [`Dispatcher::send`].
 //!
 //! A subgraph's permits bound how many requests may wait for it; one that hangs uses up only its own.
-//! What is sent arrives here in parts (shape, variables, representations) and becomes bytes as late as
-//! possible, so that this is also the place where calls of equal shape can be merged.
+//! What is sent arrives here in parts (shape, variables, representations) and becomes bytes here, so that
+//! this is also the place where calls of equal shape can be merged. Queries that are equal to the byte are
+//! sent once while one is in flight (`flights`).
 
 use super::{
-    FetchError, FetchRequest, Options, Subgraphs,
+    ErrorPropagation, FetchError, FetchRequest, Options, Subgraphs,
     counters::{Counters, Gauged, count},
+    flights::{Flights, Outcome},
 };
 use crate::{
     graphql::{Variables, json::write_string},
-    plan::SubgraphRequest,
+    plan::{Forwarded, OperationKind, SubgraphRequest},
 };
-use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -20,6 +21,9 @@ pub(super) struct Dispatcher {
     subgraphs: Arc<dyn Subgraphs>,
     /// By subgraph id.
     permits: Box<[Semaphore]>,
+    /// `None` when every request goes out by itself.
+    flights: Option<Arc<Flights>>,
+    errors: ErrorPropagation,
     counters: Arc<Counters>,
 }
 
@@ -28,6 +32,16 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a SubgraphRequest,
     pub(super) variables: &'a Variables,
     pub(super) lists: &'a [EntityList<'a>],
+    pub(super) errand: Errand<'a>,
+}
+
+/// On whose behalf a request is made.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'a> {
+    pub(super) forwarded: &'a Forwarded,
+    /// It is for an event. An answer that was asked for before the event came may be older than it, so
+    /// nothing is shared with requests under way.
+    pub(super) for_event: bool,
 }
 
 /// A variable that holds representations.
@@ -42,12 +56,32 @@ impl Dispatcher {
     pub(super) fn new(options: &Options, subgraphs: Arc<dyn Subgraphs>, counters: Arc<Counters>) -> Self {
         let permits = options.max_concurrent_resolvers.clamp(1, Semaphore::MAX_PERMITS);
         let permits = counters.subgraphs.iter().map(|_| Semaphore::new(permits)).collect();
-        Self { subgraphs, permits, counters }
+        let flights = options.share_queries_in_flight.then(Arc::default);
+        Self { subgraphs, permits, flights, errors: options.errors.clone(), counters }
+    }
+
+    /// How errors of subgraphs reach clients.
+    pub(super) fn errors(&self) -> &ErrorPropagation {
+        &self.errors
+    }
+
+    /// Sends one request, or waits for the answer to an equal one.
+    pub(super) async fn send(self: &Arc<Self>, call: Call<'_>) -> Outcome {
+        let (request, representations) = (call.to_request(), call.lists.iter().map(|it| it.len).sum());
+        let Some(flights) = self.flights.as_ref().filter(|_| call.may_be_shared()) else {
+            return self.clone().exchange(request, representations).await;
+        };
+        let (flight, was_there) =
+            flights.join(request, |it| Box::pin(self.clone().exchange(it, representations)));
+        if was_there {
+            count(&self.counters.fetches_shared, 1);
+        }
+        flight.await
     }
 
     /// Sends one request, when it is its turn.
-    pub(super) async fn send(&self, call: Call<'_>) -> Result<Bytes, FetchError> {
-        let index = usize::from(call.request.subgraph.0);
+    async fn exchange(self: Arc<Self>, request: FetchRequest, representations: usize) -> Outcome {
+        let index = usize::from(request.subgraph.0);
         let (Some(permits), Some(gauges)) = (self.permits.get(index), self.counters.subgraphs.get(index))
         else {
             return Err(FetchError::Unreachable(format!("no subgraph has the number {index}")));
@@ -61,8 +95,8 @@ impl Dispatcher {
         };
         let _in_flight = Gauged::new(&gauges.in_flight);
         count(&self.counters.fetches, 1);
-        count(&self.counters.representations, call.lists.iter().map(|it| it.len).sum());
-        self.subgraphs.fetch(call.to_request()).await
+        count(&self.counters.representations, representations);
+        self.subgraphs.fetch(request).await
     }
 }
 
@@ -74,8 +108,23 @@ impl Call<'_> {
         body.extend_from_slice(b"{\"query\":");
         write_string(document, &mut body);
         self.write_variables(&mut body);
+        self.write_extensions(&mut body);
         body.push(b'}');
-        FetchRequest { subgraph, kind, body: body.into() }
+        let headers = self.errand.forwarded.headers(subgraph).cloned();
+        FetchRequest { subgraph, kind, body: body.into(), headers }
+    }
+
+    /// A mutation is everybody's own.
+    fn may_be_shared(&self) -> bool {
+        self.request.kind == OperationKind::Query && !self.errand.for_event
+    }
+
+    fn write_extensions(&self, out: &mut Vec<u8>) {
+        let extensions = &self.errand.forwarded.extensions;
+        if !extensions.is_empty() {
+            out.extend_from_slice(b",\"extensions\":");
+            out.extend_from_slice(extensions);
+        }
     }
 
     /// The member `variables`, left out when there are none.

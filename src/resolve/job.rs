@@ -4,12 +4,12 @@
 //! it only between two waits. Errors come back in the plan's order, however the answers come in.
 
 use super::{
-    Brokers, FetchError,
+    Brokers, FetchAnswer, FetchError, SubgraphHeaders,
     answer::{Answer, Place, Scene, Whereabouts},
     broker,
     counters::{Counters, count},
     errors::Errors,
-    fetch::{Call, Dispatcher, EntityList},
+    fetch::{Call, Dispatcher, EntityList, Errand},
     paths,
     represent::{Recipe, Representations},
     rewrite,
@@ -33,14 +33,17 @@ use std::{
 };
 
 pub(super) struct Job<'a> {
-    pub(super) dispatcher: &'a Dispatcher,
+    pub(super) dispatcher: &'a Arc<Dispatcher>,
     pub(super) brokers: &'a dyn Brokers,
     pub(super) counters: &'a Counters,
     pub(super) operation: &'a Operation,
     pub(super) variables: &'a Variables,
+    pub(super) errand: Errand<'a>,
     /// Never contended: one task holds it, never across a wait.
     pub(super) document: Mutex<Document>,
     pub(super) root: NodeId,
+    /// Headers of subgraphs' answers, as they came in.
+    pub(super) headers: Mutex<Vec<SubgraphHeaders>>,
 }
 
 /// Representations of one variable and the parts of the answer that complete them.
@@ -55,8 +58,9 @@ struct Completion<'a> {
 type StepFuture<'f> = Pin<Box<dyn Future<Output = Errors> + Send + 'f>>;
 
 impl Job<'_> {
-    pub(super) fn into_document(self) -> Document {
-        self.document.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn into_parts(self) -> (Document, Vec<SubgraphHeaders>) {
+        let document = self.document.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (document, self.headers.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn run<'f>(&'f self, step: &'f Step) -> StepFuture<'f> {
@@ -94,10 +98,9 @@ impl Job<'_> {
         if targets.is_empty() {
             return Errors::default();
         }
-        let call = Call { request: &fetch.request, variables: self.variables, lists: &[] };
-        let answer = self.dispatcher.send(call).await;
+        let answer = self.send(&fetch.request, &[]).await;
         let mut document = self.document();
-        let read = answer.and_then(|body| Answer::read(&mut document, body));
+        let read = answer.and_then(|it| Answer::read(&mut document, it));
         if let Ok(Answer { data: Some(data), .. }) = read {
             rewrite::apply(&mut document, data, &fetch.output_rewrites);
             merge_into_all(&mut document, &targets, data);
@@ -168,10 +171,10 @@ impl Job<'_> {
         lists: &[EntityList<'_>],
         completions: &[Completion<'_>],
     ) -> Errors {
-        let answer = self.dispatcher.send(Call { request, variables: self.variables, lists }).await;
+        let answer = self.send(request, lists).await;
         let mut document = self.document();
-        let read = answer.and_then(|body| {
-            let answer = Answer::read(&mut document, body)?;
+        let read = answer.and_then(|it| {
+            let answer = Answer::read(&mut document, it)?;
             if let Some(data) = answer.data {
                 for it in completions {
                     it.merge(&mut document, data, answer.has_errors())?;
@@ -180,6 +183,19 @@ impl Job<'_> {
             Ok(answer)
         });
         self.errors_of(&document, request, read, || whereabouts(&document, self.root, completions))
+    }
+
+    /// Sends one request and notes the headers of the answer.
+    async fn send(
+        &self,
+        request: &SubgraphRequest,
+        lists: &[EntityList<'_>],
+    ) -> Result<FetchAnswer, FetchError> {
+        let call = Call { request, variables: self.variables, lists, errand: self.errand };
+        let answer = self.dispatcher.send(call).await?;
+        let headers = SubgraphHeaders { subgraph: request.subgraph, headers: answer.headers.clone() };
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner).push(headers);
+        Ok(answer)
     }
 
     /// What a fetch has to complain about; `whereabouts` is asked only when there is something.
@@ -192,7 +208,9 @@ impl Job<'_> {
     ) -> Errors {
         let service = self.counters.subgraphs.get(usize::from(request.subgraph.0));
         let service = service.map_or("", |it| &it.name);
-        let scene = Scene { service, projection: &self.operation.projection, document, root: self.root };
+        let projection = &self.operation.projection;
+        let policy = self.dispatcher.errors();
+        let scene = Scene { service, policy, projection, document, root: self.root };
         let mut errors = Errors::default();
         match read {
             Ok(answer) if answer.has_errors() => scene.convert(&answer, &whereabouts(), &mut errors),

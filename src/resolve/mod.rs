@@ -14,6 +14,7 @@ mod errors;
 mod event;
 mod executor;
 mod fetch;
+mod flights;
 mod job;
 mod leaf;
 mod options;
@@ -23,12 +24,16 @@ mod ports;
 mod project;
 mod represent;
 mod rewrite;
+mod upstream;
 
 #[cfg(test)]
 mod tests;
 
 pub use counters::{Counters, SubgraphCounters};
-pub use executor::Executor;
-pub use options::Options;
+pub use executor::{Executed, Executor};
+pub use options::{ErrorMode, ErrorPropagation, Options};
 pub use pool::{Pool, PoolCounters, Work};
-pub use ports::{BoxFuture, BrokerError, BrokerMessage, Brokers, FetchError, FetchRequest, Subgraphs};
+pub use ports::{
+    BoxFuture, BrokerError, BrokerMessage, Brokers, FetchAnswer, FetchError, FetchRequest, SubgraphHeaders,
+    Subgraphs,
+};

@@ -1,7 +1,8 @@
 //! What execution needs from the outside: subgraphs and brokers, as traits that `sources` implements.
 
-use crate::plan::{OperationKind, ProviderKind, SubgraphId};
+use crate::plan::{HeaderList, OperationKind, ProviderKind, SubgraphId};
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// A future that the pool can own.
@@ -9,8 +10,8 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Sends GraphQL requests to subgraphs. Implemented by `sources::subgraph`.
 pub trait Subgraphs: Send + Sync {
-    /// Answers with the response's body. Must not block; bounded in time by the implementation.
-    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<Bytes, FetchError>>;
+    /// Must not block; bounded in time by the implementation.
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>>;
 }
 
 /// One request to a subgraph.
@@ -20,6 +21,24 @@ pub struct FetchRequest {
     pub kind: OperationKind,
     /// The whole HTTP body: `{"query":…,"variables":…}`, without `variables` when there are none.
     pub body: Bytes,
+    /// Headers beyond those that every request has.
+    pub headers: Option<HeaderList>,
+}
+
+/// What a subgraph answered.
+#[derive(Clone, Debug)]
+pub struct FetchAnswer {
+    /// A JSON object, as far as can be told without reading it.
+    pub body: Bytes,
+    pub headers: Arc<HeaderMap>,
+    pub status: StatusCode,
+}
+
+/// The headers of one answer of a subgraph.
+#[derive(Clone, Debug)]
+pub struct SubgraphHeaders {
+    pub subgraph: SubgraphId,
+    pub headers: Arc<HeaderMap>,
 }
 
 /// Why a subgraph gave no answer that can be used.
@@ -33,6 +52,9 @@ pub enum FetchError {
     Status(u16),
     #[error("the answer is not usable: {0}")]
     Malformed(String),
+    /// Not sent at all, to spare a subgraph that is in trouble; says why.
+    #[error("not sent: {0}")]
+    Rejected(&'static str),
     #[error("the router is stopping")]
     Stopping,
 }

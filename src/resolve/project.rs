@@ -25,7 +25,7 @@ pub(super) fn write_data(
     errors: &mut Errors,
     out: &mut Vec<u8>,
 ) {
-    let explained = Explained::by(&errors.list);
+    let explained = errors.explained();
     let mut writer = Writer { document, root_type: &projection.root_type, explained, errors, out };
     let written = writer.object(&projection.root, &projection.root_type, root, None);
     if written != Outcome::Written {

@@ -1,6 +1,9 @@
 //! The hub's state for people, as `/debug/state` shows it.
 
-use crate::hub::{GroupView, Hub, TriggerView};
+use crate::{
+    hub::{GroupView, Hub, TriggerView},
+    plan::Feed,
+};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -21,10 +24,14 @@ pub(super) fn describe(hub: &Hub) -> Bytes {
 }
 
 fn describe_trigger(trigger: &TriggerView<'_>) -> Value {
+    let (provider, destinations): (_, Vec<&str>) = match trigger.feed {
+        Feed::Events(it) => (json!(&*it.provider), it.destinations.iter().map(|it| &**it).collect()),
+        Feed::Upstream(it) => (json!({ "subgraph": it.subgraph.0 }), vec![&*it.document]),
+    };
     json!({
         "id": trigger.id.index,
-        "provider": &*trigger.feed.provider,
-        "destinations": trigger.feed.destinations.iter().map(|it| &**it).collect::<Vec<_>>(),
+        "provider": provider,
+        "destinations": destinations,
         "state": format!("{:?}", trigger.state).to_lowercase(),
         "lingering": trigger.lingering,
         "groups": trigger.groups,

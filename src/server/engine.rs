@@ -4,11 +4,12 @@
 //! [`Engine::prepared`] answers from the caches alone and is cheap enough for the reactor;
 //! [`Engine::prepare`] does the whole work, which may take milliseconds, on the pool's prepare lane.
 
-use super::stats::EngineStats;
+use super::{client::Client, stats::EngineStats};
 use crate::{
     federation::{Document, Limits, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
-    plan::{BoundOperation, GroupSpec, Operation},
+    headers::{self, HeaderRules},
+    plan::{BoundOperation, FeedField, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use quick_cache::{Equivalent, sync::Cache};
@@ -26,11 +27,21 @@ pub struct Options {
     pub plan_cache_size: usize,
     /// Whether `__schema` and `__type` are answered.
     pub introspection: bool,
+    /// What of a client's headers reaches subgraphs, and back.
+    pub headers: headers::Options,
+    /// What WebSocket clients may send on to subgraphs.
+    pub forward: super::ForwardOptions,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::default(), plan_cache_size: 1024, introspection: true }
+        Self {
+            limits: Limits::default(),
+            plan_cache_size: 1024,
+            introspection: true,
+            headers: headers::Options::default(),
+            forward: super::ForwardOptions::default(),
+        }
     }
 }
 
@@ -48,7 +59,7 @@ const FAILED_DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 pub(super) enum Prepared {
     /// A query or mutation.
     Once(BoundOperation),
-    /// An event subscription.
+    /// A subscription.
     Subscription(Arc<GroupSpec>),
 }
 
@@ -57,6 +68,7 @@ pub(super) type Errors = Arc<[Error]>;
 /// A schema and what has been learnt about the operations sent to it.
 pub(super) struct Engine {
     schema: Schema,
+    headers: HeaderRules,
     options: Options,
     documents: Cache<DocumentKey, Arc<Document>>,
     plans: Cache<PlanKey, Arc<Operation>>,
@@ -116,8 +128,10 @@ impl<'a> DocumentRef<'a> {
 impl Engine {
     pub(super) fn new(schema: Schema, options: Options, stats: Arc<EngineStats>) -> Self {
         let size = options.plan_cache_size.max(1);
+        let headers = HeaderRules::new(&options.headers, schema.subgraphs().iter().map(|it| &*it.configured));
         Self {
             schema,
+            headers,
             documents: Cache::new(size),
             plans: Cache::new(size),
             failures: Cache::new(FAILURES_MAX),
@@ -127,7 +141,12 @@ impl Engine {
     }
 
     /// What the caches know of a request; `None` means that it takes [`Engine::prepare`].
-    pub(super) fn prepared(&self, request: &Request, now: Instant) -> Option<Result<Prepared, Errors>> {
+    pub(super) fn prepared(
+        &self,
+        request: &Request,
+        client: &Client,
+        now: Instant,
+    ) -> Option<Result<Prepared, Errors>> {
         if request.variables.len() > VARIABLES_INLINE_MAX {
             return None;
         }
@@ -145,12 +164,17 @@ impl Engine {
             return self.known_failure(&plan_key.document, now).map(Err);
         };
         self.stats.plan_cache_hits.increment();
-        Some(bind(operation, variables))
+        Some(self.bind(operation, variables, request, client))
     }
 
     /// Everything from the text on. Does not return quickly for operations that are new.
-    pub(super) fn prepare(&self, request: &Request, now: Instant) -> Result<Prepared, Errors> {
-        if let Some(prepared) = self.prepared(request, now) {
+    pub(super) fn prepare(
+        &self,
+        request: &Request,
+        client: &Client,
+        now: Instant,
+    ) -> Result<Prepared, Errors> {
+        if let Some(prepared) = self.prepared(request, client, now) {
             return prepared;
         }
         let key = DocumentRef::of(request);
@@ -160,7 +184,42 @@ impl Engine {
         };
         let variables = self.coerce(&document, request)?;
         let operation = self.plan(request, &document, &variables, now)?;
-        bind(operation, variables)
+        self.bind(operation, variables, request, client)
+    }
+
+    /// What of a client's headers reaches subgraphs, and back.
+    pub(super) fn headers(&self) -> &HeaderRules {
+        &self.headers
+    }
+
+    pub(super) fn forward_options(&self) -> &super::ForwardOptions {
+        &self.options.forward
+    }
+
+    /// Brings together what was planned and what this request brings.
+    fn bind(
+        &self,
+        operation: Arc<Operation>,
+        variables: Variables,
+        request: &Request,
+        client: &Client,
+    ) -> Result<Prepared, Errors> {
+        let mut forwarded = self.headers.forward(&operation.subgraphs, &client.headers);
+        match &operation.feed {
+            None => {
+                forwarded.extensions = client.extensions(request);
+                return Ok(Prepared::Once(BoundOperation { operation, variables, forwarded }));
+            }
+            Some(FeedField::Upstream(_)) => {
+                forwarded.extensions = client.extensions(request);
+                forwarded.init_payload = client.init_payload.clone();
+            }
+            // What is one client's own must not reach what an event brings to many.
+            Some(FeedField::Event(_)) => {}
+        }
+        GroupSpec::render(BoundOperation { operation, variables, forwarded })
+            .map(|spec| Prepared::Subscription(Arc::new(spec)))
+            .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
     }
 
     fn known_failure(&self, key: &DocumentRef<'_>, now: Instant) -> Option<Errors> {
@@ -227,17 +286,6 @@ impl Engine {
 
 fn specialised(document: &Document, variables: &Variables) -> Box<[Option<Bytes>]> {
     document.specializing().iter().map(|name| variables.get(name).cloned()).collect()
-}
-
-fn bind(operation: Arc<Operation>, variables: Variables) -> Result<Prepared, Errors> {
-    let is_feed = operation.feed.is_some();
-    let bound = BoundOperation { operation, variables };
-    if !is_feed {
-        return Ok(Prepared::Once(bound));
-    }
-    GroupSpec::render(bound)
-        .map(|spec| Prepared::Subscription(Arc::new(spec)))
-        .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
 }
 
 #[cfg(test)]

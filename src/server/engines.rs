@@ -24,6 +24,11 @@ impl Engines {
         Self { base: engine(schemas.base), flags }
     }
 
+    /// The engine of the graph without a flag.
+    pub(super) fn base(&self) -> &Arc<Engine> {
+        &self.base
+    }
+
     /// The engine for a request. A flag that nobody knows chooses nothing.
     pub(super) fn choose(&self, headers: &HeaderMap) -> &Arc<Engine> {
         if self.flags.is_empty() {

@@ -1,6 +1,8 @@
 //! The router behind the HTTP front: queries, mutations, and WebSockets on their way to the reactor.
 
 use super::{
+    abandon::tied,
+    client::Client,
     clock,
     engine::{Engine, Errors, Prepared},
     engines::Engines,
@@ -18,7 +20,7 @@ use crate::{
     protocol::graphql_transport_ws::SUBPROTOCOL,
     resolve::{Executor, Pool},
 };
-use http::{Response, request::Parts};
+use http::{HeaderMap, Response, request::Parts};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -43,7 +45,8 @@ impl Gateway for Router {
         let router = self.clone();
         Box::pin(async move {
             let engine = router.engines.choose(&context.headers).clone();
-            match router.prepare(engine, request).await {
+            let client = Client::of_request(context.headers);
+            match router.prepare(engine, request, client).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)),
                 None => Answer::Unavailable,
@@ -65,9 +68,11 @@ impl Gateway for Router {
 
     fn adopt(&self, connection: Upgraded) {
         let speaks_our_protocol = connection.protocol.as_deref() == Some(SUBPROTOCOL);
-        let (socket, read) = (connection.socket, connection.read);
         let engine = self.engines.choose(&connection.head.headers).clone();
-        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, engine });
+        let (rules, options) = (engine.headers(), engine.forward_options());
+        let client = Client::of_upgrade(&connection.head, rules, options).shared();
+        let (socket, read) = (connection.socket, connection.read);
+        self.reactor.send(ReactorMail::Adopt { socket, read, speaks_our_protocol, engine, client });
     }
 
     fn is_ready(&self) -> bool {
@@ -85,14 +90,19 @@ impl Gateway for Router {
 
 impl Router {
     /// `None` when the prepare lane takes no more.
-    async fn prepare(&self, engine: Arc<Engine>, request: Request) -> Option<Result<Prepared, Errors>> {
-        if let Some(result) = engine.prepared(&request, clock::now()) {
+    async fn prepare(
+        &self,
+        engine: Arc<Engine>,
+        request: Request,
+        client: Client,
+    ) -> Option<Result<Prepared, Errors>> {
+        if let Some(result) = engine.prepared(&request, &client, clock::now()) {
             return Some(result);
         }
         let (reply, result) = oneshot::channel();
         let work = move || {
             // Nobody listens when the client has left.
-            let _ = reply.send(engine.prepare(&request, clock::now()));
+            let _ = reply.send(engine.prepare(&request, &client, clock::now()));
         };
         self.pool.prepare(work).ok()?;
         let panicked = |_| Err(Errors::from([graphql::Error::new("Internal server error")]));
@@ -109,11 +119,26 @@ impl Router {
 
     async fn execute_once(&self, bound: BoundOperation) -> Answer {
         let (reply, response) = oneshot::channel();
-        let work = self.executor.execute(bound);
-        self.pool.resolve(async move {
-            let _ = reply.send(work.await);
-        });
-        Answer::Executed(response.await.unwrap_or_else(|_| internal_error()))
+        // Dropped with this future when the client leaves. A mutation is carried out all the same.
+        let abandon = if is_mutation(&bound) {
+            let work = self.executor.execute(bound);
+            self.pool.resolve(async move { drop(reply.send(Some(work.await))) });
+            None
+        } else {
+            let (work, abandon) = tied(self.executor.execute(bound));
+            self.pool.resolve(async move { drop(reply.send(work.await)) });
+            Some(abandon)
+        };
+        let executed = response.await.ok().flatten();
+        drop(abandon);
+        match executed {
+            Some(executed) => {
+                let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
+                let headers = self.engines.base().headers().respond(answers);
+                Answer::Executed { body: executed.response, headers }
+            }
+            None => Answer::Executed { body: internal_error(), headers: HeaderMap::new() },
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     graphql::{self, Error},
     hub::{Hub, Input, JobId, Options, Output, Sink, TriggerId},
-    plan::{Event, GroupSpec},
+    plan::{Event, Feed, GroupSpec},
     resolve::{Executor, Pool},
     sources::{FeedSink, Report, Sources, Ticket},
 };
@@ -260,10 +260,14 @@ impl HubThread {
         while let Some(output) = self.hub.poll_output() {
             outputs += 1;
             match output {
-                Output::StartTrigger { trigger, feed } => {
-                    self.neighbours.sources.start(ticket(trigger), &feed)
-                }
-                Output::StopTrigger { trigger } => self.neighbours.sources.stop(ticket(trigger)),
+                Output::StartTrigger { trigger, feed } => match &*feed {
+                    Feed::Events(feed) => self.neighbours.sources.start(ticket(trigger), feed),
+                    Feed::Upstream(_) => self.refuse(ticket(trigger)),
+                },
+                Output::StopTrigger { trigger, feed } => match &*feed {
+                    Feed::Events(_) => self.neighbours.sources.stop(ticket(trigger)),
+                    Feed::Upstream(_) => {}
+                },
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {
                     self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
@@ -277,6 +281,13 @@ impl HubThread {
             }
         }
         outputs
+    }
+
+    /// Ends a feed that nobody serves yet.
+    fn refuse(&self, ticket: Ticket) {
+        let error = Error::new("Subscriptions that a subgraph serves are not available.")
+            .with_code("FEED_UNAVAILABLE");
+        let _ = self.inbox.link.try_send(ticket, Report::Failed([error].into()));
     }
 
     /// Puts mail for a sink, which is told at the end of the turn.
@@ -327,7 +338,7 @@ fn input_of(trigger: TriggerId, report: Report) -> Input {
     match report {
         Report::Live => Input::TriggerLive { trigger },
         Report::Event { position, payload } => Input::Received { trigger, position, payload },
-        Report::Failed(error) => Input::TriggerFailed { trigger, error },
+        Report::Failed(errors) => Input::TriggerFailed { trigger, errors },
         Report::Ended => Input::TriggerEnded { trigger },
         Report::Interrupted => Input::TriggerInterrupted { trigger },
         Report::Restored => Input::TriggerRestored { trigger },

@@ -1,15 +1,24 @@
 //! What other threads tell the reactor.
 
-use super::engine::{Engine, Errors, Prepared};
+use super::{
+    client::Client,
+    engine::{Engine, Errors, Prepared},
+};
 use crate::hub::{EndReason, GroupId};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
 pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake, and the engine of the
-    /// schema that its handshake chose.
-    Adopt { socket: std::net::TcpStream, read: Bytes, speaks_our_protocol: bool, engine: Arc<Engine> },
+    /// A connection after its upgrade, with the bytes that came behind the handshake, the engine of the
+    /// schema that its handshake chose, and who it is.
+    Adopt {
+        socket: std::net::TcpStream,
+        read: Bytes,
+        speaks_our_protocol: bool,
+        engine: Arc<Engine>,
+        client: Arc<Client>,
+    },
     /// An operation is ready to be carried out, or refused.
     Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.

@@ -4,6 +4,8 @@
 //! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
 //! brokers), the pool's in `resolve`, the admin port's in `admin`.
 
+mod abandon;
+mod client;
 mod clock;
 mod describe;
 mod engine;
@@ -21,6 +23,7 @@ mod state;
 mod stats;
 mod threads;
 
+pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use reactor::Options as WebSocketOptions;
 
@@ -31,7 +34,7 @@ use crate::{
     hub, resolve,
     sources::{
         self,
-        subgraph::{SubgraphClientError, SubgraphOptions},
+        subgraph::{SubgraphClientError, SubscriptionEndpoint, Traffic},
     },
 };
 use gateway::Router;
@@ -39,6 +42,7 @@ use io::Io;
 use mail::ReactorMail;
 use state::{State, Stats};
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -58,7 +62,9 @@ pub struct Options {
     pub resolve: resolve::Options,
     pub websocket: WebSocketOptions,
     pub sources: sources::Options,
-    pub subgraphs: SubgraphOptions,
+    pub subgraphs: Traffic,
+    /// How subgraphs serve subscriptions of their own, by name of the subgraph, where that was set.
+    pub subscription_endpoints: BTreeMap<String, SubscriptionEndpoint>,
     pub http: http::Options,
     pub admin: admin::Options,
     /// On a stop, connections are closed spread over this time.
@@ -142,6 +148,7 @@ impl Server {
             executor: threads.executor.clone(),
             pool: threads.pool.clone(),
             sources: threads.sources.clone(),
+            subgraphs: threads.subgraphs.clone(),
             resolvers_max: options.resolve.max_concurrent_resolvers,
             ready: ready.clone(),
         };

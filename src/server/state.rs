@@ -8,10 +8,14 @@ use super::{
 };
 use crate::{
     admin::{
-        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Unavailable,
+        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Subgraph,
+        Unavailable,
     },
     resolve::{Executor, Pool},
-    sources::{self, Sources},
+    sources::{
+        self, Sources,
+        subgraph::{SubgraphClient, SubgraphStatus},
+    },
 };
 use bytes::Bytes;
 use std::sync::{
@@ -35,6 +39,7 @@ pub(super) struct State {
     pub(super) executor: Executor,
     pub(super) pool: Arc<Pool>,
     pub(super) sources: Arc<Sources>,
+    pub(super) subgraphs: SubgraphClient,
     pub(super) resolvers_max: usize,
     pub(super) ready: Arc<AtomicBool>,
 }
@@ -54,6 +59,7 @@ impl admin::State for State {
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
         snapshot.providers = self.sources.status().into_iter().map(provider).collect();
+        snapshot.subgraphs = self.subgraphs.status().into_iter().map(subgraph).collect();
         snapshot
     }
 
@@ -97,7 +103,6 @@ impl State {
         let (hub, queues) = self.stats.hub.read();
         snapshot.triggers = hub.triggers;
         snapshot.groups = hub.groups;
-        snapshot.resolvers_in_flight = hub.in_flight;
         snapshot.triggers_started = hub.triggers_started;
         snapshot.events_decoded = hub.events_received;
         snapshot.resolves = hub.resolves;
@@ -117,7 +122,10 @@ impl State {
         let counters = self.executor.counters();
         snapshot.serialisations = counters.serialisations.load(Ordering::Relaxed);
         snapshot.fetches = counters.fetches.load(Ordering::Relaxed);
+        snapshot.fetches_shared = counters.fetches_shared.load(Ordering::Relaxed);
         snapshot.representations = counters.representations.load(Ordering::Relaxed);
+        // Events, queries and mutations alike.
+        snapshot.resolvers_in_flight = self.pool.counters().resolve_tasks.load(Ordering::Relaxed) as u64;
         let refused = self.pool.counters().prepare_refused.load(Ordering::Relaxed);
         snapshot.queues.push(queue("prepare", self.pool.prepare_queued() as u64, 0, refused));
         snapshot.queues.push(queue("fetch_permits", counters.waiting() as u64, 0, 0));
@@ -136,6 +144,15 @@ fn provider(status: sources::ProviderStatus) -> Provider {
         received: status.received,
         published: status.published,
         filtered: 0,
+    }
+}
+
+fn subgraph(status: SubgraphStatus) -> Subgraph {
+    Subgraph {
+        name: status.name,
+        is_breaker_open: status.is_breaker_open,
+        retries: status.retries,
+        rejected: status.rejected,
     }
 }
 

@@ -18,12 +18,13 @@ use crate::{
         subgraph::{SubgraphClient, SubgraphEndpoint},
     },
 };
-use std::{sync::Arc, thread::JoinHandle, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
 
 /// io, pool, hub and reactor, with everybody's way to reach them. Dropped, they stop at once.
 pub(super) struct Threads {
     pub(super) io: Io,
     pub(super) sources: Arc<Sources>,
+    pub(super) subgraphs: SubgraphClient,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
@@ -43,12 +44,14 @@ impl Threads {
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
-        let executor = executor(options, &schemas, &io, &sources)?;
+        let subgraphs = subgraph_client(options, &schemas, &io)?;
+        let executor = executor(options, &schemas, &subgraphs, &sources);
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engines = Arc::new(Engines::new(schemas, &options.engine, &stats.engine));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
-        let mut threads = Self { io, sources, pool, executor, hub, reactor, hub_thread, reactor_thread };
+        let mut threads =
+            Self { io, sources, subgraphs, pool, executor, hub, reactor, hub_thread, reactor_thread };
         threads.start_hub(options, hub_inbox, stats)?;
         threads.start_reactor(options, seat, stats)?;
         Ok((threads, engines))
@@ -151,18 +154,34 @@ fn start_sources(
     Ok(sources)
 }
 
+/// The client to the graph's subgraphs, each at the address and with the limits that were set about it.
+fn subgraph_client(options: &Options, schemas: &Schemas, io: &Io) -> Result<SubgraphClient, StartError> {
+    let subgraphs = schemas.subgraphs();
+    let traffic = &options.subgraphs;
+    let named = traffic.names().chain(options.subscription_endpoints.keys().map(String::as_str));
+    for name in named.collect::<BTreeSet<_>>() {
+        if !subgraphs.iter().any(|it| *it.configured == *name) {
+            tracing::warn!(
+                "the configuration sets something about a subgraph '{name}', which is not in the graph"
+            );
+        }
+    }
+    let endpoints: Vec<_> = subgraphs
+        .iter()
+        .map(|it| SubgraphEndpoint {
+            name: it.name.clone(),
+            ..traffic.endpoint(it.configured.clone(), &it.url)
+        })
+        .collect();
+    Ok(SubgraphClient::new(io.handle(), &endpoints)?)
+}
+
 fn executor(
     options: &Options,
     schemas: &Schemas,
-    io: &Io,
+    subgraphs: &SubgraphClient,
     sources: &Arc<Sources>,
-) -> Result<Executor, StartError> {
-    let endpoints: Vec<_> = schemas
-        .subgraphs()
-        .iter()
-        .map(|it| SubgraphEndpoint { name: it.name.clone(), url: it.url.to_string() })
-        .collect();
-    let names = endpoints.iter().map(|it| it.name.clone()).collect();
-    let client = SubgraphClient::new(io.handle(), options.subgraphs.clone(), &endpoints)?;
-    Ok(Executor::new(&options.resolve, names, Arc::new(client), sources.clone()))
+) -> Executor {
+    let names = schemas.subgraphs().iter().map(|it| it.name.clone()).collect();
+    Executor::new(&options.resolve, names, Arc::new(subgraphs.clone()), sources.clone())
 }

@@ -6,25 +6,24 @@
 //! is the hub's to say.
 
 mod counters;
-mod download;
 mod memory;
 mod nats;
 mod options;
 mod sink;
 mod subject;
+mod tls;
 
 pub mod subgraph;
 
 pub use counters::{LogStatus, ProviderStatus};
-pub use download::{Download, DownloadError, DownloadOptions, download_all};
 pub use memory::PublishError;
-pub use options::{MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
+pub use options::{ClientTls, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
 pub use sink::{FeedSink, Report, Ticket};
 pub use subject::{SubjectError, check_literal as check_literal_subject};
 
 use crate::{
     graphql,
-    plan::{Feed, Position, ProviderId, ProviderKind},
+    plan::{EventFeed, Position, ProviderId, ProviderKind},
     resolve::{BoxFuture, BrokerError, BrokerMessage, Brokers},
 };
 use bytes::Bytes;
@@ -140,7 +139,7 @@ impl Sources {
     }
 
     /// Starts a feed. Whatever comes of it is reported to the sink, also that it cannot start.
-    pub fn start(&self, ticket: Ticket, feed: &Feed) {
+    pub fn start(&self, ticket: Ticket, feed: &EventFeed) {
         let mut running = self.running();
         if running.is_stopping {
             return;
@@ -224,7 +223,7 @@ impl Sources {
     }
 
     /// The provider of a feed, and its subjects once more checked.
-    fn prepare(&self, feed: &Feed) -> Result<(&Provider, SubjectSet), graphql::Error> {
+    fn prepare(&self, feed: &EventFeed) -> Result<(&Provider, SubjectSet), graphql::Error> {
         if let Some(missing) = self.missing(feed.kind, &feed.provider) {
             return Err(unavailable(format!("The event source is not available: {missing}.")));
         }
@@ -241,7 +240,7 @@ impl Sources {
     fn fail(&self, ticket: Ticket, error: graphql::Error) -> AbortHandle {
         let (sink, ended) = (self.inner.sink.clone(), self.forget(ticket));
         let task = self.inner.handle.spawn(async move {
-            sink::deliver(&sink, ticket, Report::Failed(error)).await;
+            sink::deliver(&sink, ticket, Report::Failed([error].into())).await;
             ended();
         });
         task.abort_handle()

@@ -58,9 +58,12 @@ impl fmt::Debug for NatsAuthentication {
     }
 }
 
-/// TLS towards a NATS server. The default trusts the system's certificate authorities.
-#[derive(Clone, Debug, Default)]
-pub struct NatsTls {
+/// TLS towards a NATS server.
+pub type NatsTls = ClientTls;
+
+/// TLS towards a server. The default trusts the system's certificate authorities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTls {
     /// Believe any certificate.
     pub insecure_skip_ca_verification: bool,
     pub ca_file: Option<PathBuf>,

@@ -22,7 +22,7 @@ pub enum Report {
         payload: Bytes,
     },
     /// The feed cannot start, or was taken away for good.
-    Failed(graphql::Error),
+    Failed(graphql::Errors),
     /// The source says that no more events will come.
     Ended,
     /// The broker is gone; the source is trying to get it back.

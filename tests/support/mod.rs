@@ -49,9 +49,14 @@ impl Demo {
         self.config_with("{ memory: [{ id: default }] }", "skip_unavailable_providers: true", more)
     }
 
-    /// The same with other providers, and more keys of the section `events`.
+    /// The same with other providers, and more keys of the section `events`. Queries are sent once, so that
+    /// a subgraph that fails is told at once; a test about retries has a section `traffic_shaping` of its own.
     pub fn config_with(&self, providers: &str, events: &str, more: &str) -> String {
         let sdl = |name: &str| fixture(&format!("demo/{name}.graphql")).display().to_string();
+        let once = match more.contains("traffic_shaping:") {
+            true => "",
+            false => "traffic_shaping: { all: { retry: { enabled: false } } }",
+        };
         format!(
             r#"version: "1"
 listen_addr: 127.0.0.1:0
@@ -66,6 +71,7 @@ events:
   {events}
   trigger_linger: 0s
   providers: {providers}
+{once}
 {more}
 "#,
             self.employees.url(),

@@ -51,6 +51,16 @@ impl Router {
         Self::start_under(&[], &write_config(config))
     }
 
+    /// Starts a router that must not listen; what it wrote instead.
+    pub fn refuse(config: &str) -> String {
+        let config = write_config(config);
+        let words = [env!("CARGO_BIN_EXE_juga"), "serve", "-c"].into_iter().map(OsStr::new);
+        match Self::spawn(words.chain([config.as_os_str()]), &config) {
+            Ok(router) => panic!("the router listens at {}", router.graphql_url()),
+            Err(log) => log,
+        }
+    }
+
     /// Starts a router (the binary that Cargo built, or `JUGA_BIN`) with a configuration file of the caller's, under a wrapper such as `taskset -c 0`
     /// that becomes the router's process.
     pub fn start_under(wrapper: &[&str], config: &Path) -> Self {

@@ -4,7 +4,7 @@
 
 use super::io::{IoThread, PATIENCE};
 use juga::{
-    plan::{Feed, Position, ProviderKind},
+    plan::{EventFeed, Position, ProviderKind},
     resolve::BrokerMessage,
     sources::{FeedSink, Options, ProviderStatus, Report, Sources, StartError, Ticket},
 };
@@ -51,7 +51,7 @@ impl Rig {
     }
 
     /// Starts a feed and waits until it is live.
-    pub(crate) fn listen(&self, ticket: u64, feed: &Feed) {
+    pub(crate) fn listen(&self, ticket: u64, feed: &EventFeed) {
         self.sources.start(Ticket(ticket), feed);
         assert_eq!(self.next(ticket), Report::Live);
     }
@@ -125,8 +125,8 @@ impl FeedSink for Queue {
     }
 }
 
-pub(crate) fn feed(provider: &str, subjects: &[&str]) -> Feed {
-    Feed {
+pub(crate) fn feed(provider: &str, subjects: &[&str]) -> EventFeed {
+    EventFeed {
         kind: ProviderKind::Nats,
         provider: provider.into(),
         destinations: subjects.iter().map(|it| (*it).into()).collect(),

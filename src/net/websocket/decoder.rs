@@ -1,4 +1,4 @@
-//! Takes a client's bytes apart into messages and control frames (RFC 6455, section 5).
+//! Takes the other side's bytes apart into messages and control frames (RFC 6455, section 5).
 //!
 //! The reactor reads into one buffer for all connections. A frame is decoded only once it is whole; its
 //! mask is removed in place and an unfragmented text message is lent out of that buffer, so the common
@@ -16,11 +16,19 @@ use tungstenite::protocol::frame::{
     coding::{Control, Data, OpCode},
 };
 
-/// Bounds on what a client may send.
+/// Bounds on what the other side may send.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Longest text message, all fragments together, in bytes.
     pub message_bytes_max: usize,
+    pub peer: Peer,
+}
+
+/// Who is at the other end: a client must mask its frames, a server must not (RFC 6455, section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    Client,
+    Server,
 }
 
 /// The state of one connection: the fragments of a message that is not finished, usually none.
@@ -68,7 +76,7 @@ struct Partial {
 struct Frame {
     opcode: OpCode,
     is_final: bool,
-    mask: [u8; 4],
+    mask: Option<[u8; 4]>,
     payload: Range<usize>,
 }
 
@@ -84,7 +92,9 @@ impl Decoder {
                 Ok(frame) => frame,
                 Err(missing) => return Ok(Decoded::More { consumed: at, missing }),
             };
-            unmask(&mut input[frame.payload.clone()], frame.mask);
+            if let Some(mask) = frame.mask {
+                unmask(&mut input[frame.payload.clone()], mask);
+            }
             at = frame.payload.end;
             if frame.is_final {
                 break frame;
@@ -111,7 +121,7 @@ impl Decoder {
         let mut cursor = Cursor::new(rest);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::Protocol("reserved opcode"))?;
         let Some((header, length)) = parsed else {
-            return Ok(Err(header_bytes_missing(rest)));
+            return Ok(Err(header_bytes_missing(rest, limits.peer)));
         };
         let mask = self.check(&header, length, limits)?;
         // Both fit: the header has at most 14 bytes, and `check` bounds the length.
@@ -124,11 +134,20 @@ impl Decoder {
     }
 
     /// Applies every rule that a header alone can break; gives back the mask.
-    fn check(&self, header: &FrameHeader, length: u64, limits: &Limits) -> Result<[u8; 4], Violation> {
+    fn check(
+        &self,
+        header: &FrameHeader,
+        length: u64,
+        limits: &Limits,
+    ) -> Result<Option<[u8; 4]>, Violation> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
             return Err(Violation::Protocol("reserved bits are set"));
         }
-        let mask = header.mask.ok_or(Violation::Protocol("client frames must be masked"))?;
+        match (limits.peer, header.mask) {
+            (Peer::Client, None) => return Err(Violation::Protocol("client frames must be masked")),
+            (Peer::Server, Some(_)) => return Err(Violation::Protocol("server frames must not be masked")),
+            _ => {}
+        }
         match (header.opcode, &self.partial) {
             (OpCode::Control(_), _) => check_control(header, length)?,
             (OpCode::Data(Data::Continue), None) => {
@@ -145,7 +164,7 @@ impl Decoder {
                 }
             }
         }
-        Ok(mask)
+        Ok(header.mask)
     }
 
     fn collect(&mut self, payload: &[u8]) -> Result<(), Violation> {
@@ -196,14 +215,15 @@ fn check_control(header: &FrameHeader, length: u64) -> Result<(), Violation> {
     Ok(())
 }
 
-/// How many bytes a masked header lacks, given its beginning.
-fn header_bytes_missing(start: &[u8]) -> usize {
+/// How many bytes a header lacks, given its beginning.
+fn header_bytes_missing(start: &[u8], peer: Peer) -> usize {
     let extended = match start.get(1).map(|it| it & 0x7f) {
         Some(127) => 8,
         Some(126) => 2,
         _ => 0,
     };
-    (2 + extended + 4usize).saturating_sub(start.len()).max(1)
+    let mask = if peer == Peer::Client { 4 } else { 0 };
+    (2 + extended + mask as usize).saturating_sub(start.len()).max(1)
 }
 
 /// The payload of a close frame (section 5.5.1): nothing, or a code and a reason.

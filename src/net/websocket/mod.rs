@@ -1,4 +1,4 @@
-//! The server side of RFC 6455 over buffers that belong to someone else.
+//! RFC 6455 over buffers that belong to someone else; the server side, and `client` for the other.
 //!
 //! [`accept`] answers the opening handshake, [`Decoder`] takes a client's bytes apart, the `write_*`
 //! functions put frames together. Header coding and the accept key are tungstenite's; its connection
@@ -7,6 +7,7 @@
 //! Absent on purpose: extensions (permessage-deflate is declined), binary messages, sockets, and the
 //! choice of when to close or ping.
 
+pub mod client;
 mod close;
 mod decoder;
 mod encoder;
@@ -15,7 +16,7 @@ mod handshake;
 mod tests;
 
 pub use close::{CloseCode, Violation};
-pub use decoder::{Decoded, Decoder, Incoming, Limits};
+pub use decoder::{Decoded, Decoder, Incoming, Limits, Peer};
 pub use encoder::{
     CLOSE_REASON_BYTES_MAX, CONTROL_PAYLOAD_BYTES_MAX, text_header_len, write_close, write_ping, write_pong,
     write_text, write_text_header,

@@ -17,7 +17,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-const LIMITS: Limits = Limits { message_bytes_max: 70_000 };
+const LIMITS: Limits = Limits { message_bytes_max: 70_000, peer: Peer::Client };
 
 /// A frame as a client sends it.
 fn client_frame(opcode: u8, is_final: bool, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -203,7 +203,7 @@ fn text_that_is_not_utf8_is_1007_as_soon_as_a_fragment_shows_it() {
 
 #[test]
 fn messages_beyond_the_limit_are_1009_at_their_header() {
-    let limits = Limits { message_bytes_max: 10 };
+    let limits = Limits { message_bytes_max: 10, peer: Peer::Client };
     let read = |bytes: &[u8]| Connection::default().read(bytes, &limits);
     assert_eq!(read(&whole(TEXT, &[b'x'; 10])), Ok(()));
     assert_eq!(read(&whole(TEXT, &[b'x'; 11])[..6]), Err(Violation::TooBig));
@@ -330,7 +330,7 @@ fn a_damaged_life_ends_the_same_way_however_it_is_cut() {
         let (mut bytes, _) = random_life(&mut random);
         let at = random.usize(0..bytes.len());
         bytes[at] ^= 1 << random.u8(0..8);
-        let limits = Limits { message_bytes_max: random.usize(0..2_000) };
+        let limits = Limits { message_bytes_max: random.usize(0..2_000), peer: Peer::Client };
         let mut at_once = Connection::default();
         let end = at_once.read(&bytes, &limits);
         assert_eq!(read_in_pieces(&mut random, &bytes, &limits), (at_once.events, end), "seed {seed}");
@@ -349,7 +349,7 @@ fn noise_never_panics() {
                 *second |= 0x80;
             }
         }
-        let limits = Limits { message_bytes_max: random.usize(0..300) };
+        let limits = Limits { message_bytes_max: random.usize(0..300), peer: Peer::Client };
         let _ = read_in_pieces(&mut random, &bytes, &limits);
     }
 }

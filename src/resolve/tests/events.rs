@@ -134,7 +134,7 @@ fn a_failed_enrichment_leaves_the_raw_event() {
         &World::new(),
         &spec,
         r#"{"raw":"r","deal":{"id":"7"}}"#,
-        r#"{"errors":[{"message":"Failed to fetch from Subgraph 'a'.","path":["changed","deal"],"extensions":{"code":"DOWNSTREAM_SERVICE_ERROR","serviceName":"a"}}],"data":{"changed":{"raw":"r","deal":{"id":"7","title":null}}}}"#,
+        r#"{"errors":[{"message":"Failed to fetch from Subgraph 'a' at Path 'changed.deal'.","path":["changed","deal"],"extensions":{"code":"DOWNSTREAM_SERVICE_ERROR","serviceName":"a"}}],"data":{"changed":{"raw":"r","deal":{"id":"7","title":null}}}}"#,
     );
 }
 

@@ -30,6 +30,11 @@ fn a_fetch_without_a_usable_answer_is_one_error_that_names_no_host() {
             format!("{failed}, Reason: timeout."),
             of_a.to_owned(),
         ),
+        (
+            Reply::Fail(FetchError::Rejected("circuit breaker open")),
+            format!("{failed}, Reason: circuit breaker open."),
+            of_a.to_owned(),
+        ),
         (Reply::Body("<html>"), format!("{failed}, Reason: invalid JSON."), of_a.to_owned()),
         (Reply::Body("[]"), format!("{failed}, Reason: no data or errors in response."), of_a.to_owned()),
         (Reply::Body("{}"), format!("{failed}, Reason: no data or errors in response."), of_a.to_owned()),
@@ -127,7 +132,8 @@ fn a_null_that_a_subgraph_explained_is_not_reported_again() {
 fn a_failed_entity_fetch_is_told_once_and_explains_all_its_nulls() {
     let world = World::new();
     world.reply("a", BOXES);
-    let failed = error("Failed to fetch from Subgraph 'b'.", r#"["mine"]"#, r#""serviceName":"b""#);
+    let failed =
+        error("Failed to fetch from Subgraph 'b' at Path 'mine'.", r#"["mine"]"#, r#""serviceName":"b""#);
     check(
         &world,
         boxes_then(vec![field("w", non_null(string()))]),
@@ -142,7 +148,10 @@ fn an_answer_with_the_wrong_number_of_entities_is_not_used() {
         world.reply("a", BOXES).reply("b", body);
         let plan = boxes_then(vec![field("w", string())]);
         let response = text(&block_on(world.executor().execute(bind(plan, &[]))));
-        assert!(response.contains("Failed to fetch from Subgraph 'b', Reason: "), "{response}");
+        assert!(
+            response.contains("Failed to fetch from Subgraph 'b' at Path 'mine', Reason: "),
+            "{response}"
+        );
         assert!(response.ends_with(r#""data":{"mine":[{"w":null},{"w":null},{"w":null}]}}"#), "{response}");
     }
 }

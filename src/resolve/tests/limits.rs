@@ -26,7 +26,9 @@ fn a_hanging_subgraph_uses_up_only_its_own_permits() {
     for _ in 0..20 {
         world.reply("b", r#"{"data":{"x":"b"}}"#);
     }
-    let executor = world.executor_with(&Options { max_concurrent_resolvers: 2, ..Options::default() });
+    let options =
+        Options { max_concurrent_resolvers: 2, share_queries_in_flight: false, ..Options::default() };
+    let executor = world.executor_with(&options);
     let mut jobs: Vec<_> = (0..5).map(|_| Box::pin(executor.execute(ask("a")))).collect();
     for job in &mut jobs {
         assert!(job.as_mut().now_or_never().is_none());
@@ -54,7 +56,12 @@ fn a_hanging_subgraph_uses_up_only_its_own_permits() {
 #[test]
 fn small_buffers_are_kept_for_reuse_up_to_a_number_and_big_ones_freed() {
     let world = World::new();
-    let options = Options { buffers_max: 2, buffer_bytes_max: 4096, ..Options::default() };
+    let options = Options {
+        buffers_max: 2,
+        buffer_bytes_max: 4096,
+        share_queries_in_flight: false,
+        ..Options::default()
+    };
     let executor = world.executor_with(&options);
     let mut waiting = Vec::new();
     for _ in 0..4 {

@@ -3,13 +3,14 @@
 use crate::{
     graphql::{Variables, json::Document},
     plan::{
-        BatchAlias, BatchFetch, BoundOperation, EntityFetch, Event, FeedField, Field, FieldSource, GroupSpec,
-        Leaf, Operation, OperationKind, PathSegment, Position, Projection, ProviderKind, RequiresItem,
-        Rewrite, RootFetch, SelectionSet, Step, SubgraphId, SubgraphRequest, Template, TypeNames, ValueType,
+        BatchAlias, BatchFetch, BoundOperation, EntityFetch, Event, EventFeedField, FeedField, Field,
+        FieldSource, Forwarded, GroupSpec, Leaf, Operation, OperationKind, PathSegment, Position, Projection,
+        ProviderKind, RequiresItem, Rewrite, RootFetch, SelectionSet, Step, SubgraphId, SubgraphRequest,
+        Template, TypeNames, ValueType,
     },
     resolve::{
-        BoxFuture, BrokerError, BrokerMessage, Brokers, Executor, FetchError, FetchRequest, Options,
-        Subgraphs,
+        BoxFuture, BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation, Executed, Executor,
+        FetchAnswer, FetchError, FetchRequest, Options, Subgraphs,
     },
 };
 use bytes::Bytes;
@@ -26,8 +27,15 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(future)
 }
 
-pub(super) fn text(bytes: &Bytes) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+pub(super) fn text(bytes: &impl AsRef<[u8]>) -> String {
+    String::from_utf8(bytes.as_ref().to_vec()).expect("UTF-8")
+}
+
+/// Tests look at responses.
+impl AsRef<[u8]> for Executed {
+    fn as_ref(&self) -> &[u8] {
+        &self.response
+    }
 }
 
 // Types and projections.
@@ -191,7 +199,7 @@ pub(super) fn bind(operation: Operation, variables: &[(&str, &str)]) -> BoundOpe
     for (name, json) in variables {
         bound.set((*name).into(), Bytes::copy_from_slice(json.as_bytes()));
     }
-    BoundOperation { operation: Arc::new(operation), variables: bound }
+    BoundOperation { operation: Arc::new(operation), variables: bound, forwarded: Forwarded::default() }
 }
 
 /// A subscription field `changed` of the event graph `events`.
@@ -203,7 +211,7 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
     let mut operation = operation(steps, vec![field("changed", non_null(ty))]);
     operation.kind = OperationKind::Subscription;
     operation.projection.root_type = "Subscription".into();
-    operation.feed = Some(FeedField {
+    operation.feed = Some(FeedField::Event(EventFeedField {
         field: "changed".into(),
         key: "changed".into(),
         graph: "events".into(),
@@ -215,7 +223,7 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
         rule: None,
         possible,
         is_abstract,
-    });
+    }));
     Arc::new(GroupSpec::render(bind(operation, &[])).expect("no arguments"))
 }
 
@@ -226,6 +234,11 @@ pub(super) fn event(json: &str) -> Arc<Event> {
 }
 
 // The world.
+
+/// Everything that a subgraph says, each error by itself.
+pub(super) fn telling_all() -> ErrorPropagation {
+    ErrorPropagation { mode: ErrorMode::PassThrough, allowed_extensions: None, ..ErrorPropagation::default() }
+}
 
 /// What a subgraph does with a request.
 pub(super) enum Reply {
@@ -265,7 +278,7 @@ impl World {
     }
 
     pub(super) fn executor(self: &Arc<Self>) -> Executor {
-        self.executor_with(&Options::default())
+        self.executor_with(&Options { errors: telling_all(), ..Options::default() })
     }
 
     pub(super) fn executor_with(self: &Arc<Self>, options: &Options) -> Executor {
@@ -283,11 +296,11 @@ impl World {
 }
 
 impl Subgraphs for World {
-    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<Bytes, FetchError>> {
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>> {
         let index = request.subgraph.0;
         self.asked.lock().expect("lock").push((NAMES[usize::from(index)].to_owned(), text(&request.body)));
         let reply = self.replies.lock().expect("lock").get_mut(&index).and_then(|it| it.pop_front());
-        Box::pin(async move {
+        let body = async move {
             match reply {
                 Some(Reply::Body(body)) => Ok(Bytes::from_static(body.as_bytes())),
                 Some(Reply::Fail(error)) => Err(error),
@@ -298,6 +311,9 @@ impl Subgraphs for World {
                 Some(Reply::Panic) => panic!("scripted"),
                 None => Err(FetchError::Unreachable("10.0.0.7:4001 refused".to_owned())),
             }
+        };
+        Box::pin(async move {
+            Ok(FetchAnswer { body: body.await?, headers: Arc::default(), status: http::StatusCode::OK })
         })
     }
 }

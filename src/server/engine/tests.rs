@@ -36,9 +36,10 @@ fn plan(prepared: Result<Prepared, Errors>) -> Arc<Operation> {
 fn an_operation_is_planned_once_for_all_values_of_its_variables() {
     let (engine, now) = (engine(), Instant::now());
     let query = "query ($id: Int) { b(id: $id) }";
-    assert!(engine.prepared(&request(query, "{}"), now).is_none());
-    let first = plan(engine.prepare(&request(query, r#"{"id":1}"#), now));
-    let second = plan(engine.prepared(&request(query, r#"{"id":2}"#), now).expect("known"));
+    assert!(engine.prepared(&request(query, "{}"), &Client::default(), now).is_none());
+    let first = plan(engine.prepare(&request(query, r#"{"id":1}"#), &Client::default(), now));
+    let second =
+        plan(engine.prepared(&request(query, r#"{"id":2}"#), &Client::default(), now).expect("known"));
     assert!(Arc::ptr_eq(&first, &second));
     let stats = &engine.stats;
     assert_eq!((stats.plan_cache_misses.get(), stats.plan_cache_hits.get()), (1, 1));
@@ -48,12 +49,13 @@ fn an_operation_is_planned_once_for_all_values_of_its_variables() {
 fn a_plan_is_made_for_each_value_that_shapes_it() {
     let (engine, now) = (engine(), Instant::now());
     let query = "query ($with: Boolean!) { a b @include(if: $with) }";
-    let with = plan(engine.prepare(&request(query, r#"{"with":true}"#), now));
-    assert!(engine.prepared(&request(query, r#"{"with":false}"#), now).is_none());
-    let without = plan(engine.prepare(&request(query, r#"{"with":false}"#), now));
+    let with = plan(engine.prepare(&request(query, r#"{"with":true}"#), &Client::default(), now));
+    assert!(engine.prepared(&request(query, r#"{"with":false}"#), &Client::default(), now).is_none());
+    let without = plan(engine.prepare(&request(query, r#"{"with":false}"#), &Client::default(), now));
     assert!(!Arc::ptr_eq(&with, &without));
     for (variables, expected) in [(r#"{"with":true}"#, with), (r#"{"with":false}"#, without)] {
-        let known = plan(engine.prepared(&request(query, variables), now).expect("known"));
+        let known =
+            plan(engine.prepared(&request(query, variables), &Client::default(), now).expect("known"));
         assert!(Arc::ptr_eq(&known, &expected), "{variables}");
     }
 }
@@ -62,28 +64,31 @@ fn a_plan_is_made_for_each_value_that_shapes_it() {
 fn a_failure_is_remembered_for_a_while() {
     let (engine, now) = (engine(), Instant::now());
     let wrong = request("{ nothing }", "{}");
-    let errors = engine.prepare(&wrong, now).expect_err("no such field");
-    let again = engine.prepared(&wrong, now + FAILURE_KEPT / 2).expect("known").expect_err("still wrong");
+    let errors = engine.prepare(&wrong, &Client::default(), now).expect_err("no such field");
+    let again = engine
+        .prepared(&wrong, &Client::default(), now + FAILURE_KEPT / 2)
+        .expect("known")
+        .expect_err("still wrong");
     assert!(Arc::ptr_eq(&errors, &again));
-    assert!(engine.prepared(&wrong, now + FAILURE_KEPT).is_none(), "looked at again");
+    assert!(engine.prepared(&wrong, &Client::default(), now + FAILURE_KEPT).is_none(), "looked at again");
 }
 
 #[test]
 fn a_very_long_failure_is_not_remembered() {
     let (engine, now) = (engine(), Instant::now());
     let wrong = request(&format!("{{ nothing }} #{}", "x".repeat(FAILED_DOCUMENT_BYTES_MAX)), "{}");
-    engine.prepare(&wrong, now).expect_err("no such field");
-    assert!(engine.prepared(&wrong, now).is_none());
+    engine.prepare(&wrong, &Client::default(), now).expect_err("no such field");
+    assert!(engine.prepared(&wrong, &Client::default(), now).is_none());
 }
 
 #[test]
 fn wrong_variables_do_not_spoil_the_operation() {
     let (engine, now) = (engine(), Instant::now());
     let query = "query ($id: Int) { b(id: $id) }";
-    engine.prepare(&request(query, r#"{"id":"x"}"#), now).expect_err("not an Int");
-    engine.prepare(&request(query, r#"{"id":1}"#), now).expect("prepared");
+    engine.prepare(&request(query, r#"{"id":"x"}"#), &Client::default(), now).expect_err("not an Int");
+    engine.prepare(&request(query, r#"{"id":1}"#), &Client::default(), now).expect("prepared");
     engine
-        .prepared(&request(query, r#"{"id":"x"}"#), now)
+        .prepared(&request(query, r#"{"id":"x"}"#), &Client::default(), now)
         .expect("answered at once")
         .expect_err("not an Int");
 }

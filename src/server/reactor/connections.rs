@@ -4,7 +4,7 @@ use super::{outbox::Queue, subscriptions::SubscriptionKey};
 use crate::{
     net::{timer::TimerKey, websocket::Decoder},
     protocol::graphql_transport_ws::Session,
-    server::engine::Engine,
+    server::{client::Client, engine::Engine},
 };
 use mio::net::TcpStream;
 use slab::Slab;
@@ -34,6 +34,8 @@ pub(super) enum Phase {
 /// One WebSocket.
 pub(super) struct Connection {
     pub(super) socket: TcpStream,
+    /// Most have nothing to send on: those share one.
+    pub(super) client: Arc<Client>,
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) session: Session,
@@ -75,11 +77,18 @@ impl Connections {
         ConnectionKey(u32::try_from(self.slots.vacant_key()).expect("fewer than 2^32 connections"))
     }
 
-    pub(super) fn insert(&mut self, socket: TcpStream, engine: Arc<Engine>, now: Instant) -> ConnectionKey {
+    pub(super) fn insert(
+        &mut self,
+        socket: TcpStream,
+        engine: Arc<Engine>,
+        client: Arc<Client>,
+        now: Instant,
+    ) -> ConnectionKey {
         self.generation = self.generation.wrapping_add(1);
         let key = self.next_key();
         self.slots.insert(Connection {
             socket,
+            client,
             generation: self.generation,
             phase: Phase::Open,
             session: Session::default(),

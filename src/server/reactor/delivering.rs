@@ -37,9 +37,9 @@ impl Reactor {
     pub(super) fn begin_end(&mut self, group: GroupId, reason: EndReason) {
         match reason {
             EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new()),
-            EndReason::Error(error) => {
+            EndReason::Errors(errors) => {
                 let mut payload = Vec::new();
-                graphql::write_errors(&[error], &mut payload);
+                graphql::write_errors(&errors, &mut payload);
                 self.begin(group, FrameKind::Error, payload.into());
             }
         }

@@ -20,6 +20,8 @@ mod timers;
 mod writing;
 
 use super::{
+    abandon::Abandon,
+    client::Client,
     clock::{self, Slice},
     engine::Engine,
     hub_thread::HubLink,
@@ -41,7 +43,7 @@ use draining::Drain;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     sync::Arc,
     thread,
@@ -146,6 +148,8 @@ struct Reactor {
     connections: Connections,
     subscriptions: Subscriptions,
     audiences: Audiences,
+    /// Queries being carried out, by their operation's token: they end with it.
+    executing: HashMap<u64, Abandon>,
     outbox: Outbox,
     wheel: TimerWheel,
 
@@ -200,6 +204,7 @@ impl Reactor {
             connections: Connections::default(),
             subscriptions: Subscriptions::default(),
             audiences: Audiences::default(),
+            executing: HashMap::new(),
             outbox: Outbox::new(outbox_limits),
             wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
             readable: VecDeque::new(),
@@ -318,8 +323,8 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, speaks_our_protocol, engine } => {
-                self.adopt(socket, read, speaks_our_protocol, engine)
+            ReactorMail::Adopt { socket, read, speaks_our_protocol, engine, client } => {
+                self.adopt(socket, read, speaks_our_protocol, (engine, client))
             }
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
@@ -338,7 +343,7 @@ impl Reactor {
         socket: std::net::TcpStream,
         read: Bytes,
         speaks_our_protocol: bool,
-        engine: Arc<Engine>,
+        (engine, client): (Arc<Engine>, Arc<Client>),
     ) {
         let mut socket = mio::net::TcpStream::from_std(socket);
         let token = Token(self.connections.next_key().0 as usize);
@@ -349,7 +354,7 @@ impl Reactor {
             return;
         }
         let is_full = self.connections.len() >= self.options.connections_max;
-        let key = self.connections.insert(socket, engine, self.now);
+        let key = self.connections.insert(socket, engine, client, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {

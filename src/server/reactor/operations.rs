@@ -9,10 +9,12 @@ use super::{
 use crate::{
     graphql::{self, Error, Request},
     hub::{GroupId, Input, Member, Sink},
-    plan::BoundOperation,
+    plan::{BoundOperation, OperationKind},
     protocol::graphql_transport_ws::{Operation, write_complete, write_error},
-    resolve::Work,
+    resolve::{Executed, Work},
     server::{
+        abandon::tied,
+        client::Client,
         clock,
         engine::{Engine, Errors, Prepared},
         hub_thread::internal_error,
@@ -36,10 +38,10 @@ impl Reactor {
         connection.subscriptions += 1;
         let token = self.subscriptions.token(subscription);
         let request = request_of(operation);
-        let engine = connection.engine.clone();
-        match engine.prepared(&request, self.now) {
+        let (engine, client) = (connection.engine.clone(), connection.client.clone());
+        match engine.prepared(&request, &client, self.now) {
             Some(result) => self.prepared(token, result),
-            None => self.prepare(token, engine, request),
+            None => self.prepare(token, engine, request, client),
         }
     }
 
@@ -67,13 +69,13 @@ impl Reactor {
     }
 
     /// Has an operation prepared on the pool; the answer comes as mail.
-    fn prepare(&mut self, token: u64, engine: Arc<Engine>, request: Request) {
+    fn prepare(&mut self, token: u64, engine: Arc<Engine>, request: Request, client: Arc<Client>) {
         let mail = self.mail.clone();
         let reply = Reply::new(move |result: Option<Result<Prepared, Errors>>| {
             let result = result.unwrap_or_else(|| Err(internal_errors()));
             mail.send(ReactorMail::Prepared { token, result });
         });
-        let work: Work = Box::new(move || reply.give(engine.prepare(&request, clock::now())));
+        let work: Work = Box::new(move || reply.give(engine.prepare(&request, &client, clock::now())));
         if !self.unprepared.is_empty() {
             return self.unprepared.push_back(work);
         }
@@ -120,18 +122,29 @@ impl Reactor {
         }
     }
 
-    fn execute(&self, token: u64, bound: BoundOperation) {
+    fn execute(&mut self, token: u64, bound: BoundOperation) {
         let mail = self.mail.clone();
-        let reply = Reply::new(move |response: Option<Bytes>| {
-            let response = response.unwrap_or_else(internal_error);
+        let reply = Reply::new(move |executed: Option<Executed>| {
+            let response = executed.map_or_else(internal_error, |it| it.response);
             mail.send(ReactorMail::Answered { token, response });
         });
+        let is_mutation = bound.operation.kind == OperationKind::Mutation;
         let work = self.neighbours.executor.execute(bound);
-        self.neighbours.pool.resolve(async move { reply.give(work.await) });
+        if is_mutation {
+            return self.neighbours.pool.resolve(async move { reply.give(work.await) });
+        }
+        let (work, abandon) = tied(work);
+        self.executing.insert(token, abandon);
+        self.neighbours.pool.resolve(async move {
+            if let Some(executed) = work.await {
+                reply.give(executed);
+            }
+        });
     }
 
     /// A query's or mutation's only result.
     pub(super) fn answered(&mut self, token: u64, response: Bytes) {
+        self.executing.remove(&token);
         let Some(subscription) = self.subscriptions.resolve(token) else { return };
         self.tell(subscription, FrameKind::Next, response);
         // The connection may have been closed for its backlog by now.
@@ -183,6 +196,9 @@ impl Reactor {
 
     /// Removes an operation that is in no audience from the tables.
     pub(super) fn forget(&mut self, subscription: SubscriptionKey) {
+        if !self.executing.is_empty() {
+            self.executing.remove(&self.subscriptions.token(subscription));
+        }
         let removed = self.subscriptions.remove(subscription);
         let connection = &mut self.connections[removed.connection];
         connection.subscriptions -= 1;

@@ -12,6 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::io::{ErrorKind, Read};
+use std::sync::Arc;
 
 /// Bytes taken from a socket at a time: a few hundred of the smallest messages.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -96,7 +97,10 @@ impl Reactor {
 
     /// Acts on the frames at the front of `bytes`; tells how many bytes are done with.
     fn decode(&mut self, key: ConnectionKey, bytes: &mut [u8]) -> usize {
-        let limits = websocket::Limits { message_bytes_max: self.options.message_bytes_max };
+        let limits = websocket::Limits {
+            message_bytes_max: self.options.message_bytes_max,
+            peer: websocket::Peer::Client,
+        };
         let mut at = 0;
         loop {
             let connection = &mut self.connections[key];
@@ -138,8 +142,12 @@ impl Reactor {
         match connection.session.receive(text, is_live) {
             Reaction::Nothing => {}
             // Everybody may connect until there is authentication.
-            Reaction::Initialise { .. } => {
+            Reaction::Initialise { payload } => {
                 connection.session.acknowledge();
+                if let Some(payload) = payload.filter(|_| connection.engine.forward_options().initial_payload)
+                {
+                    connection.client = Arc::new(connection.client.with_init_payload(payload));
+                }
                 self.push_raw(key, message(|out| write_ack(None, out)));
                 self.expect_life(key);
             }

@@ -1,17 +1,11 @@
 //! From our options to a connection of the client library.
 
-use crate::sources::options::{NatsAuthentication, NatsOptions, NatsTls};
-use async_nats::{
-    ConnectOptions, ServerAddr,
-    rustls::{
-        self, ClientConfig, DigitallySignedStruct, SignatureScheme,
-        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-        pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
-    },
+use crate::sources::{
+    options::{NatsAuthentication, NatsOptions},
+    tls,
 };
-use hyper_rustls::ConfigBuilderExt;
-use std::{path::Path, sync::Arc, time::Duration};
+use async_nats::{ConnectOptions, ServerAddr};
+use std::time::Duration;
 
 /// Bounds one attempt: TCP, TLS and the handshake.
 pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,7 +30,7 @@ pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, S
         .reconnect_delay_callback(reconnect_delay);
     let base = with_authentication(base, options)?;
     match &options.tls {
-        Some(tls) => with_tls(base, tls),
+        Some(tls) => Ok(base.require_tls(true).tls_client_config(tls::client_config(tls)?)),
         None => Ok(base),
     }
 }
@@ -78,96 +72,10 @@ fn with_authentication(base: ConnectOptions, options: &NatsOptions) -> Result<Co
     }
 }
 
-/// The files are read here, so that a wrong path is an error at start also when the server is away.
-fn with_tls(base: ConnectOptions, tls: &NatsTls) -> Result<ConnectOptions, String> {
-    let builder = rustls_builder(tls)?;
-    let config = match (&tls.cert_file, &tls.key_file) {
-        (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
-            builder.with_client_auth_cert(certificates(cert)?, key).map_err(|error| error.to_string())?
-        }
-        (None, None) => builder.with_no_client_auth(),
-        (Some(_), None) => return Err("tls.cert_file needs tls.key_file".into()),
-        (None, Some(_)) => return Err("tls.key_file needs tls.cert_file".into()),
-    };
-    Ok(base.require_tls(true).tls_client_config(config))
-}
-
-type Builder = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
-
-fn rustls_builder(tls: &NatsTls) -> Result<Builder, String> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    if tls.insecure_skip_ca_verification {
-        let verifier = Arc::new(AnyCertificate(provider));
-        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier));
-    }
-    let Some(path) = &tls.ca_file else {
-        return builder.with_native_roots().map_err(|error| error.to_string());
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| unreadable(path, &error))?;
-    }
-    Ok(builder.with_root_certificates(roots))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable(path, &error))?;
-    if all.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(all) }
-}
-
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> String {
-    format!("{}: {error}", path.display())
-}
-
-/// `insecure_skip_ca_verification`: any certificate will do. Signatures are still checked, so the peer
-/// holds the key of whatever certificate it shows.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::NatsTls;
 
     #[test]
     fn delays_grow_and_stop_growing() {

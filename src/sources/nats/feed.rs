@@ -68,7 +68,7 @@ impl Feed {
         loop {
             match AssertUnwindSafe(self.listen()).catch_unwind().await {
                 Ok(Ending::Failed(error)) => {
-                    self.outbox.push(Report::Failed(error));
+                    self.outbox.push(Report::Failed([error].into()));
                     return self.drain().await;
                 }
                 Ok(Ending::Closed) => {}

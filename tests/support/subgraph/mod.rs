@@ -105,6 +105,8 @@ struct Shared {
     graph: Graph,
     journal: Mutex<Journal>,
     behaviour: watch::Sender<Behaviour>,
+    /// What every answer has beside its content type.
+    headers: Mutex<http::HeaderMap>,
     stop: watch::Sender<bool>,
 }
 
@@ -129,6 +131,7 @@ impl Subgraph {
             graph,
             journal: Mutex::default(),
             behaviour: watch::Sender::new(Behaviour::Answer),
+            headers: Mutex::default(),
             stop: watch::Sender::new(false),
         });
         let thread = thread::Builder::new().name(format!("subgraph-{}", address.port())).spawn({
@@ -149,6 +152,13 @@ impl Subgraph {
 
     pub fn behave(&self, behaviour: Behaviour) {
         self.shared.behaviour.send_replace(behaviour);
+    }
+
+    /// From now on, every answer has this header.
+    pub fn answer_with(&self, name: &str, value: &str) {
+        let name = http::HeaderName::try_from(name).expect("a header name");
+        let mut headers = self.shared.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        headers.insert(name, value.parse().expect("a header value"));
     }
 
     /// From now on, entities whose representation has all members of `like` answer with an error.
@@ -225,6 +235,12 @@ async fn serve(socket: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Response<Full<Bytes>>> {
+    let mut response = behave(request, &shared).await?;
+    response.headers_mut().extend(shared.headers.lock().unwrap_or_else(PoisonError::into_inner).clone());
+    Ok(response)
+}
+
+async fn behave(request: Request<Incoming>, shared: &Shared) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(io::Error::other)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -1,8 +1,13 @@
 //! Schemas over HTTP, once at a start or a reload: a supergraph from a URL, a subgraph's SDL from its
 //! server (`_service { sdl }`). Blocks its caller; bounded in time and in bytes.
 
-use super::subgraph::{self, Http, SubgraphOptions};
-use crate::resolve::FetchError;
+use super::{
+    SubgraphOptions,
+    body::{Encoding, collect},
+    exchange::Http,
+    http as client,
+};
+use crate::{resolve::FetchError, sources::causes};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{
@@ -55,6 +60,8 @@ pub enum DownloadError {
     Encoding,
     #[error("the answer has no `_service.sdl`{}", .0.as_ref().map(|it| format!(": {it}")).unwrap_or_default())]
     NoSdl(Option<String>),
+    #[error("no TLS: {0}")]
+    Tls(String),
     #[error("no thread to wait on: {0}")]
     Runtime(std::io::Error),
 }
@@ -72,8 +79,12 @@ pub fn download_all(downloads: &[Download], options: &DownloadOptions) -> Vec<Re
         }
     };
     let results = runtime.block_on(async {
-        let client = SubgraphOptions { connect_timeout: options.timeout, ..SubgraphOptions::default() };
-        let http = subgraph::http(&client);
+        let http = match client(&SubgraphOptions::default()) {
+            Ok(http) => http,
+            Err(reason) => {
+                return downloads.iter().map(|_| Err(DownloadError::Tls(reason.clone()))).collect();
+            }
+        };
         join_all(downloads.iter().map(|it| download(&http, it, options))).await
     });
     // A name look-up that hangs must not hold up the start.
@@ -85,11 +96,11 @@ async fn download(http: &Http, what: &Download, options: &DownloadOptions) -> Re
     let request = request(what)?;
     let exchange = async {
         let response = http.request(request).await;
-        let response = response.map_err(|it| FetchError::Unreachable(super::causes(&it)))?;
+        let response = response.map_err(|it| FetchError::Unreachable(causes(&it)))?;
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status().as_u16()));
         }
-        subgraph::collect(response.into_body(), options.bytes_max).await
+        collect(response.into_body(), Encoding::Plain, options.bytes_max).await
     };
     let answer = tokio::time::timeout(options.timeout, exchange).await;
     let body = answer.unwrap_or(Err(FetchError::Timeout(options.timeout))).map_err(DownloadError::Fetch)?;

@@ -1,0 +1,132 @@
+//! The client's side of both WebSocket subprotocols: how the router subscribes at subgraphs.
+//!
+//! [`Session`] judges what a server says, the `write_*` functions spell out what the router says. Ids are
+//! the router's own numbers; what they stand for, when to ping and when to give up is the caller's.
+
+mod incoming;
+#[cfg(test)]
+mod tests;
+
+use crate::graphql::json::write_string;
+
+pub use incoming::Heard;
+use incoming::{Judged, Message};
+
+/// What a server can be asked to speak, the preferred one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subprotocol {
+    /// `graphql-transport-ws`.
+    GraphqlTransportWs,
+    /// `graphql-ws`, which came before it (subscriptions-transport-ws).
+    GraphqlWs,
+}
+
+impl Subprotocol {
+    /// The name in `Sec-WebSocket-Protocol`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::GraphqlTransportWs => "graphql-transport-ws",
+            Self::GraphqlWs => "graphql-ws",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::GraphqlTransportWs, Self::GraphqlWs].into_iter().find(|it| it.name() == name)
+    }
+}
+
+/// What to subscribe to, in JSON texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribe<'a> {
+    pub document: &'a str,
+    /// An object; empty when there are none.
+    pub variables: &'a [u8],
+    /// An object; empty when there are none.
+    pub extensions: &'a [u8],
+}
+
+/// Where one connection stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    subprotocol: Subprotocol,
+    acknowledged: bool,
+}
+
+impl Session {
+    /// To begin with [`Session::write_init`].
+    pub fn new(subprotocol: Subprotocol) -> Self {
+        Self { subprotocol, acknowledged: false }
+    }
+
+    /// Whether the server lets us subscribe.
+    pub fn is_acknowledged(&self) -> bool {
+        self.acknowledged
+    }
+
+    /// Judges one text message.
+    pub fn receive<'m>(&mut self, text: &'m str) -> Heard<'m> {
+        match Message::parse(text).and_then(|it| it.judge(self.subprotocol)) {
+            Err(reason) => Heard::Violation(reason),
+            Ok(Judged::Ack) if self.acknowledged => Heard::Violation("a second connection_ack"),
+            Ok(Judged::Ack) => {
+                self.acknowledged = true;
+                Heard::Acknowledged
+            }
+            Ok(Judged::Heard(heard)) => heard,
+        }
+    }
+
+    /// Appends `connection_init`; `payload` is a JSON object.
+    pub fn write_init(&self, payload: Option<&[u8]>, out: &mut Vec<u8>) {
+        write_bare("connection_init", payload, out);
+    }
+
+    /// Appends the message that starts a subscription.
+    pub fn write_subscribe(&self, id: u64, subscribe: Subscribe<'_>, out: &mut Vec<u8>) {
+        let kind = match self.subprotocol {
+            Subprotocol::GraphqlTransportWs => "subscribe",
+            Subprotocol::GraphqlWs => "start",
+        };
+        out.extend_from_slice(format!(r#"{{"id":"{id}","type":"{kind}","payload":{{"query":"#).as_bytes());
+        write_string(subscribe.document, out);
+        for (name, json) in [("variables", subscribe.variables), ("extensions", subscribe.extensions)] {
+            if !json.is_empty() {
+                out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
+                out.extend_from_slice(json);
+            }
+        }
+        out.extend_from_slice(b"}}");
+    }
+
+    /// Appends the message that ends a subscription from our side.
+    pub fn write_unsubscribe(&self, id: u64, out: &mut Vec<u8>) {
+        let kind = match self.subprotocol {
+            Subprotocol::GraphqlTransportWs => "complete",
+            Subprotocol::GraphqlWs => "stop",
+        };
+        out.extend_from_slice(format!(r#"{{"id":"{id}","type":"{kind}"}}"#).as_bytes());
+    }
+
+    /// Appends a `ping`, or tells that this subprotocol has none: a WebSocket's own will do then.
+    pub fn write_ping(&self, out: &mut Vec<u8>) -> bool {
+        let has_pings = self.subprotocol == Subprotocol::GraphqlTransportWs;
+        if has_pings {
+            write_bare("ping", None, out);
+        }
+        has_pings
+    }
+
+    /// Appends the answer to a [`Heard::Ping`].
+    pub fn write_pong(&self, payload: Option<&str>, out: &mut Vec<u8>) {
+        write_bare("pong", payload.map(str::as_bytes), out);
+    }
+}
+
+fn write_bare(kind: &str, payload: Option<&[u8]>, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!(r#"{{"type":"{kind}""#).as_bytes());
+    if let Some(payload) = payload {
+        out.extend_from_slice(br#","payload":"#);
+        out.extend_from_slice(payload);
+    }
+    out.push(b'}');
+}

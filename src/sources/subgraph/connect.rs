@@ -1,0 +1,116 @@
+//! From an address to a connection: name look-up and TCP, then TLS, each within a time of its own.
+
+use super::options::SubgraphOptions;
+use crate::sources::{ClientTls, tls};
+use http::Uri;
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+use tower_service::Service;
+
+/// Makes connections for the HTTP client's pool.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tcp: HttpConnector,
+    tls: TlsConnector,
+    dial_timeout: Duration,
+    tls_handshake_timeout: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(options: &SubgraphOptions, tls: Arc<ClientConfig>) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(options.keep_alive_probe_interval);
+        tcp.set_keepalive_interval(options.keep_alive_probe_interval);
+        // Divides the time among the addresses of a name; the look-up is bounded below.
+        tcp.set_connect_timeout(Some(options.dial_timeout));
+        Self {
+            tcp,
+            tls: tls.into(),
+            dial_timeout: options.dial_timeout,
+            tls_handshake_timeout: options.tls_handshake_timeout,
+        }
+    }
+}
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tcp.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (tls, limits) = (self.tls.clone(), (self.dial_timeout, self.tls_handshake_timeout));
+        let dialling = self.tcp.call(uri.clone());
+        Box::pin(async move {
+            let tcp = timeout(limits.0, dialling).await.map_err(|_| too_slow("connection", limits.0))??;
+            if uri.scheme_str() != Some("https") {
+                return Ok(Stream::Http(tcp));
+            }
+            let handshake = tls.connect(server_name(&uri)?, TokioIo::new(tcp));
+            let stream = timeout(limits.1, handshake).await;
+            Ok(stream.map_err(|_| too_slow("TLS handshake", limits.1))??.into())
+        })
+    }
+}
+
+fn too_slow(what: &str, limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no {what} within {limit:?}"))
+}
+
+/// The name a certificate must be for.
+fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
+    let host = uri.host().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
+    Ok(ServerName::try_from(host.to_owned())?)
+}
+
+/// TLS configurations that are made once for all subgraphs that share them: reading the system's
+/// authorities takes a while.
+#[derive(Default)]
+pub(super) struct TlsConfigs(Vec<(ClientTls, Arc<ClientConfig>)>);
+
+impl TlsConfigs {
+    pub(super) fn get(&mut self, tls: &ClientTls) -> Result<Arc<ClientConfig>, String> {
+        if let Some((_, made)) = self.0.iter().find(|(it, _)| it == tls) {
+            return Ok(made.clone());
+        }
+        let made = Arc::new(make(tls)?);
+        self.0.push((tls.clone(), made.clone()));
+        Ok(made)
+    }
+}
+
+/// HTTP/2 where the subgraph speaks it. A machine without authorities of its own can still reach
+/// subgraphs by `http`.
+fn make(tls: &ClientTls) -> Result<ClientConfig, String> {
+    let mut config = match tls::client_config(tls) {
+        Err(error) if *tls == ClientTls::default() => {
+            tracing::warn!(%error, "no certificate authorities found: subgraphs cannot be reached by https");
+            tls::trusting_nobody()
+        }
+        made => made?,
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

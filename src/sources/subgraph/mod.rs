@@ -1,0 +1,177 @@
+//! The HTTP client to subgraphs.
+//!
+//! Each subgraph has a pool of connections, limits and a breaker of its own; all of it on the io runtime.
+//! Threads that resolve get a future that only waits for a message. In reading order: `attempts` carries a
+//! fetch to its end, `exchange` does one request, `body` reads an answer, `connect` makes connections;
+//! `retry` and `breaker` decide, and know neither clock nor network.
+
+mod attempts;
+mod body;
+mod breaker;
+mod connect;
+mod download;
+mod exchange;
+mod options;
+mod retry;
+
+pub use download::{Download, DownloadError, DownloadOptions, download_all};
+pub use options::{
+    BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
+    SubscriptionProtocol, Traffic, WebSocketSubprotocol,
+};
+
+use crate::{
+    plan::{OperationKind, SubgraphId},
+    resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
+};
+use attempts::Subgraph;
+use connect::{Connector, TlsConfigs};
+use exchange::Http;
+use http::Uri;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+};
+use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
+use tokio_rustls::rustls::ClientConfig;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SubgraphClientError {
+    #[error("subgraph {name}: '{url}' is not an http or https address")]
+    Url { name: String, url: String },
+    #[error("subgraph {name}: {reason}")]
+    Tls { name: String, reason: String },
+}
+
+/// Sends requests to subgraphs. Clones share connections, breakers and counts.
+#[derive(Clone)]
+pub struct SubgraphClient {
+    handle: Handle,
+    /// By [`SubgraphId`].
+    subgraphs: Arc<[Arc<Subgraph>]>,
+}
+
+/// A subgraph at one moment, for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubgraphStatus {
+    pub name: Arc<str>,
+    /// Open or half open.
+    pub is_breaker_open: bool,
+    /// Attempts after the first of their fetch.
+    pub retries: u64,
+    /// Attempts that the breaker turned away.
+    pub rejected: u64,
+}
+
+impl SubgraphClient {
+    /// A client for these subgraphs, in the order of their [`SubgraphId`]s.
+    pub fn new(handle: &Handle, endpoints: &[SubgraphEndpoint]) -> Result<Self, SubgraphClientError> {
+        Self { handle: handle.clone(), subgraphs: Arc::default() }.with_endpoints(endpoints)
+    }
+
+    /// The same for another list of subgraphs (after a reload). One that is as it was keeps its
+    /// connections, its breaker and its counts.
+    pub fn with_endpoints(&self, endpoints: &[SubgraphEndpoint]) -> Result<Self, SubgraphClientError> {
+        let mut tls = TlsConfigs::default();
+        let subgraph =
+            |endpoint: &SubgraphEndpoint| match self.subgraphs.iter().find(|it| it.endpoint == *endpoint) {
+                Some(known) => Ok(known.clone()),
+                None => Ok(Arc::new(open(endpoint, endpoints.len(), &mut tls)?)),
+            };
+        let subgraphs = endpoints.iter().map(subgraph).collect::<Result<_, SubgraphClientError>>()?;
+        Ok(Self { handle: self.handle.clone(), subgraphs })
+    }
+
+    /// All subgraphs as they are now.
+    pub fn status(&self) -> Vec<SubgraphStatus> {
+        let status = |it: &Arc<Subgraph>| SubgraphStatus {
+            name: it.endpoint.name.clone(),
+            is_breaker_open: it.is_breaker_open(),
+            retries: it.retries.load(Relaxed),
+            rejected: it.rejected.load(Relaxed),
+        };
+        self.subgraphs.iter().map(status).collect()
+    }
+}
+
+impl Subgraphs for SubgraphClient {
+    /// Dropping the future aborts the request, unless it is a mutation's: that runs to its end.
+    fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>> {
+        let SubgraphId(number) = request.subgraph;
+        let Some(subgraph) = self.subgraphs.get(usize::from(number)).cloned() else {
+            let error = FetchError::Unreachable(format!("subgraph {number} is not known"));
+            return Box::pin(std::future::ready(Err(error)));
+        };
+        let is_mutation = request.kind == OperationKind::Mutation;
+        let (done, answer) = oneshot::channel();
+        let task = self.handle.spawn(async move {
+            // Nobody waits any more: the answer of a mutation that ran on.
+            let _ = done.send(subgraph.fetch(request).await);
+        });
+        Box::pin(Fetch { answer, task: (!is_mutation).then(|| task.abort_handle()) })
+    }
+}
+
+/// Waits for an answer; dropped early, it aborts the request.
+struct Fetch {
+    answer: oneshot::Receiver<Result<FetchAnswer, FetchError>>,
+    task: Option<AbortHandle>,
+}
+
+impl Future for Fetch {
+    type Output = Result<FetchAnswer, FetchError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx).map(|it| it.unwrap_or(Err(FetchError::Stopping)))
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// One of `count` subgraphs, with a pool of its own.
+fn open(
+    endpoint: &SubgraphEndpoint,
+    count: usize,
+    tls: &mut TlsConfigs,
+) -> Result<Subgraph, SubgraphClientError> {
+    let (name, options) = (|| endpoint.name.to_string(), &endpoint.options);
+    let uri = parse(&endpoint.url)
+        .ok_or_else(|| SubgraphClientError::Url { name: name(), url: endpoint.url.clone() })?;
+    let tls = tls.get(&options.tls).map_err(|reason| SubgraphClientError::Tls { name: name(), reason })?;
+    let share = options.idle_connections_total_max / count.max(1);
+    let http = pool(options, tls, options.idle_connections_max.min(share));
+    Ok(Subgraph::new(endpoint.clone(), uri, http))
+}
+
+/// A client for downloads, with the system's certificate authorities.
+fn http(options: &SubgraphOptions) -> Result<Http, String> {
+    let tls = TlsConfigs::default().get(&options.tls)?;
+    Ok(pool(options, tls, options.idle_connections_max))
+}
+
+fn pool(options: &SubgraphOptions, tls: Arc<ClientConfig>, idle_connections_max: usize) -> Http {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(options.idle_timeout)
+        .pool_max_idle_per_host(idle_connections_max)
+        .build(Connector::new(options, tls))
+}
+
+fn parse(url: &str) -> Option<Uri> {
+    let uri = url.parse::<Uri>().ok()?;
+    (matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()).then_some(uri)
+}
