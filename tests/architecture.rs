@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("protocol", &["graphql"]),
     ("hub", &["graphql", "plan"]),
     ("resolve", &["graphql", "plan"]),
-    ("sources", &["graphql", "plan", "resolve"]),
+    ("sources", &["graphql", "plan", "resolve", "net"]),
     ("net", &[]),
     ("http", &["graphql"]),
     ("admin", &[]),

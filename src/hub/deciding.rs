@@ -69,6 +69,7 @@ impl Hub {
             Input::TriggerRestored { trigger } => self.trigger_live(now, trigger),
             Input::Received { trigger, position, payload } => self.received(now, trigger, position, payload),
             Input::Lost { trigger, events } => self.lost(now, trigger, events),
+            Input::Gap { trigger } => self.gap(now, trigger),
             Input::Resolved { job, response } => self.resolved(now, job, response),
             Input::Credit { sink, deliveries } => self.credit(now, sink, deliveries),
         }

@@ -107,6 +107,8 @@ pub enum Input {
     Received { trigger: TriggerId, position: Position, payload: Bytes },
     /// The source had to drop events before they reached the hub.
     Lost { trigger: TriggerId, events: u64 },
+    /// The source was away and is back; nobody knows what it missed.
+    Gap { trigger: TriggerId },
     /// A job is done: the response, a whole GraphQL result as JSON.
     Resolved { job: JobId, response: Bytes },
     /// The sink worked off deliveries. Never gives a sink more than [`Options::credits`].

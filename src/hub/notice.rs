@@ -10,6 +10,8 @@ pub(super) enum Notice {
     Invalid,
     /// So many events are gone.
     Lost(u64),
+    /// Events may have been missed.
+    Gap,
     /// The feed is away for longer than the grace time.
     Unavailable,
 }
@@ -30,6 +32,8 @@ impl Notice {
             Self::Lost(count) => graphql::Error::new("Events were lost before they could be delivered.")
                 .with_code("EVENTS_LOST")
                 .with_extension("count", count.to_string().into()),
+            Self::Gap => graphql::Error::new("Events may have been missed while their source was away.")
+                .with_code("EVENTS_LOST"),
             Self::Unavailable => graphql::Error::new("The feed of this subscription is unavailable.")
                 .with_code("FEED_UNAVAILABLE"),
         }

@@ -105,14 +105,15 @@ impl Queue {
     /// Adds a notice that stands for no event of its own. One that was just given is not repeated, so
     /// the number of notices is bounded by what lies between them.
     pub(super) fn push_notice(&mut self, notice: Notice) {
-        for entry in self.entries.iter_mut().rev().take(2) {
+        for entry in self.entries.iter_mut().rev().take(3) {
             match (entry, notice) {
                 (Entry::Notice(Notice::Lost(count)), Notice::Lost(more)) => {
                     *count = count.saturating_add(more);
                     return;
                 }
-                (Entry::Notice(Notice::Unavailable), Notice::Unavailable) => return,
-                (Entry::Notice(Notice::Lost(_) | Notice::Unavailable), _) => {}
+                (Entry::Notice(Notice::Unavailable), Notice::Unavailable)
+                | (Entry::Notice(Notice::Gap), Notice::Gap) => return,
+                (Entry::Notice(Notice::Lost(_) | Notice::Gap | Notice::Unavailable), _) => {}
                 _ => break,
             }
         }

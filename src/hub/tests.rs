@@ -314,3 +314,15 @@ fn what_the_source_lost_and_what_nobody_can_read_is_told_in_its_place() {
     let counters = story.hub.counters();
     assert_eq!((counters.events_invalid, counters.events_filtered, counters.events_lost), (1, 1, 3));
 }
+
+#[test]
+fn a_gap_is_told_once_at_its_place() {
+    let mut story = Story::new(Options::default());
+    story.tell(story.join(1, a()), &["start a", "joined 1 g0"]);
+    story.tell(story.event(0, "{}"), &["resolve g0#0 {}"]);
+    for _ in 0..2 {
+        story.tell(Input::Gap { trigger: story.triggers[0] }, &[]);
+    }
+    let gap = told(0, "Events may have been missed while their source was away.", "\"code\":\"EVENTS_LOST\"");
+    story.tell(story.result(0, 0, "before"), &["deliver Reactor g0 before", &gap]);
+}

@@ -184,6 +184,12 @@ impl Hub {
         self.tell_each(now, id, Notice::Lost(events), |_| true);
     }
 
+    pub(super) fn gap(&mut self, now: Instant, id: TriggerId) {
+        if self.known_trigger(id).is_some() {
+            self.tell_each(now, id, Notice::Gap, |_| true);
+        }
+    }
+
     /// Puts a notice into the queues of a trigger's groups.
     fn tell_each(&mut self, now: Instant, id: TriggerId, notice: Notice, which: impl Fn(&mut Group) -> bool) {
         for id in self.groups_of(id) {

@@ -125,18 +125,24 @@ impl Whereabouts {
 
 /// What the errors of one fetch are seen against.
 pub(super) struct Scene<'a> {
+    pub(super) teller: Teller<'a>,
+    pub(super) projection: &'a Projection,
+    pub(super) root: NodeId,
+}
+
+/// Retells what a subgraph says, as far as the policy lets it pass.
+#[derive(Clone, Copy)]
+pub(super) struct Teller<'a> {
     pub(super) service: &'a str,
     pub(super) policy: &'a ErrorPropagation,
-    pub(super) projection: &'a Projection,
     pub(super) document: &'a Document,
-    pub(super) root: NodeId,
 }
 
 impl Scene<'_> {
     /// The error for a fetch without a usable answer. What exactly went wrong with the connection stays in
     /// the log: it may name hosts.
     pub(super) fn failure(&self, error: &FetchError, whereabouts: &Whereabouts) -> graphql::Error {
-        tracing::warn!(subgraph = self.service, %error, "fetch failed");
+        tracing::warn!(subgraph = self.teller.service, %error, "fetch failed");
         let reason = match error {
             FetchError::Malformed(reason) => Some(&**reason),
             FetchError::Rejected(reason) => Some(*reason),
@@ -153,8 +159,8 @@ impl Scene<'_> {
     /// The answer's own errors.
     pub(super) fn convert(&self, answer: &Answer, whereabouts: &Whereabouts, out: &mut Errors) {
         let Some(errors) = answer.errors else { return };
-        let status = Some(answer.status).filter(|_| self.policy.propagate_status_codes);
-        match self.policy.mode {
+        let status = Some(answer.status).filter(|_| self.teller.policy.propagate_status_codes);
+        match self.teller.policy.mode {
             ErrorMode::Hidden => out.push(self.outer(whereabouts, None, None)),
             ErrorMode::Wrapped => {
                 let mut inner = Errors::default();
@@ -175,12 +181,12 @@ impl Scene<'_> {
         status: Option<StatusCode>,
         out: &mut Errors,
     ) {
-        for error in self.document.children(errors) {
+        for error in self.teller.document.children(errors) {
             if out.is_full() {
                 out.dropped += 1;
                 continue;
             }
-            let template = self.template(error, status);
+            let template = self.teller.template(error, status);
             for place in whereabouts.resolve(&self.path(error)) {
                 out.push(template.clone().with_path(self.client_path(&place)));
             }
@@ -195,29 +201,42 @@ impl Scene<'_> {
         status: Option<StatusCode>,
     ) -> graphql::Error {
         let path = self.client_path(&whereabouts.all());
-        let hidden = self.policy.mode == ErrorMode::Hidden;
+        let hidden = self.teller.policy.mode == ErrorMode::Hidden;
         let mut message = "Failed to fetch from Subgraph".to_owned();
         if !hidden {
-            message.push_str(&format!(" '{}'{}", self.service, at_path(&path)));
+            message.push_str(&format!(" '{}'{}", self.teller.service, at_path(&path)));
         }
         if let Some(reason) = reason.filter(|_| !hidden) {
             message.push_str(&format!(", Reason: {reason}"));
         }
         message.push('.');
-        let error = self.with_code(graphql::Error::new(message).with_path(path));
-        if hidden { error } else { self.with_status(self.with_service(error), status) }
+        let error = self.teller.with_code(graphql::Error::new(message).with_path(path));
+        if hidden { error } else { self.teller.with_status(self.teller.with_service(error), status) }
     }
 
     fn client_path(&self, place: &[graphql::PathSegment]) -> Path {
-        if self.policy.rewrite_paths {
-            client_path(self.projection, self.document, self.root, place)
+        if self.teller.policy.rewrite_paths {
+            client_path(self.projection, self.teller.document, self.root, place)
         } else {
             Path::new()
         }
     }
 
+    /// The path as the subgraph sees it; empty when it gave none that makes sense.
+    fn path(&self, error: NodeId) -> Path {
+        let document = self.teller.document;
+        let segments = document.get(error, "path").into_iter().flat_map(|it| document.children(it));
+        let read = |it: NodeId| match document.as_str(it) {
+            Some(key) => Some(graphql::PathSegment::Key(key.into())),
+            None => document.as_number(it)?.parse().ok().map(graphql::PathSegment::Index),
+        };
+        segments.map(read).collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+impl Teller<'_> {
     /// A subgraph's error without its path.
-    fn template(&self, error: NodeId, status: Option<StatusCode>) -> graphql::Error {
+    pub(super) fn template(&self, error: NodeId, status: Option<StatusCode>) -> graphql::Error {
         let document = self.document;
         let message = document.get(error, "message").and_then(|it| document.as_str(it));
         let message = match message {
@@ -253,14 +272,14 @@ impl Scene<'_> {
         self.policy.allowed_extensions.as_ref().is_none_or(|it| it.iter().any(|it| it == extension))
     }
 
-    fn with_code(&self, error: graphql::Error) -> graphql::Error {
+    pub(super) fn with_code(&self, error: graphql::Error) -> graphql::Error {
         match &*self.policy.default_code {
             "" => error,
             code => error.with_extension("code", json_string(code)),
         }
     }
 
-    fn with_service(&self, error: graphql::Error) -> graphql::Error {
+    pub(super) fn with_service(&self, error: graphql::Error) -> graphql::Error {
         match self.policy.attach_service_name {
             true => error.with_extension("serviceName", json_string(self.service)),
             false => error,
@@ -293,17 +312,6 @@ impl Scene<'_> {
         let read = |it| Some(graphql::Location { line: number(it, "line")?, column: number(it, "column")? });
         let list = document.get(error, "locations").into_iter().flat_map(|it| document.children(it));
         list.filter_map(read).collect()
-    }
-
-    /// The path as the subgraph sees it; empty when it gave none that makes sense.
-    fn path(&self, error: NodeId) -> Path {
-        let document = self.document;
-        let segments = document.get(error, "path").into_iter().flat_map(|it| document.children(it));
-        let read = |it: NodeId| match document.as_str(it) {
-            Some(key) => Some(graphql::PathSegment::Key(key.into())),
-            None => document.as_number(it)?.parse().ok().map(graphql::PathSegment::Index),
-        };
-        segments.map(read).collect::<Option<_>>().unwrap_or_default()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     Brokers, FetchAnswer, FetchError, SubgraphHeaders,
-    answer::{Answer, Place, Scene, Whereabouts},
+    answer::{Answer, Place, Scene, Teller, Whereabouts},
     broker,
     counters::{Counters, count},
     errors::Errors,
@@ -209,8 +209,8 @@ impl Job<'_> {
         let service = self.counters.subgraphs.get(usize::from(request.subgraph.0));
         let service = service.map_or("", |it| &it.name);
         let projection = &self.operation.projection;
-        let policy = self.dispatcher.errors();
-        let scene = Scene { service, policy, projection, document, root: self.root };
+        let teller = Teller { service, policy: self.dispatcher.errors(), document };
+        let scene = Scene { teller, projection, root: self.root };
         let mut errors = Errors::default();
         match read {
             Ok(answer) if answer.has_errors() => scene.convert(&answer, &whereabouts(), &mut errors),

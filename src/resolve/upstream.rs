@@ -2,17 +2,18 @@
 
 use super::{
     ErrorMode, ErrorPropagation, FetchError,
-    answer::{Answer, Scene, Whereabouts},
-    errors::Errors,
+    answer::{Answer, Scene, Teller, Whereabouts},
+    errors::{ERRORS_MAX, Errors},
     rewrite,
 };
 use crate::{
     graphql::{
         self,
-        json::{Document, NodeId},
+        json::{Document, Kind, NodeId},
     },
     plan::{Operation, UpstreamFeedField},
 };
+use bytes::Bytes;
 use http::StatusCode;
 
 /// Reads one response: where the operation's data begin, and what the subgraph had to complain about.
@@ -36,17 +37,46 @@ pub(super) fn take_in(
     let mut errors = Errors::default();
     if answer.has_errors() {
         if policy.mode == ErrorMode::Hidden {
-            errors.push(graphql::Error::new("Unable to subscribe"));
+            errors.push(hidden());
         } else {
             // There is nothing to wrap: no request of the router's has failed.
             let policy = ErrorPropagation { mode: ErrorMode::PassThrough, ..policy.clone() };
-            let scene = Scene { service, policy: &policy, projection: &operation.projection, document, root };
+            let teller = Teller { service, policy: &policy, document };
+            let scene = Scene { teller, projection: &operation.projection, root };
             let mut whereabouts = Whereabouts::of_roots([Vec::new()]);
             whereabouts.renamed_by(&feed.output_rewrites);
             scene.convert(&answer, &whereabouts, &mut errors);
         }
     }
     Ok((root, errors))
+}
+
+/// What a subgraph says as it ends a subscription (a list of errors, or one, as JSON), for its subscribers.
+pub fn terminal_errors(policy: &ErrorPropagation, service: &str, json: Bytes) -> graphql::Errors {
+    let mut document = Document::new();
+    let root = document.parse(json).ok();
+    let given: Vec<NodeId> = match root.map(|it| document.kind(it)) {
+        Some(Kind::Array) => root.into_iter().flat_map(|it| document.children(it)).collect(),
+        Some(Kind::Object) => root.into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let teller = Teller { service, policy, document: &document };
+    let told: Vec<_> = given.into_iter().take(ERRORS_MAX).map(|it| teller.template(it, None)).collect();
+    match policy.mode {
+        ErrorMode::Hidden => hidden().into(),
+        _ if told.is_empty() => upstream_error(policy, service, "upstream service error").into(),
+        _ => told.into(),
+    }
+}
+
+/// An error of the router's own about a subscription at a subgraph.
+pub fn upstream_error(policy: &ErrorPropagation, service: &str, message: &str) -> graphql::Error {
+    let teller = Teller { service, policy, document: &Document::new() };
+    teller.with_service(teller.with_code(graphql::Error::new(message)))
+}
+
+fn hidden() -> graphql::Error {
+    graphql::Error::new("Unable to subscribe")
 }
 
 /// Word for word what clients of Cosmo know.

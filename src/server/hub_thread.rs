@@ -343,5 +343,6 @@ fn input_of(trigger: TriggerId, report: Report) -> Input {
         Report::Interrupted => Input::TriggerInterrupted { trigger },
         Report::Restored => Input::TriggerRestored { trigger },
         Report::Lost(events) => Input::Lost { trigger, events },
+        Report::Gap => Input::Gap { trigger },
     }
 }

@@ -31,6 +31,8 @@ pub enum Report {
     Restored,
     /// So many events had to be dropped at this point.
     Lost(u64),
+    /// Events may have been missed at this point.
+    Gap,
 }
 
 /// Where reports go: a bounded queue.

@@ -9,11 +9,13 @@ mod attempts;
 mod body;
 mod breaker;
 mod connect;
+mod dial;
 mod download;
 mod exchange;
 mod options;
 mod retry;
 
+pub use dial::{Dial, DialError, Dialed};
 pub use download::{Download, DownloadError, DownloadOptions, download_all};
 pub use options::{
     BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
@@ -89,6 +91,12 @@ impl SubgraphClient {
         Ok(Self { handle: self.handle.clone(), subgraphs })
     }
 
+    /// Opens a WebSocket to a subgraph. Dropping what comes back gives it up.
+    pub fn dial(&self, dial: Dial, done: impl FnOnce(Result<Dialed, DialError>) + Send + 'static) -> Dialing {
+        let task = self.handle.spawn(async move { done(dial::dial(dial).await) });
+        Dialing(task.abort_handle())
+    }
+
     /// All subgraphs as they are now.
     pub fn status(&self) -> Vec<SubgraphStatus> {
         let status = |it: &Arc<Subgraph>| SubgraphStatus {
@@ -116,6 +124,16 @@ impl Subgraphs for SubgraphClient {
             let _ = done.send(subgraph.fetch(request).await);
         });
         Box::pin(Fetch { answer, task: (!is_mutation).then(|| task.abort_handle()) })
+    }
+}
+
+/// A WebSocket that is being opened, for as long as this lives.
+#[derive(Debug)]
+pub struct Dialing(AbortHandle);
+
+impl Drop for Dialing {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
