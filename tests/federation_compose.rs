@@ -16,6 +16,7 @@ fn subgraph(name: &str, sdl: &str) -> SubgraphSource {
         routing_url: format!("http://127.0.0.1:4001/{name}"),
         sdl: sdl.into(),
         file: Some(PathBuf::from(format!("{name}.graphql"))),
+        subscription: None,
     }
 }
 

@@ -2,9 +2,11 @@
 //! as files and once as the JSON that Cosmo's tools write. Both must come to the same.
 
 use juga::{
+    config::{Config, Environment, Overrides},
     federation::{EventGraphSource, Graphs, Limits, LoadErrors, Schema, SubgraphSource},
     graphql::Variables,
     plan::{FieldSource, OperationKind, ProviderKind, ValueType},
+    sources::subgraph::{SubscriptionEndpoint, SubscriptionProtocol, WebSocketSubprotocol},
 };
 use std::{fs, path::Path};
 
@@ -23,6 +25,7 @@ fn from_files(ships: &str) -> Graphs {
         routing_url: format!("http://localhost:{port}/graphql"),
         sdl: fixture(&format!("{}.graphql", if name == "ships" { ships } else { name })),
         file: None,
+        subscription: None,
     };
     Graphs {
         subgraphs: SUBGRAPHS.into_iter().zip(4001..).map(subgraph).collect(),
@@ -232,6 +235,43 @@ fn what_cannot_be_served_is_refused_by_name() {
     );
     let error = read("{\n  \"engineConfig\": [\n").expect_err("no JSON").to_string();
     assert!(error.starts_with("config.json:3:0: EXECUTION_CONFIG: this is no execution config"), "{error}");
+}
+
+/// How a subgraph serves its own subscriptions stands in the file; `overrides` win.
+#[test]
+fn subscriptions_of_subgraphs_are_reached_as_the_file_says() {
+    let mut config: serde_json::Value = serde_json::from_str(&fixture("config.json")).expect("JSON");
+    let sources = &mut config["engineConfig"]["datasourceConfigurations"];
+    sources[1]["customGraphql"]["subscription"] = serde_json::json!({
+        "enabled": true,
+        "url": { "staticVariableContent": "http://localhost:4002/subscriptions" },
+        "protocol": "GRAPHQL_SUBSCRIPTION_PROTOCOL_SSE_POST",
+    });
+    sources[2]["customGraphql"]["subscription"]["websocketSubprotocol"] =
+        "GRAPHQL_WEBSOCKET_SUBPROTOCOL_TRANSPORT_WS".into();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("federation_cosmo_subscriptions");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("config.json"), config.to_string()).expect("a file");
+    fs::write(
+        folder.join("juga.yaml"),
+        "execution_config: { file: { path: config.json } }\n\
+         overrides: { subgraphs: { berths: { subscription_protocol: sse } } }\n",
+    )
+    .expect("a file");
+    let environment = Environment { current_folder: folder, ..Environment::of_process() };
+    let config = Config::load_file(Path::new("juga.yaml"), &environment, &Overrides::default());
+    let options = config.unwrap_or_else(|it| panic!("{it}")).options().unwrap_or_else(|it| panic!("{it}"));
+    let endpoint = |name: &str| options.subscription_endpoints[name].clone();
+    assert_eq!(endpoint("ships"), SubscriptionEndpoint::default());
+    assert_eq!(
+        endpoint("berths"),
+        SubscriptionEndpoint {
+            url: Some("http://localhost:4002/subscriptions".into()),
+            protocol: SubscriptionProtocol::Sse,
+            subprotocol: WebSocketSubprotocol::Auto,
+        }
+    );
+    assert_eq!(endpoint("crews").subprotocol, WebSocketSubprotocol::GraphqlTransportWs);
 }
 
 /// A type that is absent means a publish, a provider that is absent the default one: zero values are left

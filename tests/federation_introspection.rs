@@ -14,6 +14,7 @@ fn demo() -> Schema {
         routing_url: "http://localhost".into(),
         sdl: read(name),
         file: None,
+        subscription: None,
     };
     load(vec![subgraph("employees"), subgraph("products")], Some(read("events")))
 }

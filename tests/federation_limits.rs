@@ -13,6 +13,7 @@ fn schema() -> Schema {
         routing_url: "http://localhost".into(),
         sdl: read(name),
         file: None,
+        subscription: None,
     };
     Schema::load(&Graphs {
         subgraphs: vec![subgraph("employees"), subgraph("products")],

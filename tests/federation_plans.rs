@@ -21,6 +21,7 @@ fn subgraph(name: &str) -> SubgraphSource {
         routing_url: format!("http://127.0.0.1:4001/{name}"),
         sdl: fixture(&format!("{name}.graphql")),
         file: None,
+        subscription: None,
     }
 }
 
@@ -337,6 +338,7 @@ fn fields_with_different_arguments_under_different_types_plan() {
         routing_url: String::new(),
         sdl: sdl(text),
         file: None,
+        subscription: None,
     };
     let schema = load(&Graphs {
         subgraphs: vec![

@@ -155,7 +155,7 @@ impl Reading {
                 missing.push(subgraphs.len());
                 wanted.push((format!("subgraph \"{name}\""), Download::Service(url.to_owned())));
             }
-            subgraphs.push(SubgraphSource { name, routing_url, sdl, file });
+            subgraphs.push(SubgraphSource { name, routing_url, sdl, file, subscription: None });
         }
         for (index, sdl) in missing.into_iter().zip(self.download(&wanted)) {
             subgraphs[index].sdl = sdl;

@@ -4,7 +4,7 @@
 
 use super::{
     AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, NatsProvider, RetryPolicy,
-    Secret, SubgraphErrorPropagation, SubgraphOverride, SubgraphTraffic, UnreadableGraphs,
+    Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
 };
 use crate::{
     admin, federation, http, hub,
@@ -18,15 +18,16 @@ use std::{collections::BTreeMap, time::Duration};
 impl Config {
     /// Everything the server is told.
     pub fn options(&self) -> Result<server::Options, UnreadableGraphs> {
+        let graphs = self.graphs()?;
         Ok(server::Options {
-            graphs: self.graphs()?,
+            subscription_endpoints: self.subscription_endpoints(&graphs),
+            graphs,
             engine: self.engine_options(),
             hub: self.hub_options(),
             resolve: self.resolve_options(),
             websocket: self.websocket_options(),
             sources: self.sources_options(),
             subgraphs: self.traffic(),
-            subscription_endpoints: self.subscription_endpoints(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,
@@ -128,13 +129,22 @@ impl Config {
         }
     }
 
-    fn subscription_endpoints(&self) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
-        let endpoint = |it: &SubgraphOverride| subgraph::SubscriptionEndpoint {
-            url: it.subscription_url.clone(),
-            protocol: it.subscription_protocol.unwrap_or_default(),
-            subprotocol: it.subscription_websocket_subprotocol.unwrap_or_default(),
-        };
-        self.overrides.subgraphs.iter().map(|(name, it)| (name.clone(), endpoint(it))).collect()
+    /// What the configuration says of a subgraph's subscriptions, and else what the graph's source says.
+    fn subscription_endpoints(
+        &self,
+        graphs: &federation::Graphs,
+    ) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
+        let flagged = graphs.feature_flags.values().flat_map(|it| &it.subgraphs);
+        let told = flagged.chain(&graphs.subgraphs).filter_map(|it| Some((it, it.subscription.as_ref()?)));
+        let mut endpoints: BTreeMap<_, _> =
+            told.map(|(it, source)| (it.name.clone(), subscription_endpoint(source))).collect();
+        for (name, it) in &self.overrides.subgraphs {
+            let endpoint = endpoints.entry(name.clone()).or_default();
+            endpoint.url = it.subscription_url.clone().or(endpoint.url.take());
+            endpoint.protocol = it.subscription_protocol.unwrap_or(endpoint.protocol);
+            endpoint.subprotocol = it.subscription_websocket_subprotocol.unwrap_or(endpoint.subprotocol);
+        }
+        endpoints
     }
 
     fn websocket_options(&self) -> server::WebSocketOptions {
@@ -211,6 +221,23 @@ fn allow_list(names: &ForwardedNames) -> Option<server::AllowList> {
         None => vec![entry("Authorization")],
     };
     names.enabled.then_some(server::AllowList { entries })
+}
+
+fn subscription_endpoint(source: &federation::SubscriptionSource) -> subgraph::SubscriptionEndpoint {
+    use federation::{Dialect, Travel};
+    subgraph::SubscriptionEndpoint {
+        url: source.url.clone(),
+        protocol: match source.travel {
+            Travel::WebSocket => subgraph::SubscriptionProtocol::WebSocket,
+            Travel::Sse => subgraph::SubscriptionProtocol::Sse,
+            Travel::SsePost => subgraph::SubscriptionProtocol::SsePost,
+        },
+        subprotocol: match source.dialect {
+            Dialect::Auto => subgraph::WebSocketSubprotocol::Auto,
+            Dialect::GraphqlWs => subgraph::WebSocketSubprotocol::GraphqlWs,
+            Dialect::GraphqlTransportWs => subgraph::WebSocketSubprotocol::GraphqlTransportWs,
+        },
+    }
 }
 
 fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {

@@ -9,10 +9,10 @@ mod json;
 
 use super::{
     errors::{LoadError, LoadErrors},
-    graphs::{EventGraphSource, Graphs, SubgraphSource},
+    graphs::{Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, Travel},
 };
 use federation_composition::graphql_core::{Document, parse};
-use json::{DataSource, ExecutionConfig};
+use json::{DataSource, ExecutionConfig, Subscription};
 use std::path::Path;
 
 impl Graphs {
@@ -105,6 +105,7 @@ impl Reader<'_> {
             routing_url: routing_url.clone(),
             sdl: sdl.clone(),
             file: None,
+            subscription: graphql.subscription.as_ref().map(|it| subscription(it, routing_url)),
         })
     }
 
@@ -133,6 +134,24 @@ impl Reader<'_> {
             error.message = format!("feature flag \"{flag}\": {}", error.message);
         }
         error
+    }
+}
+
+/// Words that are not known stand for the usual way.
+fn subscription(source: &Subscription, routing_url: &str) -> SubscriptionSource {
+    let url = &source.url.static_variable_content;
+    SubscriptionSource {
+        url: (!url.is_empty() && url != routing_url).then(|| url.clone()),
+        travel: match source.protocol.as_str() {
+            "GRAPHQL_SUBSCRIPTION_PROTOCOL_SSE" => Travel::Sse,
+            "GRAPHQL_SUBSCRIPTION_PROTOCOL_SSE_POST" => Travel::SsePost,
+            _ => Travel::WebSocket,
+        },
+        dialect: match source.websocket_subprotocol.as_str() {
+            "GRAPHQL_WEBSOCKET_SUBPROTOCOL_WS" => Dialect::GraphqlWs,
+            "GRAPHQL_WEBSOCKET_SUBPROTOCOL_TRANSPORT_WS" => Dialect::GraphqlTransportWs,
+            _ => Dialect::Auto,
+        },
     }
 }
 

@@ -22,6 +22,36 @@ pub struct SubgraphSource {
     pub routing_url: String,
     pub sdl: String,
     pub file: Option<PathBuf>,
+    /// How it serves subscriptions of its own, where its source says so.
+    pub subscription: Option<SubscriptionSource>,
+}
+
+/// How a subgraph serves subscriptions, as its source says it. Nothing is decided by it here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionSource {
+    /// `None`: where its queries go.
+    pub url: Option<String>,
+    pub travel: Travel,
+    pub dialect: Dialect,
+}
+
+/// How subscriptions travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Travel {
+    #[default]
+    WebSocket,
+    Sse,
+    SsePost,
+}
+
+/// The dialect on a WebSocket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// What the subgraph chooses.
+    #[default]
+    Auto,
+    GraphqlWs,
+    GraphqlTransportWs,
 }
 
 /// A supergraph SDL that was composed elsewhere (join specification v0.3 or later).

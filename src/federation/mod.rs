@@ -39,6 +39,8 @@ pub use authorization::{AnyOf, Authorization, Requirement};
 pub use document::Document;
 pub use errors::{LoadError, LoadErrors};
 pub use flags::Schemas;
-pub use graphs::{EventGraphSource, Graphs, SubgraphSource, SupergraphSource};
+pub use graphs::{
+    Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, SupergraphSource, Travel,
+};
 pub use limits::Limits;
 pub use schema::{EventField, Schema, Subgraph};

@@ -68,6 +68,7 @@ pub(super) struct Key {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CustomGraphql {
     pub(super) fetch: Fetch,
+    pub(super) subscription: Option<Subscription>,
     pub(super) federation: Federation,
     pub(super) grpc: Option<Grpc>,
 }
@@ -76,6 +77,17 @@ pub(super) struct CustomGraphql {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Fetch {
     pub(super) url: Variable,
+}
+
+/// How the subgraph's own subscriptions are reached.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Subscription {
+    pub(super) url: Variable,
+    /// Absent for `…_WS`.
+    pub(super) protocol: String,
+    /// Absent for `…_AUTO`.
+    pub(super) websocket_subprotocol: String,
 }
 
 #[derive(Default, Deserialize)]
