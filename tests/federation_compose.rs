@@ -83,7 +83,10 @@ fn a_supergraph_with_context_is_refused() {
     );
     let supergraph = Some(SupergraphSource { sdl, file: None });
     let found = shown(&Graphs { supergraph, ..Graphs::default() });
-    assert_eq!(found, ["CONTEXT: Query.a: @context and @fromContext are not supported"]);
+    assert_eq!(
+        found,
+        ["CONTEXT: Query.a: @context and @fromContext are not supported (graph \"a\" uses them)"]
+    );
 }
 
 #[test]

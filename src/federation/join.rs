@@ -137,8 +137,11 @@ pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
         join.check_graphs(object.name.to_owned(), &object.directives, &mut errors);
         for field in &object.fields {
             let at = format!("{}.{}", object.name, field.name.value);
-            if field.directives.iter().any(|it| argument(it, "contextArguments").is_some()) {
-                let message = "@context and @fromContext are not supported";
+            let asking = field.directives.iter().find(|it| argument(it, "contextArguments").is_some());
+            if let Some(directive) = asking {
+                let graph = graph_of(directive).and_then(|it| join.name_of(it));
+                let place = graph.map(|it| format!(" (graph \"{it}\" uses them)")).unwrap_or_default();
+                let message = format!("@context and @fromContext are not supported{place}");
                 errors.push(LoadError::new("CONTEXT", message).at(&at));
             }
             join.check_graphs(at, &field.directives.iter().collect::<Vec<_>>(), &mut errors);
