@@ -269,6 +269,7 @@ fn subscriptions_of_subgraphs_are_reached_as_the_file_says() {
             url: Some("http://localhost:4002/subscriptions".into()),
             protocol: SubscriptionProtocol::Sse,
             subprotocol: WebSocketSubprotocol::Auto,
+            ..SubscriptionEndpoint::default()
         }
     );
     assert_eq!(endpoint("crews").subprotocol, WebSocketSubprotocol::GraphqlTransportWs);

@@ -111,6 +111,12 @@ fn gauges(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
     for (name, help, value) in [
         ("router_engine_connections", "WebSocket connections", it.connections),
         ("router_engine_subscriptions", "Live subscriptions", it.subscriptions),
+        ("router_engine_upstream_connections", "WebSockets to subgraphs", it.upstream_connections),
+        (
+            "router_engine_upstream_subscriptions",
+            "Subscriptions on WebSockets to subgraphs",
+            it.upstream_subscriptions,
+        ),
         ("router_engine_triggers", "Feeds that someone listens to", it.triggers),
         ("router_engine_groups", "Groups of subscriptions that share their responses", it.groups),
         ("router_engine_shapes", "Kinds of entity fetches in use", it.shapes),

@@ -60,6 +60,8 @@ pub struct Snapshot {
     // How much there is now.
     pub connections: u64,
     pub subscriptions: u64,
+    pub upstream_connections: u64,
+    pub upstream_subscriptions: u64,
     pub triggers: u64,
     pub groups: u64,
     pub shapes: u64,

@@ -48,20 +48,6 @@ fn note_what_is_without_effect(config: &mut Config) {
                 .to_owned(),
         );
     }
-    for (name, it) in &config.overrides.subgraphs {
-        for (key, is_given) in [
-            ("subscription_url", it.subscription_url.is_some()),
-            ("subscription_protocol", it.subscription_protocol.is_some()),
-            ("subscription_websocket_subprotocol", it.subscription_websocket_subprotocol.is_some()),
-        ] {
-            if is_given {
-                config.notes.push(format!(
-                    "`overrides.subgraphs.{name}.{key}` has no effect: this version asks no subgraph for \
-                     subscriptions"
-                ));
-            }
-        }
-    }
     for (kind, ids) in [
         ("kafka", config.events.providers.kafka.iter().map(|it| &it.id).collect::<Vec<_>>()),
         ("redis", config.events.providers.redis.iter().map(|it| &it.id).collect()),

@@ -28,6 +28,7 @@ impl Config {
             websocket: self.websocket_options(),
             sources: self.sources_options(),
             subgraphs: self.traffic(),
+            upstream: self.upstream_options(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,
@@ -129,20 +130,36 @@ impl Config {
         }
     }
 
+    fn upstream_options(&self) -> server::UpstreamOptions {
+        let engine = &self.engine;
+        server::UpstreamOptions {
+            ack_timeout: engine.websocket_client_ack_timeout,
+            ping_interval: engine.websocket_client_ping_interval,
+            ping_timeout: engine.websocket_client_ping_timeout,
+            write_timeout: engine.websocket_client_write_timeout,
+            message_bytes_max: engine.websocket_client_read_limit,
+            idle_timeout: engine.websocket_client_idle_timeout,
+        }
+    }
+
     /// What the configuration says of a subgraph's subscriptions, and else what the graph's source says.
     fn subscription_endpoints(
         &self,
         graphs: &federation::Graphs,
     ) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
-        let flagged = graphs.feature_flags.values().flat_map(|it| &it.subgraphs);
-        let told = flagged.chain(&graphs.subgraphs).filter_map(|it| Some((it, it.subscription.as_ref()?)));
+        let base = graphs.subgraphs.iter().map(|it| (it.name.clone(), it));
+        let flagged = graphs.feature_flags.iter().flat_map(|(flag, flagged)| {
+            flagged.subgraphs.iter().map(|it| (federation::flagged_name(it, flag, &graphs.subgraphs), it))
+        });
+        let told = flagged.chain(base).filter_map(|(name, it)| Some((name, it.subscription.as_ref()?)));
         let mut endpoints: BTreeMap<_, _> =
-            told.map(|(it, source)| (it.name.clone(), subscription_endpoint(source))).collect();
+            told.map(|(name, source)| (name, subscription_endpoint(source))).collect();
         for (name, it) in &self.overrides.subgraphs {
             let endpoint = endpoints.entry(name.clone()).or_default();
             endpoint.url = it.subscription_url.clone().or(endpoint.url.take());
             endpoint.protocol = it.subscription_protocol.unwrap_or(endpoint.protocol);
             endpoint.subprotocol = it.subscription_websocket_subprotocol.unwrap_or(endpoint.subprotocol);
+            endpoint.reconnect = it.subscription_reconnect;
         }
         endpoints
     }
@@ -237,6 +254,7 @@ fn subscription_endpoint(source: &federation::SubscriptionSource) -> subgraph::S
             Dialect::GraphqlWs => subgraph::WebSocketSubprotocol::GraphqlWs,
             Dialect::GraphqlTransportWs => subgraph::WebSocketSubprotocol::GraphqlTransportWs,
         },
+        ..subgraph::SubscriptionEndpoint::default()
     }
 }
 

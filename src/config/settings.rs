@@ -346,6 +346,18 @@ settings! {
         websocket_server_read_timeout: Option<Duration> as Maybe<Wait> = Absent("5s");
         /// How long a connection that is being closed may take to write what is left; then it is cut off.
         websocket_server_write_timeout: Duration as Wait = Is("10s");
+        /// How long a subgraph may take no bytes on a WebSocket; then its subscriptions end.
+        websocket_client_write_timeout: Duration as Wait = Is("10s");
+        /// Largest message of a subgraph on a WebSocket; a larger one ends its subscriptions.
+        websocket_client_read_limit: usize as Size = Is("1MB");
+        /// Silence of a subgraph on a WebSocket after which it is asked for a sign of life.
+        websocket_client_ping_interval: Duration as Wait = Is("15s");
+        /// How long that may take; then its subscriptions end.
+        websocket_client_ping_timeout: Duration as Wait = Is("30s");
+        /// How long a subgraph may take to acknowledge `connection_init`.
+        websocket_client_ack_timeout: Duration as Wait = Is("30s");
+        /// How long a WebSocket to a subgraph is kept without a subscription, since clients often come back.
+        websocket_client_idle_timeout: Duration as Time = Is("10s");
         /// Planned operations that are kept.
         execution_plan_cache_size: usize as Count = Is("1024");
         /// Send queries to a subgraph that are equal to the byte once, while one of them is in flight.
@@ -601,12 +613,15 @@ settings! {
     pub struct SubgraphOverride {
         /// Where it is reached.
         routing_url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:4001/graphql");
-        /// Where it serves subscriptions. Without effect for now, as the two below.
+        /// Where it serves subscriptions. `wss` is not available yet.
         subscription_url: Option<String> as Maybe<SubscriptionUrl> = Absent("ws://localhost:4001/graphql");
         /// How it serves them: `ws`, `sse` or `sse_post`.
         subscription_protocol: Option<SubscriptionProtocol> as Maybe<Travel> = Absent("ws");
         /// What is spoken on a WebSocket: `auto`, `graphql-ws` or `graphql-transport-ws`.
         subscription_websocket_subprotocol: Option<WebSocketSubprotocol> as Maybe<Dialect> = Absent("auto");
+        /// When the subgraph is lost, its subscriptions wait for it to come back and are told that they may
+        /// have missed something, instead of ending with an error.
+        subscription_reconnect: bool as Toggle = Is("false");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     errors::LoadErrors,
-    graphs::Graphs,
+    graphs::{Graphs, SubgraphSource},
     schema::{EventField, Schema, Subgraph},
 };
 use crate::plan::SubgraphId;
@@ -78,12 +78,22 @@ impl Schemas {
     }
 }
 
+/// The name by which a subgraph goes behind a flag, beside those of the usual graph.
+pub fn flagged_name(subgraph: &SubgraphSource, flag: &str, base: &[SubgraphSource]) -> String {
+    let is_other = |it: &SubgraphSource| it.name == subgraph.name && it.routing_url != subgraph.routing_url;
+    if base.iter().any(is_other) { beside(&subgraph.name, flag) } else { subgraph.name.clone() }
+}
+
+fn beside(name: &str, flag: &str) -> String {
+    format!("{name}@{flag}")
+}
+
 /// The id of a subgraph in the list of all. One of the same name at another address is a server of its
 /// own; it goes by the flag's name too, so that errors and metrics tell the two apart.
 fn place(all: &mut Vec<Subgraph>, subgraph: &Subgraph, flag: &str) -> SubgraphId {
     let at = all.iter().position(|it| it == subgraph).unwrap_or_else(|| {
         let is_taken = all.iter().any(|it| it.name == subgraph.name);
-        let name = if is_taken { format!("{}@{flag}", subgraph.name).into() } else { subgraph.name.clone() };
+        let name = if is_taken { beside(&subgraph.name, flag).into() } else { subgraph.name.clone() };
         all.push(Subgraph { name, ..subgraph.clone() });
         all.len() - 1
     });

@@ -38,7 +38,7 @@ mod values;
 pub use authorization::{AnyOf, Authorization, Requirement};
 pub use document::Document;
 pub use errors::{LoadError, LoadErrors};
-pub use flags::Schemas;
+pub use flags::{Schemas, flagged_name};
 pub use graphs::{
     Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, SupergraphSource, Travel,
 };

@@ -11,6 +11,6 @@ mod variables;
 
 pub use coercion::{BAD_USER_INPUT, coerce_variables};
 pub use error::{Error, Errors, Location, PathSegment, write_errors};
-pub use request::{BAD_REQUEST, Request, decode_query_part};
+pub use request::{BAD_REQUEST, Request, decode_query_part, encode_query_part};
 pub use response::{null_data_response, request_error_response};
 pub use variables::{InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables};

@@ -149,6 +149,18 @@ pub fn decode_query_part(text: &str) -> Result<Cow<'_, str>, Error> {
     Ok(Cow::Owned(text))
 }
 
+/// Appends bytes as a value of a query string.
+pub fn encode_query_part(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(char::from(*byte))
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+}
+
 fn invalid_json(what: &str, error: &ParseError) -> Error {
     bad_request(format!("{what} is not valid JSON: {error}."))
 }

@@ -37,4 +37,4 @@ pub use ports::{
     BoxFuture, BrokerError, BrokerMessage, Brokers, FetchAnswer, FetchError, FetchRequest, SubgraphHeaders,
     Subgraphs,
 };
-pub use upstream::{terminal_errors, upstream_error};
+pub use upstream::{UpstreamLoss, terminal_errors};

@@ -2,7 +2,7 @@
 
 use super::{
     ErrorMode, ErrorPropagation, FetchError,
-    answer::{Answer, Scene, Teller, Whereabouts},
+    answer::{Answer, Scene, Teller, Whereabouts, json_string},
     errors::{ERRORS_MAX, Errors},
     rewrite,
 };
@@ -64,13 +64,53 @@ pub fn terminal_errors(policy: &ErrorPropagation, service: &str, json: Bytes) ->
     let told: Vec<_> = given.into_iter().take(ERRORS_MAX).map(|it| teller.template(it, None)).collect();
     match policy.mode {
         ErrorMode::Hidden => hidden().into(),
-        _ if told.is_empty() => upstream_error(policy, service, "upstream service error").into(),
+        _ if told.is_empty() => own_error(policy, service, LOST).into(),
         _ => told.into(),
     }
 }
 
-/// An error of the router's own about a subscription at a subgraph.
-pub fn upstream_error(policy: &ErrorPropagation, service: &str, message: &str) -> graphql::Error {
+/// Why a subscription at a subgraph is over, other than by the subgraph's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamLoss {
+    /// The connection broke, never stood, or was not used as agreed.
+    Broken,
+    /// The subgraph closed it.
+    Closed { code: Option<u16>, reason: String },
+    /// It answered the request for it with this status.
+    Refused(StatusCode),
+}
+
+impl UpstreamLoss {
+    /// What subscribers are told, in the words that clients of Cosmo know.
+    pub fn errors(&self, policy: &ErrorPropagation, service: &str) -> graphql::Errors {
+        match self {
+            Self::Refused(_) if policy.mode == ErrorMode::Hidden => {
+                graphql::Error::new("Subscription Upgrade request failed").into()
+            }
+            _ if policy.mode == ErrorMode::Hidden => hidden().into(),
+            Self::Refused(status) => {
+                let message = format!("Subscription Upgrade request failed for Subgraph '{service}'.");
+                let error = own_error(policy, service, &message);
+                error.with_extension("statusCode", status.as_u16().to_string().into()).into()
+            }
+            Self::Broken => own_error(policy, service, LOST).into(),
+            Self::Closed { code, reason } => {
+                let mut error = own_error(policy, service, LOST);
+                if let Some(code) = code {
+                    error = error.with_extension("closeCode", code.to_string().into());
+                }
+                if !reason.is_empty() {
+                    error = error.with_extension("closeReason", json_string(reason));
+                }
+                error.into()
+            }
+        }
+    }
+}
+
+const LOST: &str = "upstream service error";
+
+fn own_error(policy: &ErrorPropagation, service: &str, message: &str) -> graphql::Error {
     let teller = Teller { service, policy, document: &Document::new() };
     teller.with_service(teller.with_code(graphql::Error::new(message)))
 }

@@ -12,6 +12,7 @@ use super::{
     mail::ReactorMail,
     reply::Reply,
     stats::{HubQueues, HubStats},
+    upstreams::Upstreams,
 };
 use crate::{
     graphql::{self, Error},
@@ -158,6 +159,7 @@ pub(super) struct Neighbours {
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
+    pub(super) upstreams: Upstreams,
 }
 
 pub(super) fn start(
@@ -262,11 +264,11 @@ impl HubThread {
             match output {
                 Output::StartTrigger { trigger, feed } => match &*feed {
                     Feed::Events(feed) => self.neighbours.sources.start(ticket(trigger), feed),
-                    Feed::Upstream(_) => self.refuse(ticket(trigger)),
+                    Feed::Upstream(_) => self.neighbours.upstreams.start(ticket(trigger), feed),
                 },
                 Output::StopTrigger { trigger, feed } => match &*feed {
                     Feed::Events(_) => self.neighbours.sources.stop(ticket(trigger)),
-                    Feed::Upstream(_) => {}
+                    Feed::Upstream(it) => self.neighbours.upstreams.stop(ticket(trigger), it),
                 },
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {
@@ -281,13 +283,6 @@ impl HubThread {
             }
         }
         outputs
-    }
-
-    /// Ends a feed that nobody serves yet.
-    fn refuse(&self, ticket: Ticket) {
-        let error = Error::new("Subscriptions that a subgraph serves are not available.")
-            .with_code("FEED_UNAVAILABLE");
-        let _ = self.inbox.link.try_send(ticket, Report::Failed([error].into()));
     }
 
     /// Puts mail for a sink, which is told at the end of the turn.

@@ -1,10 +1,18 @@
 //! What other threads tell the reactor.
 
+use super::reactor::LinkId;
 use super::{
     client::Client,
     engine::{Engine, Errors, Prepared},
 };
-use crate::hub::{EndReason, GroupId};
+use crate::{
+    hub::{EndReason, GroupId},
+    plan::Feed,
+    sources::{
+        Ticket,
+        subgraph::{DialError, Dialed},
+    },
+};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +37,12 @@ pub(super) enum ReactorMail {
     Deliver { group: GroupId, response: Bytes },
     /// A group is over.
     End { group: GroupId, reason: EndReason },
+    /// Start a feed that a subgraph serves.
+    Listen { ticket: Ticket, feed: Arc<Feed> },
+    /// Nobody listens to it any more.
+    StopListening { ticket: Ticket },
+    /// A WebSocket to a subgraph stands, or will not.
+    Dialed { link: LinkId, result: Result<Dialed, DialError> },
     /// Close every connection, spread over this time, and take no more.
     Drain { spread: Duration },
     /// Stop once the last connection is gone: nobody brings new ones any more.

@@ -22,10 +22,12 @@ mod signals;
 mod state;
 mod stats;
 mod threads;
+mod upstreams;
 
 pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use reactor::Options as WebSocketOptions;
+pub use upstreams::UpstreamOptions;
 
 use crate::{
     admin::{self, Admin},
@@ -65,6 +67,8 @@ pub struct Options {
     pub subgraphs: Traffic,
     /// How subgraphs serve subscriptions of their own, by name of the subgraph, where that was set.
     pub subscription_endpoints: BTreeMap<String, SubscriptionEndpoint>,
+    /// Bounds and times of WebSockets to subgraphs.
+    pub upstream: UpstreamOptions,
     pub http: http::Options,
     pub admin: admin::Options,
     /// On a stop, connections are closed spread over this time.

@@ -87,6 +87,8 @@ impl State {
         let reactor = &self.stats.reactor;
         snapshot.connections = reactor.connections.get();
         snapshot.subscriptions = reactor.subscriptions.get();
+        snapshot.upstream_connections = reactor.upstream_connections.get();
+        snapshot.upstream_subscriptions = reactor.upstream_subscriptions.get();
         snapshot.outbound_bytes = reactor.outbound_bytes.get();
         snapshot.messages_sent = reactor.messages_sent.get();
         snapshot

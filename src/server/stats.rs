@@ -47,6 +47,9 @@ pub(super) struct ReactorStats {
     pub(super) connections: Count,
     /// Operations in flight on them.
     pub(super) subscriptions: Count,
+    /// WebSockets to subgraphs, and the subscriptions on them.
+    pub(super) upstream_connections: Count,
+    pub(super) upstream_subscriptions: Count,
     pub(super) connections_accepted: Count,
     pub(super) connections_refused: Count,
     pub(super) messages_sent: Count,

@@ -9,13 +9,14 @@ use super::{
     mail::ReactorMail,
     reactor,
     state::Stats,
+    upstreams::{Target, Upstreams, targets},
 };
 use crate::{
     federation::Schemas,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
-        subgraph::{SubgraphClient, SubgraphEndpoint},
+        subgraph::{Streams, SubgraphClient, SubgraphEndpoint},
     },
 };
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
@@ -29,6 +30,7 @@ pub(super) struct Threads {
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
+    targets: Arc<[Target]>,
     hub_thread: Option<JoinHandle<()>>,
     reactor_thread: Option<JoinHandle<()>>,
 }
@@ -46,12 +48,23 @@ impl Threads {
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
         let subgraphs = subgraph_client(options, &schemas, &io)?;
         let executor = executor(options, &schemas, &subgraphs, &sources);
+        let targets = targets(schemas.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
         let engines = Arc::new(Engines::new(schemas, &options.engine, &stats.engine));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
-        let mut threads =
-            Self { io, sources, subgraphs, pool, executor, hub, reactor, hub_thread, reactor_thread };
+        let mut threads = Self {
+            io,
+            sources,
+            subgraphs,
+            pool,
+            executor,
+            hub,
+            reactor,
+            targets,
+            hub_thread,
+            reactor_thread,
+        };
         threads.start_hub(options, hub_inbox, stats)?;
         threads.start_reactor(options, seat, stats)?;
         Ok((threads, engines))
@@ -68,6 +81,13 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
+            upstreams: Upstreams {
+                targets: self.targets.clone(),
+                reactor: self.reactor.clone(),
+                streams: Streams::new(self.subgraphs.clone(), Arc::new(self.hub.clone())),
+                options: options.upstream.clone(),
+                errors: options.resolve.errors.clone(),
+            },
         };
         let thread = hub_thread::start(
             options.hub.clone(),
@@ -90,6 +110,10 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             hub: self.hub.clone(),
+            subgraphs: self.subgraphs.clone(),
+            targets: self.targets.clone(),
+            upstream: options.upstream.clone(),
+            errors: options.resolve.errors.clone(),
         };
         let (options, mail, vital) =
             (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());
@@ -160,7 +184,7 @@ fn subgraph_client(options: &Options, schemas: &Schemas, io: &Io) -> Result<Subg
     let traffic = &options.subgraphs;
     let named = traffic.names().chain(options.subscription_endpoints.keys().map(String::as_str));
     for name in named.collect::<BTreeSet<_>>() {
-        if !subgraphs.iter().any(|it| *it.configured == *name) {
+        if !subgraphs.iter().any(|it| *it.configured == *name || *it.name == *name) {
             tracing::warn!(
                 "the configuration sets something about a subgraph '{name}', which is not in the graph"
             );

@@ -8,6 +8,7 @@ pub mod live;
 pub mod router;
 pub mod subgraph;
 pub mod texts;
+pub mod upstream;
 pub mod wait;
 pub mod ws;
 

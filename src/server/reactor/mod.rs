@@ -17,6 +17,7 @@ mod outbox;
 mod reading;
 mod subscriptions;
 mod timers;
+mod upstream;
 mod writing;
 
 use super::{
@@ -29,11 +30,13 @@ use super::{
     liveness::Vital,
     mail::ReactorMail,
     stats::ReactorStats,
+    upstreams::{Target, UpstreamOptions},
 };
 use crate::{
     hub::Input,
     net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
-    resolve::{Executor, Pool, Work},
+    resolve::{ErrorPropagation, Executor, Pool, Work},
+    sources::subgraph::SubgraphClient,
 };
 use audience::Audiences;
 use bytes::Bytes;
@@ -50,6 +53,8 @@ use std::{
     time::{Duration, Instant},
 };
 use subscriptions::{SubscriptionKey, Subscriptions};
+pub(super) use upstream::LinkId;
+use upstream::{Surroundings, Upstreams};
 
 /// Bounds and times of WebSocket connections.
 #[derive(Clone, Debug)]
@@ -95,11 +100,18 @@ pub(super) struct Neighbours {
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
+    pub(super) subgraphs: SubgraphClient,
+    /// Where subgraphs serve subscriptions.
+    pub(super) targets: Arc<[Target]>,
+    pub(super) upstream: UpstreamOptions,
+    pub(super) errors: ErrorPropagation,
 }
 
 /// The reactor's poller and mailbox, made before the threads that write to it.
 pub(super) struct Seat {
     poll: Poll,
+    /// For those who register sockets beside the reactor.
+    registry: mio::Registry,
     mailbox: Mailbox<ReactorMail>,
 }
 
@@ -109,7 +121,8 @@ pub(super) fn seat() -> io::Result<(Mail<ReactorMail>, Seat)> {
     let poll = Poll::new()?;
     let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
     let (mail, mailbox) = mailbox(waker);
-    Ok((mail, Seat { poll, mailbox }))
+    let registry = poll.registry().try_clone()?;
+    Ok((mail, Seat { poll, registry, mailbox }))
 }
 
 pub(super) fn start(
@@ -146,6 +159,7 @@ struct Reactor {
     stats: Arc<ReactorStats>,
 
     connections: Connections,
+    upstreams: Upstreams,
     subscriptions: Subscriptions,
     audiences: Audiences,
     /// Queries being carried out, by their operation's token: they end with it.
@@ -193,6 +207,16 @@ impl Reactor {
             queue_bytes_max: options.outbound_queue_bytes_max,
             total_bytes_max: options.outbound_total_bytes_max,
         };
+        let surroundings = Surroundings {
+            registry: seat.registry,
+            hub: neighbours.hub.clone(),
+            mail: mail.clone(),
+            client: neighbours.subgraphs.clone(),
+            targets: neighbours.targets.clone(),
+            options: neighbours.upstream.clone(),
+            errors: neighbours.errors.clone(),
+        };
+        let upstreams = Upstreams::new(surroundings, now);
         Self {
             options,
             poll: seat.poll,
@@ -202,6 +226,7 @@ impl Reactor {
             neighbours,
             stats,
             connections: Connections::default(),
+            upstreams,
             subscriptions: Subscriptions::default(),
             audiences: Audiences::default(),
             executing: HashMap::new(),
@@ -235,10 +260,13 @@ impl Reactor {
             self.note_readiness();
             // Before anything sets a deadline: the wheel's horizon counts from here.
             self.fire_timers();
+            self.upstreams.fire_timers(self.now);
             self.hand_over_waiting();
+            self.upstreams.hand_over_waiting();
             self.walk_on();
             self.take_mail();
             self.read_sockets();
+            self.upstreams.read(self.now, &mut self.read_buffer, PHASE);
             self.drain_some();
             self.flush_some();
             self.sweep();
@@ -266,13 +294,15 @@ impl Reactor {
             || !self.expired.is_empty()
             || !self.dead.is_empty()
             || self.mailbox.len() > 0
+            || self.upstreams.has_work()
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {
             return Some(Duration::ZERO);
         }
-        let timer = self.wheel.next_wake(self.now);
-        let pause = (self.is_paused() || self.drain.is_some()).then_some(PAUSE);
-        [timer, pause].into_iter().flatten().min()
+        let timers = [self.wheel.next_wake(self.now), self.upstreams.next_wake(self.now)];
+        let is_paused = self.is_paused() || self.upstreams.is_paused();
+        let pause = (is_paused || self.drain.is_some()).then_some(PAUSE);
+        timers.into_iter().flatten().chain(pause).min()
     }
 
     /// Sockets are not read while what they ask for has nowhere to go.
@@ -284,7 +314,11 @@ impl Reactor {
     fn note_readiness(&mut self) {
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in events.iter().filter(|it| it.token() != WAKER) {
-            self.note(ConnectionKey(event.token().0 as u32), event);
+            if upstream::owns(event.token()) {
+                self.upstreams.note(self.now, event);
+            } else {
+                self.note(ConnectionKey(event.token().0 as u32), event);
+            }
         }
         self.events = events;
     }
@@ -331,6 +365,9 @@ impl Reactor {
             ReactorMail::Joined { token, group } => self.joined(token, group),
             ReactorMail::Deliver { group, response } => self.begin_delivery(group, response),
             ReactorMail::End { group, reason } => self.begin_end(group, reason),
+            ReactorMail::Listen { ticket, feed } => self.upstreams.listen(self.now, ticket, feed),
+            ReactorMail::StopListening { ticket } => self.upstreams.leave(self.now, ticket),
+            ReactorMail::Dialed { link, result } => self.upstreams.dialed(self.now, link, result),
             ReactorMail::Drain { spread } => self.begin_drain(spread),
             ReactorMail::Finish => self.finishing = true,
             ReactorMail::Stop => self.stopping = true,
@@ -380,6 +417,8 @@ impl Reactor {
     fn count_turn(&self) {
         self.stats.connections.set(self.connections.len() as u64);
         self.stats.subscriptions.set(self.subscriptions.len() as u64);
+        self.stats.upstream_connections.set(self.upstreams.links() as u64);
+        self.stats.upstream_subscriptions.set(self.upstreams.feeds() as u64);
         self.stats.outbox_entries.set(self.outbox.len() as u64);
         self.stats.outbound_bytes.set(self.outbox.refused_bytes() as u64);
         self.stats.mail_waiting.set(self.mailbox.len() as u64);

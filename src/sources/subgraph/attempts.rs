@@ -45,6 +45,11 @@ impl Subgraph {
         Self { endpoint, uri, http, permits, breaker, retries: 0.into(), rejected: 0.into() }
     }
 
+    /// The pool of connections, for what is no fetch.
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
     pub(super) fn is_breaker_open(&self) -> bool {
         self.breaker.as_ref().is_some_and(|it| lock(it).is_open())
     }

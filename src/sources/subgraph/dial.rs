@@ -54,6 +54,9 @@ pub(super) async fn dial(dial: Dial) -> Result<Dialed, DialError> {
 }
 
 async fn open(dial: Dial) -> Result<Dialed, DialError> {
+    if dial.uri.scheme_str() != Some("ws") {
+        return Err(DialError::Unreachable("TLS to a subgraph's WebSocket is not available yet".to_owned()));
+    }
     let lost = |error: &dyn std::error::Error| DialError::Unreachable(causes(error));
     let host = dial.uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let address = (host, dial.uri.port_u16().unwrap_or(80));

@@ -14,6 +14,7 @@ mod download;
 mod exchange;
 mod options;
 mod retry;
+mod stream;
 
 pub use dial::{Dial, DialError, Dialed};
 pub use download::{Download, DownloadError, DownloadOptions, download_all};
@@ -21,6 +22,8 @@ pub use options::{
     BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
     SubscriptionProtocol, Traffic, WebSocketSubprotocol,
 };
+pub use retry::reconnect_wait;
+pub use stream::{StreamTarget, Streams};
 
 use crate::{
     plan::{OperationKind, SubgraphId},

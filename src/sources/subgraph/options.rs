@@ -149,6 +149,9 @@ pub struct SubscriptionEndpoint {
     pub url: Option<String>,
     pub protocol: SubscriptionProtocol,
     pub subprotocol: WebSocketSubprotocol,
+    /// When the subgraph is lost, its subscriptions wait for it to come back and are told that they may have
+    /// missed something, instead of ending with an error.
+    pub reconnect: bool,
 }
 
 /// How subscriptions travel between router and subgraph.

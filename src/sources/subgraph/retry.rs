@@ -66,6 +66,16 @@ fn may_pass(error: &FetchError) -> bool {
     }
 }
 
+/// How long to wait before a lost subscription is asked for again, after so many attempts in a row that
+/// came to nothing. Between half of a wait that doubles and all of it, by `chance` in `0.0..=1.0`, so that
+/// not all come back at once.
+pub fn reconnect_wait(attempts: u32, chance: f64) -> Duration {
+    const FIRST: Duration = Duration::from_millis(500);
+    const MAX: Duration = Duration::from_secs(30);
+    let wait = FIRST.saturating_mul(2u32.saturating_pow(attempts)).min(MAX);
+    wait / 2 + wait.mul_f64(chance) / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +142,15 @@ mod tests {
     #[test]
     fn without_options_there_is_one_attempt() {
         assert_eq!(Retry::new(None).after(&status(503, None), AGES, 0.0), None);
+    }
+
+    #[test]
+    fn a_lost_subscription_is_asked_for_ever_more_rarely() {
+        let waits = [0, 1, 2, 5, 6, 40]
+            .map(|it| [reconnect_wait(it, 0.0), reconnect_wait(it, 1.0)].map(|it| it.as_millis()));
+        assert_eq!(
+            waits,
+            [[250, 500], [500, 1000], [1000, 2000], [8000, 16000], [15000, 30000], [15000, 30000]]
+        );
     }
 }

@@ -1,0 +1,81 @@
+//! How a link ends, and what its feeds are told.
+
+use super::{LinkId, Upstreams, link::State};
+use crate::{
+    graphql::Errors,
+    resolve::UpstreamLoss,
+    sources::{
+        Report,
+        subgraph::{DialError, reconnect_wait},
+    },
+};
+use std::time::Instant;
+
+/// Why a link is gone.
+#[derive(Clone, Debug)]
+pub(super) enum Loss {
+    Upstream(UpstreamLoss),
+    /// The subgraph does not want us, and says why.
+    Unwanted(Errors),
+}
+
+impl Loss {
+    pub(super) const BROKEN: Self = Self::Upstream(UpstreamLoss::Broken);
+}
+
+impl Upstreams {
+    pub(super) fn not_dialed(&mut self, now: Instant, id: LinkId, error: &DialError) {
+        let loss = match error {
+            DialError::Refused(status) => Loss::Upstream(UpstreamLoss::Refused(*status)),
+            DialError::Unreachable(_) | DialError::Timeout(_) => Loss::BROKEN,
+        };
+        tracing::warn!(subgraph = &*self.target(id).name, %error, "no WebSocket to a subgraph");
+        self.lose(now, id, &loss);
+    }
+
+    /// A link is gone. Its feeds end, or wait where the subgraph's subscriptions are to outlive its absence.
+    pub(super) fn lose(&mut self, now: Instant, id: LinkId, loss: &Loss) {
+        let target = self.target(id);
+        let (name, reconnect) = (target.name.clone(), target.reconnect);
+        let link = &mut self.links[id.index as usize];
+        let had_stood = link.is_acknowledged() || link.interrupted;
+        if !link.feeds.is_empty() {
+            tracing::warn!(subgraph = &*name, ?loss, "a WebSocket to a subgraph was lost");
+        }
+        if reconnect && had_stood && !link.feeds.is_empty() {
+            return self.interrupt(now, id);
+        }
+        let errors = match loss {
+            Loss::Upstream(loss) => loss.errors(&self.around.errors, &name),
+            Loss::Unwanted(errors) => errors.clone(),
+        };
+        let link = self.links.remove(id.index as usize);
+        self.by_key.remove(&link.key);
+        for listening in link.feeds.into_values() {
+            self.by_ticket.remove(&listening.ticket);
+            self.report(listening.ticket, Report::Failed(errors.clone()));
+        }
+    }
+
+    /// Closes a link that nobody needs any more.
+    pub(super) fn retire(&mut self, id: LinkId) {
+        self.close(id, crate::net::websocket::CloseCode::NORMAL, "");
+        let link = self.links.remove(id.index as usize);
+        self.by_key.remove(&link.key);
+    }
+
+    /// Keeps the feeds, and comes back later.
+    fn interrupt(&mut self, now: Instant, id: LinkId) {
+        let [a, b, ..] = self.mask();
+        let chance = f64::from(u16::from_ne_bytes([a, b])) / f64::from(u16::MAX);
+        let link = &mut self.links[id.index as usize];
+        let first = !std::mem::replace(&mut link.interrupted, true);
+        link.state = State::Waiting(now + reconnect_wait(link.attempts, chance));
+        link.attempts += 1;
+        if first {
+            let tickets: Vec<_> = link.feeds.values().map(|it| it.ticket).collect();
+            tickets.into_iter().for_each(|it| self.report(it, Report::Interrupted));
+        }
+        self.look_at(now, id);
+    }
+}

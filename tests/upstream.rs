@@ -1,0 +1,650 @@
+//! Subscriptions that a subgraph serves: from client to subgraph and back, every word of the subgraph's side
+//! being said by the test.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{
+    Demo, fixture,
+    live::{count, wait_until_idle},
+    router::Router,
+    upstream::Upstream,
+    wait::wait_until,
+    ws::{Client, PATIENCE, TRANSPORT_WS},
+};
+
+const LEGACY_WS: &str = "graphql-ws";
+/// Both ways to speak to a subgraph.
+const BOTH: [&str; 2] = [TRANSPORT_WS, LEGACY_WS];
+
+/// A router in front of the demo and of a subgraph `clock`, whose subscriptions are the test's.
+struct Stage {
+    upstream: Upstream,
+    router: Router,
+    demo: Demo,
+}
+
+impl Stage {
+    fn start() -> Self {
+        Self::with("", "")
+    }
+
+    /// With more YAML: top-level keys, and keys of the subgraph's override.
+    fn with(more: &str, overriding: &str) -> Self {
+        Self::over("ws", more, overriding)
+    }
+
+    fn over(scheme: &str, more: &str, overriding: &str) -> Self {
+        let (demo, upstream) = (Demo::start(), Upstream::start());
+        let clock = format!(
+            "    - {{ name: clock, routing_url: \"http://{}/graphql\", schema: {{ file: \"{}\" }} }}\n  event_graphs",
+            upstream.address(),
+            fixture("upstream/clock.graphql").display(),
+        );
+        let more = format!(
+            "overrides:\n  subgraphs:\n    clock: {{ subscription_url: \"{}\", {overriding} }}\n{more}",
+            upstream.url(scheme)
+        );
+        let config = demo.config(&more).replace("  event_graphs", &clock);
+        Self { upstream, router: Router::start(&config), demo }
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.router.websocket_url())
+    }
+
+    /// A client that upgrades with these headers and initialises with this payload.
+    fn client_with(&self, headers: &[(&str, &str)], payload: &Value) -> Client {
+        let mut client = Client::upgrade(&self.router.websocket_url(), &[TRANSPORT_WS], headers);
+        client.send(&json!({ "type": "connection_init", "payload": payload }));
+        assert_eq!(client.message(), json!({ "type": "connection_ack" }));
+        client
+    }
+
+    fn links(&self) -> f64 {
+        self.router.metrics().sum("router_engine_upstream_connections")
+    }
+}
+
+fn tick(number: u64) -> Value {
+    json!({ "data": { "tick": number } })
+}
+
+fn next(id: &str, payload: &Value) -> Value {
+    json!({ "id": id, "type": "next", "payload": payload })
+}
+
+fn complete(id: &str) -> Value {
+    json!({ "id": id, "type": "complete" })
+}
+
+/// The one error of an `error` message.
+#[track_caller]
+fn terminal(client: &mut Client, id: &str) -> Value {
+    let message = client.message();
+    assert_eq!((&message["id"], &message["type"]), (&json!(id), &json!("error")), "{message}");
+    message["payload"][0].clone()
+}
+
+const LOST: &str = "upstream service error";
+
+/// C-WS-11, and "subscribe round trip, upstream id remapped".
+#[test]
+fn a_subscription_goes_to_the_subgraph_and_its_responses_come_back() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("mine", "subscription Clock { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        assert_eq!(peer.path(), "/subscriptions");
+        let (id, payload) = peer.subscription();
+        assert_ne!(id, "mine");
+        assert_eq!(payload, json!({ "query": "subscription{tick}" }));
+        for number in 0..20 {
+            peer.next(&id, &tick(number));
+        }
+        for number in 0..20 {
+            assert_eq!(client.message(), next("mine", &tick(number)), "in order");
+        }
+        client.complete("mine");
+        peer.goodbye(&id);
+        wait_until_idle(&stage.router);
+    }
+}
+
+/// The rest of the graph completes what the subgraph sends, once for everybody.
+#[test]
+fn responses_are_completed_by_other_subgraphs() {
+    let stage = Stage::start();
+    let mut clients = [stage.client(), stage.client()];
+    for client in &mut clients {
+        client.subscribe("1", "subscription { hired(from: 7) { id details { forename } notes } }");
+    }
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, payload) = peer.subscription();
+    assert_eq!(payload["query"], "subscription{hired(from: 7){__typename id}}");
+    wait_until("both are in one group", PATIENCE, || count(&stage.router, "members") == 2);
+    assert_eq!((count(&stage.router, "triggers"), count(&stage.router, "groups")), (1, 1));
+    peer.next(&id, &json!({ "data": { "hired": { "__typename": "Employee", "id": 1 } } }));
+    for client in &mut clients {
+        let message = client.message();
+        assert_eq!(message["payload"]["errors"], Value::Null, "{message}");
+        assert_eq!(message["payload"]["data"]["hired"]["id"], 1);
+        assert!(message["payload"]["data"]["hired"]["details"]["forename"].is_string(), "{message}");
+    }
+    assert_eq!((stage.demo.employees.request_count(), stage.demo.products.request_count()), (1, 1));
+}
+
+/// "Variables + operationName": the chosen operation goes up alone, without its name.
+#[test]
+fn variables_and_the_chosen_operation_go_up() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let query = "subscription A { tick } subscription B($t: String!) { reminded(topic: $t) { text } }";
+    let variables = json!({ "t": "tea \"time\"" });
+    client.subscribe_with("1", json!({ "query": query, "operationName": "B", "variables": variables }));
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, payload) = peer.subscription();
+    let expected = json!({
+        "query": "subscription($t:String!){reminded(topic: $t){text}}",
+        "variables": { "t": "tea \"time\"" },
+    });
+    assert_eq!(payload, expected);
+    let response = json!({ "data": { "reminded": { "text": "now" } } });
+    peer.next(&id, &response);
+    assert_eq!(client.message(), next("1", &response));
+}
+
+/// "Multiple next before complete", and C-WS-60: when the subgraph is done, so is the subscription.
+#[test]
+fn the_subgraphs_complete_ends_the_subscription_behind_its_last_response() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        (0..3).for_each(|it| peer.next(&id, &tick(it)));
+        peer.complete(&id);
+        for number in 0..3 {
+            assert_eq!(client.message(), next("1", &tick(number)));
+        }
+        assert_eq!(client.message(), complete("1"));
+        wait_until_idle(&stage.router);
+    }
+}
+
+/// "Server error terminates op, no complete after error".
+#[test]
+fn the_subgraphs_error_ends_the_subscription_and_nothing_follows() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        let error = json!({ "message": "no clock", "extensions": { "code": "NO_CLOCK", "trace": [1] } });
+        peer.error(&id, &if protocol == LEGACY_WS { error } else { json!([error]) });
+        let told = terminal(&mut client, "1");
+        let extensions = json!({ "code": "NO_CLOCK", "serviceName": "clock" });
+        assert_eq!(told, json!({ "message": "no clock", "extensions": extensions }));
+        wait_until_idle(&stage.router);
+        client.send(&json!({ "type": "ping" }));
+        assert_eq!(client.message(), json!({ "type": "pong" }), "no complete follows");
+    }
+}
+
+/// "Server error in data{errors}": a response with errors is a response, and C-WS-23.
+#[test]
+fn errors_within_a_response_reach_the_client_with_its_own_paths() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { now: tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        let errors = json!([{ "message": "this is an error", "path": ["tick"] }]);
+        peer.next(&id, &json!({ "errors": errors, "data": { "tick": null } }));
+        peer.next(&id, &tick(1));
+        let told = client.message();
+        let error = &told["payload"]["errors"][0];
+        assert_eq!(
+            (&error["message"], &error["path"]),
+            (&json!("this is an error"), &json!(["now"])),
+            "{told}"
+        );
+        assert_eq!(told["payload"]["data"], json!({ "now": null }));
+        assert_eq!(client.message(), next("1", &json!({ "data": { "now": 1 } })), "it lives on");
+    }
+}
+
+/// C-WS-24, unexposed.
+#[test]
+fn errors_within_a_response_can_be_hidden() {
+    let stage = Stage::with("subgraph_error_propagation: { enabled: false }\n", "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    peer.next(&id, &json!({ "errors": [{ "message": "this is an error" }], "data": { "tick": null } }));
+    let hidden = json!({ "errors": [{ "message": "Unable to subscribe" }], "data": { "tick": null } });
+    assert_eq!(client.message(), next("1", &hidden));
+}
+
+/// "Id reuse after complete, same upstream connection", and "client complete stops upstream".
+#[test]
+fn an_id_can_be_used_again_and_the_connection_is_kept() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (first, _) = peer.subscription();
+        client.complete("1");
+        peer.goodbye(&first);
+        client.subscribe("1", "subscription { tick }");
+        let (second, _) = peer.subscription();
+        assert_ne!(first, second);
+        peer.next(&first, &tick(1));
+        peer.next(&second, &tick(2));
+        assert_eq!(client.message(), next("1", &tick(2)), "what the first one still gets is nobody's");
+        assert!(stage.upstream.is_quiet(), "no further connection");
+    }
+}
+
+/// "Multiple concurrent subscriptions", "one error does not affect another", C-WS-38, C-WS-57, and
+/// "subscriptions share one upstream connection".
+#[test]
+fn several_subscriptions_share_a_connection_and_do_not_disturb_each_other() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        let mut other = stage.client();
+        client.subscribe("a", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (a, _) = peer.subscription();
+        client.subscribe("b", "subscription { reminded(topic: \"b\") { text } }");
+        let (b, _) = peer.subscription();
+        other.subscribe("c", "subscription { reminded(topic: \"c\") { text } }");
+        let (c, _) = peer.subscription();
+        let note = |text: &str| json!({ "data": { "reminded": { "text": text } } });
+        peer.next(&c, &note("c"));
+        peer.next(&a, &tick(1));
+        peer.next(&b, &note("b"));
+        let got = [client.message(), client.message()];
+        assert!(got.contains(&next("a", &tick(1))) && got.contains(&next("b", &note("b"))), "{got:?}");
+        assert_eq!(other.message(), next("c", &note("c")));
+
+        let error = json!({ "message": "b is over" });
+        peer.error(&b, &if protocol == LEGACY_WS { error } else { json!([error]) });
+        assert_eq!(terminal(&mut client, "b")["message"], "b is over");
+        peer.next(&a, &tick(2));
+        assert_eq!(client.message(), next("a", &tick(2)));
+        assert!(stage.upstream.is_quiet(), "no further connection");
+        assert_eq!(stage.links(), 1.0);
+    }
+}
+
+/// "Backend TCP drop" and "backend close frame", C-WS-59: each subscription gets an error, the clients'
+/// connections stay open.
+#[test]
+fn a_subgraph_that_goes_away_ends_its_subscriptions_and_nothing_else() {
+    for protocol in BOTH {
+        for how in ["drop", "close"] {
+            let stage = Stage::start();
+            let mut clients = [stage.client(), stage.client()];
+            for (client, topic) in clients.iter_mut().zip(["a", "b"]) {
+                client.subscribe("1", &format!("subscription {{ reminded(topic: \"{topic}\") {{ text }} }}"));
+            }
+            let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+            (peer.subscription(), peer.subscription());
+            match how {
+                "drop" => drop(peer),
+                _ => peer.close(1011, "broken clock"),
+            }
+            for client in &mut clients {
+                let error = terminal(client, "1");
+                assert_eq!(
+                    (&error["message"], &error["extensions"]["code"]),
+                    (&json!(LOST), &json!("DOWNSTREAM_SERVICE_ERROR"))
+                );
+                if how == "close" {
+                    let told = (&error["extensions"]["closeCode"], &error["extensions"]["closeReason"]);
+                    assert_eq!(told, (&json!(1011), &json!("broken clock")));
+                }
+                client.send(&json!({ "type": "ping" }));
+                assert_eq!(client.message(), json!({ "type": "pong" }), "the connection is open");
+            }
+            wait_until_idle(&stage.router);
+
+            clients[0].subscribe("2", "subscription { tick }");
+            let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+            let (id, _) = peer.subscription();
+            peer.next(&id, &tick(1));
+            assert_eq!(clients[0].message(), next("2", &tick(1)), "it is dialled anew");
+        }
+    }
+}
+
+/// "Client TCP drop" and "client close frame clean the backend subscription".
+#[test]
+fn a_client_that_goes_away_is_taken_off_the_subgraph() {
+    for protocol in BOTH {
+        for how in ["drop", "close"] {
+            let stage = Stage::start();
+            let (mut leaving, mut staying) = (stage.client(), stage.client());
+            leaving.subscribe("1", "subscription { tick }");
+            let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+            let (left, _) = peer.subscription();
+            staying.subscribe("1", "subscription { reminded(topic: \"x\") { text } }");
+            let (kept, _) = peer.subscription();
+            if how == "close" {
+                leaving.send_frame(tungstenite::Message::Close(None));
+            }
+            drop(leaving);
+            peer.goodbye(&left);
+            let note = json!({ "data": { "reminded": { "text": "still here" } } });
+            peer.next(&kept, &note);
+            assert_eq!(staying.message(), next("1", &note));
+        }
+    }
+}
+
+/// "Backend never acks -> error at ack timeout".
+#[test]
+fn a_subgraph_that_never_acknowledges_is_given_up() {
+    for protocol in BOTH {
+        let stage = Stage::with("engine: { websocket_client_ack_timeout: 300ms }\n", "");
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.upgrade(protocol);
+        assert_eq!(peer.hear(), json!({ "type": "connection_init" }));
+        assert_eq!(terminal(&mut client, "1")["message"], LOST);
+        wait_until("the connection is dropped", PATIENCE, || peer.frame().is_none());
+        wait_until_idle(&stage.router);
+    }
+}
+
+/// "Allow-listed headers forwarded on dial", "non-allow-listed headers filtered", C-WS-14, C-WS-41.
+#[test]
+fn headers_reach_the_subgraph_by_rule() {
+    for protocol in BOTH {
+        let rules = r#"{ op: propagate, named: Authorization }, { op: propagate, matching: "^X-Custom-" }"#;
+        let stage = Stage::with(&format!("headers: {{ all: {{ request: [{rules}] }} }}\n"), "");
+        let headers = [("Authorization", "me"), ("X-Custom-A", "1"), ("X-Other", "2"), ("Cookie", "a=b")];
+        let mut client = Client::upgrade(&stage.router.websocket_url(), &[TRANSPORT_WS], &headers);
+        client.send(&json!({ "type": "connection_init" }));
+        client.message();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        assert_eq!((peer.header("authorization"), peer.header("x-custom-a")), ("me", "1"));
+        assert_eq!((peer.header("x-other"), peer.header("cookie")), ("", ""));
+        let (_, payload) = peer.subscription();
+        assert_eq!(payload["extensions"], json!({ "upgradeHeaders": { "Authorization": "me" } }));
+        for (name, of_client) in [("sec-websocket-protocol", TRANSPORT_WS), ("sec-websocket-key", "")] {
+            assert_ne!(peer.header(name), of_client, "{name} is the router's own");
+        }
+    }
+}
+
+/// C-WS-17: empty allow lists let everything through.
+#[test]
+fn empty_allow_lists_let_everything_through() {
+    let stage = Stage::with(
+        "websocket: { forward_upgrade_headers: { allow_list: [] }, forward_upgrade_query_params: { allow_list: [] } }\n",
+        "",
+    );
+    let url = format!("{}?token=t&tenant=7", stage.router.websocket_url());
+    let mut client = Client::upgrade(&url, &[TRANSPORT_WS], &[("X-Any", "1"), ("Authorization", "me")]);
+    client.send(&json!({ "type": "connection_init" }));
+    client.message();
+    client.subscribe("1", "subscription { tick }");
+    let (_, payload) = stage.upstream.welcome(TRANSPORT_WS, &Value::Null).subscription();
+    let expected = json!({
+        "upgradeHeaders": { "X-Any": "1", "Authorization": "me" },
+        "upgradeQueryParams": { "token": "t", "tenant": "7" },
+    });
+    assert_eq!(payload["extensions"], expected);
+}
+
+/// "Init payload forwarded", C-WS-36; C-WS-37 with extensions of the request.
+#[test]
+fn the_init_payload_reaches_the_subgraph() {
+    for protocol in BOTH {
+        let stage = Stage::start();
+        let init = json!({ "token": "t", "nested": { "a": [1] } });
+        let mut client = stage.client_with(&[], &init);
+        client
+            .subscribe_with("1", json!({ "query": "subscription { tick }", "extensions": { "own": true } }));
+        let mut peer = stage.upstream.welcome(protocol, &init);
+        let (_, payload) = peer.subscription();
+        assert_eq!(payload["extensions"], json!({ "own": true, "initialPayload": init }));
+    }
+}
+
+/// "Different init payloads -> separate connections", C-WS-39; C-WS-15 and 16: what is forwarded decides.
+#[test]
+fn clients_share_a_connection_and_a_trigger_only_where_all_that_is_forwarded_is_equal() {
+    let stage = Stage::with("headers: { all: { request: [{ op: propagate, named: Authorization }] } }\n", "");
+    let mut seen = Vec::new();
+    let mut clients = Vec::new();
+    let mut peers = Vec::new();
+    for (header, payload) in [("a", "x"), ("b", "x"), ("a", "y")] {
+        let payload = json!({ "token": payload });
+        let mut client = stage.client_with(&[("Authorization", header)], &payload);
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(TRANSPORT_WS, &payload);
+        peer.subscription();
+        seen.push((peer.header("authorization").to_owned(), payload));
+        (clients.push(client), peers.push(peer));
+    }
+    assert_eq!(seen.iter().map(|(it, _)| it.as_str()).collect::<Vec<_>>(), ["a", "b", "a"]);
+    let mut equal = stage.client_with(&[("Authorization", "a")], &json!({ "token": "x" }));
+    equal.subscribe("1", "subscription { tick }");
+    wait_until("it has joined", PATIENCE, || count(&stage.router, "members") == 4);
+    assert_eq!((count(&stage.router, "triggers"), stage.links()), (3, 3.0));
+    assert!(stage.upstream.is_quiet(), "no further connection");
+    peers[0].next("1", &tick(1));
+    assert_eq!((clients[0].message(), equal.message()), (next("1", &tick(1)), next("1", &tick(1))));
+}
+
+/// C-WS-21 and 61: the refusal of the upgrade is told with its status; C-WS-22: or not.
+#[test]
+fn a_refused_upgrade_is_told_with_its_status() {
+    for status in [401, 418] {
+        let stage = Stage::start();
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        stage.upstream.refuse(status);
+        let error = terminal(&mut client, "1");
+        assert_eq!(error["message"], "Subscription Upgrade request failed for Subgraph 'clock'.");
+        assert_eq!(error["extensions"]["statusCode"], status);
+        wait_until_idle(&stage.router);
+    }
+    let stage = Stage::with("subgraph_error_propagation: { enabled: false }\n", "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    stage.upstream.refuse(418);
+    assert_eq!(terminal(&mut client, "1"), json!({ "message": "Subscription Upgrade request failed" }));
+}
+
+/// C-WS-58: the newer subprotocol's own ping; the older one has none, so WebSocket's is used.
+#[test]
+fn a_silent_subgraph_is_pinged_and_one_that_does_not_answer_is_given_up() {
+    let keys = "engine: { websocket_client_ping_interval: 100ms, websocket_client_ping_timeout: 500ms }\n";
+    let stage = Stage::with(keys, "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    for _ in 0..3 {
+        assert_eq!(peer.hear(), json!({ "type": "ping" }));
+        peer.say(&json!({ "type": "pong" }));
+    }
+    peer.say(&json!({ "type": "ping", "payload": { "a": 1 } }));
+    wait_until("a pong with the ping's payload", PATIENCE, || {
+        let heard = peer.hear();
+        if heard == json!({ "type": "ping" }) {
+            peer.say(&json!({ "type": "pong" }));
+        }
+        heard == json!({ "type": "pong", "payload": { "a": 1 } })
+    });
+    peer.next(&id, &tick(1));
+    assert_eq!(client.message(), next("1", &tick(1)));
+    assert_eq!(terminal(&mut client, "1")["message"], LOST, "from here on nothing is answered");
+
+    let stage = Stage::with(keys, "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(LEGACY_WS, &Value::Null);
+    peer.subscription();
+    wait_until("a ping of WebSocket's own", PATIENCE, || {
+        matches!(peer.frame(), Some(tungstenite::Message::Ping(_)))
+    });
+}
+
+/// C-WS-12 and 13: clients that come and go leave nothing behind.
+#[test]
+fn reconnecting_clients_leave_nothing_behind() {
+    let stage = Stage::with("engine: { websocket_client_idle_timeout: 200ms }\n", "");
+    let mut first = stage.client();
+    first.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    drop(first);
+    peer.goodbye(&id);
+    for round in 0..20 {
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let (id, _) = peer.subscription();
+        peer.next(&id, &tick(round));
+        assert_eq!(client.message(), next("1", &tick(round)));
+        drop(client);
+        peer.goodbye(&id);
+    }
+    wait_until_idle(&stage.router);
+    wait_until("the idle connection is closed", PATIENCE, || stage.links() == 0.0);
+    assert!(matches!(peer.frame(), Some(tungstenite::Message::Close(_))));
+}
+
+/// What a subgraph says that is no response is told, and the subscription lives on; what breaks the
+/// subprotocol ends the connection.
+#[test]
+fn nonsense_is_told_or_ends_the_connection() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    peer.next(&id, &json!({ "neither": "data nor errors" }));
+    let told = client.message();
+    assert_eq!(told["payload"]["errors"][0]["message"], "Invalid message received", "{told}");
+    peer.next(&id, &tick(1));
+    assert_eq!(client.message(), next("1", &tick(1)));
+    peer.say(&json!({ "type": "hello" }));
+    assert_eq!(terminal(&mut client, "1")["message"], LOST);
+    let Some(tungstenite::Message::Close(Some(frame))) = peer.frame() else { panic!("a close frame") };
+    assert_eq!(u16::from(frame.code), 4400);
+}
+
+/// Where a subgraph opts in, its subscriptions outlive its absence, and are told of the gap.
+#[test]
+fn a_subscription_can_wait_for_its_subgraph() {
+    for protocol in BOTH {
+        let stage = Stage::with("", "subscription_reconnect: true");
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        peer.next(&id, &tick(1));
+        assert_eq!(client.message(), next("1", &tick(1)));
+        drop(peer);
+        stage.upstream.refuse(503);
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, payload) = peer.subscription();
+        assert_eq!(payload["query"], "subscription{tick}");
+        let gap = client.message();
+        assert_eq!(gap["payload"]["errors"][0]["extensions"]["code"], "EVENTS_LOST", "{gap}");
+        peer.next(&id, &tick(2));
+        assert_eq!(client.message(), next("1", &tick(2)));
+    }
+}
+
+/// C-WS-62, with 1012 instead of 1001: clients come back elsewhere.
+#[test]
+fn a_router_that_stops_says_goodbye_to_both_sides() {
+    let mut stage = Stage::with("shutdown_delay: 0s\ngrace_period: 5s\n", "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    peer.subscription();
+    stage.router.signal("TERM");
+    assert_eq!(client.closed().0, 1012);
+    drop(client);
+    wait_until("the subgraph sees the end", PATIENCE, || peer.frame().is_none());
+    assert!(stage.router.wait(PATIENCE).is_some_and(|it| it.success()));
+}
+
+/// C-WS-19 and 20: by Server-Sent Events, asked for by POST or by GET.
+#[test]
+fn subscriptions_by_server_sent_events() {
+    for (by, protocol) in [("POST", "sse_post"), ("GET", "sse")] {
+        let stage = Stage::over(
+            "http",
+            "headers: { all: { request: [{ op: propagate, named: Authorization }] } }\n",
+            &format!("subscription_protocol: {protocol}"),
+        );
+        let mut client = stage.client_with(&[("Authorization", "me")], &json!({ "token": "t" }));
+        let query = "subscription($t: String!) { reminded(topic: $t) { text } }";
+        client.subscribe_with("1", json!({ "query": query, "variables": { "t": "tea" } }));
+        let mut stream = stage.upstream.stream();
+        let head = stream.head.join("\n").to_lowercase();
+        assert!(head.starts_with(&format!("{} /subscriptions", by.to_lowercase())), "{head}");
+        assert!(head.contains("accept: text/event-stream") && head.contains("authorization: me"), "{head}");
+        if by == "POST" {
+            let body: Value = serde_json::from_str(&stream.body).expect("JSON");
+            assert_eq!(body["query"], "subscription($t:String!){reminded(topic: $t){text}}");
+            assert_eq!(body["variables"], json!({ "t": "tea" }));
+            assert_eq!(body["extensions"]["initialPayload"], json!({ "token": "t" }));
+        } else {
+            assert!(
+                head.contains("query=subscription%28%24t") && head.contains("variables=%7b%22t%22"),
+                "{head}"
+            );
+        }
+        let note = |text: &str| json!({ "data": { "reminded": { "text": text } } });
+        stream.write(": heartbeat\n\n");
+        for text in ["a", "b"] {
+            stream.next(&note(text));
+            assert_eq!(client.message(), next("1", &note(text)));
+        }
+        stream.complete();
+        assert_eq!(client.message(), complete("1"));
+        wait_until_idle(&stage.router);
+    }
+}
+
+#[test]
+fn event_streams_end_with_a_reason_or_with_their_client() {
+    let stage = Stage::over("http", "", "subscription_protocol: sse_post");
+    let mut client = stage.client();
+    client.subscribe("refused", "subscription { tick }");
+    stage.upstream.refuse(403);
+    let error = terminal(&mut client, "refused");
+    assert_eq!(error["extensions"]["statusCode"], 403, "{error}");
+
+    client.subscribe("lost", "subscription { tick }");
+    let mut stream = stage.upstream.stream();
+    stream.next(&tick(1));
+    assert_eq!(client.message(), next("lost", &tick(1)));
+    drop(stream);
+    assert_eq!(terminal(&mut client, "lost")["message"], LOST);
+
+    client.subscribe("left", "subscription { tick }");
+    let mut stream = stage.upstream.stream();
+    stream.next(&tick(2));
+    assert_eq!(client.message(), next("left", &tick(2)));
+    client.complete("left");
+    stream.wait_for_end();
+    wait_until_idle(&stage.router);
+}
