@@ -1,56 +1,9 @@
 //! The built binary: exit codes, and what goes to which stream.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+mod support;
 
-/// A folder of its own for one test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("juga-cli-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn with(self, file: &str, text: &str) -> Self {
-        fs::write(self.0.join(file), text).expect("a file");
-        self
-    }
-
-    fn juga(&self, arguments: &[&str]) -> Answer {
-        self.juga_with(arguments, &[])
-    }
-
-    fn juga_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Answer {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_juga"));
-        command.args(arguments).current_dir(&self.0).env_clear().envs(variables.iter().copied());
-        Answer::from(command.output().expect("juga runs"))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-#[derive(Debug)]
-struct Answer {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Answer {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-}
+use std::{fs, path::Path};
+use support::cli::Folder;
 
 const GOOD: &str = "supergraph: { file: supergraph.graphql }\n";
 

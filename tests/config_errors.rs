@@ -388,10 +388,10 @@ juga.yaml:1:1: supergraph: there is no graph to serve
     assert_eq!(
         no_schema,
         "\
-juga.yaml:3:7: supergraph.subgraphs[0].schema.file: this key is missing
+juga.yaml:3:7: supergraph.subgraphs[0].schema: there is no schema
     3 |     - name: a
       |       ^
-  help: for example `file: ./deals.graphqls`
+  help: give either `file` or `subgraph_url`
 "
     );
 }

@@ -25,7 +25,8 @@ const HEADER: &str = "\
 # alternatives: take the `#` away to use them. docs/configuration.md has the same in tables.
 #
 # Durations: 250ms, 10s, 1m30s. Sizes: 4096, 256KB (1000), 1MiB (1024). ${NAME} and ${NAME:-default} are
-# taken from the environment. Relative file names count from this file's folder.
+# taken from the environment (also ${env.NAME}), ${file.NAME} is what a file holds. Relative file names count
+# from this file's folder.
 ";
 
 #[test]
@@ -64,7 +65,10 @@ fn the_reference_files_disabled_lines_are_right_too() {
     assert_eq!(
         found,
         [
+            ("supergraph.url", "`file` and `url` exclude each other"),
             ("supergraph.subgraphs", "`file` and `subgraphs` exclude each other"),
+            ("supergraph.subgraphs[0].schema", "`file` and `subgraph_url` exclude each other"),
+            ("execution_config.file.path", "`file` and `execution_config` exclude each other"),
             (
                 "events.providers.nats[0].id",
                 "`default` is taken: each provider id (`memory` and `nats` share one space) must be unique"

@@ -1,6 +1,6 @@
 //! Where values come from: flag, environment, file, default; expansion; folders.
 
-use juga::config::{AfterGrace, Config, Environment, LogLevel, Override, Overrides, SupergraphSource};
+use juga::config::{AfterGrace, Config, Environment, GraphSource, LogLevel, Override, Overrides};
 use juga::{
     resolve,
     sources::subgraph::{SubgraphOptions, SubscriptionProtocol, Traffic, WebSocketSubprotocol},
@@ -135,7 +135,7 @@ fn a_variable_makes_the_sections_on_its_way() {
         assert_eq!(config.admin.listen_addr.port(), 9);
         assert!(!config.events.skip_unavailable_providers);
         assert_eq!(config.log_level, LogLevel::Warn);
-        assert_eq!(config.supergraph.source(), SupergraphSource::File(Path::new("/srv/conf/other.graphql")));
+        assert_eq!(config.graph_source(), GraphSource::File(Path::new("/srv/conf/other.graphql")));
     }
 }
 
@@ -198,9 +198,9 @@ events: { providers: { nats: [{ id: n, url: 'tls://h,tls://i:1', tls: { ca_file:
 ";
     let file = Path::new("/etc/juga/juga.yaml");
     let config = Config::load(text, file, &environment(&[]), &Overrides::default()).expect("loads");
-    let SupergraphSource::Subgraphs(subgraphs) = config.supergraph.source() else { panic!("subgraphs") };
-    assert_eq!(subgraphs[0].schema.file, Path::new("/etc/juga/a.graphqls"));
-    assert_eq!(subgraphs[1].schema.file, Path::new("/abs/b.graphqls"));
+    let GraphSource::Subgraphs(subgraphs) = config.graph_source() else { panic!("subgraphs") };
+    assert_eq!(subgraphs[0].schema.file.as_deref(), Some(Path::new("/etc/juga/a.graphqls")));
+    assert_eq!(subgraphs[1].schema.file.as_deref(), Some(Path::new("/abs/b.graphqls")));
     assert_eq!(config.supergraph.event_graphs, [Path::new("/etc/juga/../events.graphqls")]);
     let tls = config.events.providers.nats[0].tls.as_ref().expect("given");
     assert_eq!(tls.ca_file.as_deref(), Some(Path::new("/etc/juga/ca.pem")));
@@ -283,6 +283,51 @@ fn empty_sections_and_lists_are_fine() {
 fn anchors_are_put_in_place() {
     let text = "engine: { prepare_threads: &n 3, resolver_threads: *n }";
     assert_eq!(load(text, &[], &[]).engine.resolver_threads, 3);
+}
+
+/// The spellings of other routers.
+#[test]
+fn values_come_from_variables_and_files_under_other_names_too() {
+    let folder = std::env::temp_dir().join(format!("juga-config-file-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+    write("supergraph.graphql", "");
+    write("path", "/from/file\n");
+    write("empty", "\n");
+    let environment = Environment {
+        variables: [("LEVEL".to_owned(), "debug".to_owned())].into(),
+        stdout_is_terminal: false,
+        cores: 1,
+        current_folder: folder.clone(),
+    };
+    let load = |keys: &str| {
+        write("juga.yaml", &format!("supergraph: {{ file: supergraph.graphql }}\n{keys}\n"));
+        Config::load_file(Path::new("juga.yaml"), &environment, &Overrides::default())
+    };
+    let level = |text: &str| load(&format!("log_level: {text}")).map(|it| it.log_level);
+    assert_eq!(level("${env.LEVEL}"), Ok(LogLevel::Debug));
+    assert_eq!(level("${env.NOWHERE:-warn}"), Ok(LogLevel::Warn));
+    let path = |text: &str| load(&format!("graphql_path: {text}")).map(|it| it.graphql_path);
+    assert_eq!(path("${file.path}").as_deref(), Ok("/from/file"));
+    assert_eq!(path("${file.nowhere:-/default}").as_deref(), Ok("/default"));
+    assert_eq!(path("${file.empty:-/default}").as_deref(), Ok("/default"));
+    assert_eq!(
+        path(&format!("${{file.{}}}/more", folder.join("path").display())).as_deref(),
+        Ok("/from/file/more")
+    );
+    let report = path("${file.nowhere}").expect_err("no such file");
+    assert!(
+        report.findings[0].message.starts_with("the file `nowhere` cannot be read: No such file"),
+        "{report}"
+    );
+    let report = path("${env.NOWHERE}").expect_err("no such variable");
+    assert_eq!(report.findings[0].message, "the environment variable `NOWHERE` is not set");
+    // Text alone has no disk behind it.
+    let text =
+        format!("supergraph: {{ file: x }}\ngraphql_path: ${{file.{}}}\n", folder.join("path").display());
+    let report = Config::load(&text, Path::new("juga.yaml"), &environment, &Overrides::default());
+    assert!(report.expect_err("no disk").findings[0].message.contains("files are not read here"));
+    std::fs::remove_dir_all(&folder).expect("our folder");
 }
 
 /// Subgraphs `a` and `b`, whose schemas lie in a folder of the test's own.

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// What the first version promises.
 const IDS: &str = "
     C-NATS-1 C-NATS-16 C-NATS-17 C-NATS-18 C-NATS-25 C-NATS-26 C-NATS-28 C-NATS-29
-    C-TRG-1 C-TRG-2 C-TRG-3 C-CFG-2 C-NSK-1 C-NSK-2 C-NSK-3 C-NSK-4 C-WS-2 C-WS-25 C-WS-26 C-WS-27 C-WS-38
+    C-TRG-1 C-TRG-2 C-TRG-3 C-CFG-2 C-NSK-1 C-NSK-2 C-NSK-3 C-NSK-4 C-WS-2 C-WS-25 C-WS-26 C-WS-27 C-WS-32 C-WS-33
+    C-WS-38
     PS-02 PS-04 PS-05 PS-07 PS-23 PS-24 WG-01 WG-02 WG-03 WG-04 WG-05 WG-06 WG-13";
 
 struct Row {

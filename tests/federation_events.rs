@@ -29,6 +29,7 @@ fn load(events: &str) -> Result<Schema, LoadErrors> {
             routing_url: "http://people".into(),
             sdl: SUBGRAPH.into(),
             file: None,
+            subscription: None,
         }],
         supergraph: None,
         event_graphs: vec![EventGraphSource {
@@ -36,6 +37,7 @@ fn load(events: &str) -> Result<Schema, LoadErrors> {
             sdl: events.into(),
             file: Some("events.graphql".into()),
         }],
+        ..Graphs::default()
     })
 }
 

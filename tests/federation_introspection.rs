@@ -14,6 +14,7 @@ fn demo() -> Schema {
         routing_url: "http://localhost".into(),
         sdl: read(name),
         file: None,
+        subscription: None,
     };
     load(vec![subgraph("employees"), subgraph("products")], Some(read("events")))
 }
@@ -21,7 +22,7 @@ fn demo() -> Schema {
 fn load(subgraphs: Vec<SubgraphSource>, events: Option<String>) -> Schema {
     let event_graph = |sdl| EventGraphSource { name: "events".into(), sdl, file: None };
     let event_graphs = events.into_iter().map(event_graph).collect();
-    Schema::load(&Graphs { subgraphs, supergraph: None, event_graphs })
+    Schema::load(&Graphs { subgraphs, supergraph: None, event_graphs, ..Graphs::default() })
         .unwrap_or_else(|errors| panic!("{errors}"))
 }
 

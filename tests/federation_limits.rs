@@ -13,11 +13,13 @@ fn schema() -> Schema {
         routing_url: "http://localhost".into(),
         sdl: read(name),
         file: None,
+        subscription: None,
     };
     Schema::load(&Graphs {
         subgraphs: vec![subgraph("employees"), subgraph("products")],
         supergraph: None,
         event_graphs: vec![EventGraphSource { name: "events".into(), sdl: read("events"), file: None }],
+        ..Graphs::default()
     })
     .unwrap_or_else(|errors| panic!("{errors}"))
 }

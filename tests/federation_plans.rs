@@ -21,6 +21,7 @@ fn subgraph(name: &str) -> SubgraphSource {
         routing_url: format!("http://127.0.0.1:4001/{name}"),
         sdl: fixture(&format!("{name}.graphql")),
         file: None,
+        subscription: None,
     }
 }
 
@@ -33,6 +34,7 @@ fn demo() -> Graphs {
             sdl: fixture("events.graphql"),
             file: None,
         }],
+        ..Graphs::default()
     }
 }
 
@@ -336,6 +338,7 @@ fn fields_with_different_arguments_under_different_types_plan() {
         routing_url: String::new(),
         sdl: sdl(text),
         file: None,
+        subscription: None,
     };
     let schema = load(&Graphs {
         subgraphs: vec![
@@ -444,7 +447,7 @@ fn a_supergraph_that_the_planner_chokes_on_is_an_error() {
     ] {
         let supergraph = Some(SupergraphSource { sdl: broken, file: Some("supergraph.graphql".into()) });
         let error = Schema::load(&Graphs { supergraph, ..Graphs::default() }).expect_err("broken");
-        assert!(error.to_string().starts_with("supergraph.graphql: "), "{error}");
+        assert!(error.to_string().starts_with("supergraph.graphql:"), "{error}");
     }
 }
 
@@ -648,7 +651,7 @@ fn several_wrong_graphs_are_all_reported() {
     .expect_err("two");
     assert_eq!(error.0.len(), 2);
     assert!(
-        error.to_string().starts_with("a.graphql: INVALID_GRAPHQL: graph \"a\": Syntax Error"),
+        error.to_string().starts_with("a.graphql:1:13: INVALID_GRAPHQL: graph \"a\": Syntax Error"),
         "{error}"
     );
     assert_eq!(error.to_string().lines().count(), 2);

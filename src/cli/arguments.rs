@@ -10,6 +10,8 @@ Examples:
   juga -c router.yaml --dev             serve a file, for work on one's own machine
   LISTEN_ADDR=:4000 juga -c router.yaml every plain key has an environment variable
   juga config validate router.yaml      check a file in CI
+  juga compose -c graphs.yaml -o supergraph.graphql
+  juga plan -c router.yaml '{ deals { id } }'
 
 Precedence: flag, environment, file, default.
 Exit codes: 0 fine, 1 findings of a check, 2 usage, 78 bad configuration.";
@@ -29,6 +31,12 @@ pub(super) enum Command {
     /// Run the router (also without this word).
     #[command(after_help = EXAMPLES)]
     Serve(ServeOptions),
+    /// Compose subgraphs and event graphs into a supergraph.
+    #[command(after_help = COMPOSE_EXAMPLES)]
+    Compose(ComposeOptions),
+    /// Show how an operation would be carried out: fetches, and for subscriptions feed and group.
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(PlanOptions),
     /// Work with configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -41,6 +49,52 @@ pub(super) enum ConfigCommand {
         /// The file; without it, the one that `juga` would serve.
         file: Option<PathBuf>,
     },
+}
+
+const COMPOSE_EXAMPLES: &str = "\
+FILE is a configuration of Juga's, or a list of subgraphs as other composers take it:
+
+  subgraphs:
+    deals:
+      routing_url: http://deals/graphql
+      schema: { file: ./deals.graphqls }   # or { subgraph_url: http://deals/graphql }
+
+Graphs without a URL whose fields have @edfs__* directives are event graphs.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  juga plan -c router.yaml '{ deals { id owner { name } } }'
+  juga plan -c router.yaml --variables '{\"id\":1}' @subscription.graphql";
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct ComposeOptions {
+    /// What to compose [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Where the supergraph goes; `-` is stdout.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct PlanOptions {
+    /// What to plan against [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The operation, where the document has several.
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) operation: Option<String>,
+    /// Variables, a JSON object.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(super) variables: String,
+    /// JSON instead of text.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Plan against the graph of a feature flag.
+    #[arg(long, value_name = "NAME")]
+    pub(super) feature_flag: Option<String>,
+    /// The document, or `@FILE` to read it from one.
+    pub(super) query: String,
 }
 
 #[derive(Args, Clone, Debug)]

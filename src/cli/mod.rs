@@ -4,11 +4,12 @@
 //! is `server`'s; what keys mean is `config`'s.
 
 mod arguments;
+mod graphs;
 mod serve;
 
 use crate::{
     config::{Config, Environment, Report},
-    federation::Schema,
+    federation::Schemas,
 };
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
 use clap::Parser;
@@ -40,6 +41,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         None => run_serve(&arguments.serve, &environment),
         Some(Command::Serve(options)) => run_serve(&options, &environment),
+        Some(Command::Compose(options)) => graphs::compose(&options, &environment),
+        Some(Command::Plan(options)) => graphs::plan(&options, &environment),
         Some(Command::Config(ConfigCommand::Validate { file })) => validate(file, &environment),
     }
 }
@@ -82,15 +85,15 @@ fn validate(file: Option<PathBuf>, environment: &Environment) -> ExitCode {
 /// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules.
 fn validate_graph(config: &Config, file: &Path) -> ExitCode {
     let loaded = config.options().map_err(|it| it.to_string());
-    let loaded = loaded.and_then(|it| Schema::load(&it.graphs).map_err(|it| it.to_string()));
-    let schema = match loaded {
-        Ok(schema) => schema,
+    let loaded = loaded.and_then(|it| Schemas::load(&it.graphs).map_err(|it| it.to_string()));
+    let schemas = match loaded {
+        Ok(schemas) => schemas,
         Err(findings) => {
             complain(format_args!("{findings}\n\njuga: the graph cannot be loaded"));
             return ExitCode::from(FINDINGS);
         }
     };
-    for note in config.notes.iter().map(String::as_str).chain(schema.notes().iter().map(AsRef::as_ref)) {
+    for note in config.notes.iter().cloned().chain(schemas.notes()) {
         complain(format_args!("note: {note}"));
     }
     let _ = writeln!(std::io::stdout(), "{}: valid", file.display());

@@ -2,7 +2,7 @@
 
 use super::{
     finding::Findings,
-    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, Supergraph},
+    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, SubgraphSchema},
     suggest,
     tree::Node,
 };
@@ -64,7 +64,7 @@ fn note_what_is_without_effect(config: &mut Config) {
 /// Adds a finding for each rule that is broken.
 pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     let mut check = Check { root, findings };
-    check.supergraph(&config.supergraph);
+    check.supergraph(config);
     check.listeners(config);
     check.provider_ids(config);
     check.front(config);
@@ -94,7 +94,12 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
         files.push(("supergraph.file".to_owned(), file));
     }
     for (index, it) in graph.subgraphs.iter().enumerate() {
-        files.push((format!("supergraph.subgraphs[{index}].schema.file"), &it.schema.file));
+        if let Some(file) = &it.schema.file {
+            files.push((format!("supergraph.subgraphs[{index}].schema.file"), file));
+        }
+    }
+    if let Some(file) = &config.execution_config.file.path {
+        files.push(("execution_config.file.path".to_owned(), file));
     }
     for (index, it) in graph.event_graphs.iter().enumerate() {
         files.push((format!("supergraph.event_graphs[{index}]"), it));
@@ -181,24 +186,44 @@ impl Check<'_> {
         }
     }
 
-    fn supergraph(&mut self, graph: &Supergraph) {
-        match (&graph.file, graph.subgraphs.is_empty()) {
-            (Some(_), false) => self.broken(
-                "supergraph.subgraphs",
-                "`file` and `subgraphs` exclude each other",
-                "keep `file` for a composed supergraph, or `subgraphs` to compose at the start",
-            ),
-            (None, true) => self.broken(
+    fn supergraph(&mut self, config: &Config) {
+        let graph = &config.supergraph;
+        let sources = [
+            ("supergraph.file", "`file`", graph.file.is_some()),
+            ("supergraph.url", "`url`", graph.url.is_some()),
+            ("supergraph.subgraphs", "`subgraphs`", !graph.subgraphs.is_empty()),
+            ("execution_config.file.path", "`execution_config`", config.execution_config.file.path.is_some()),
+        ];
+        let mut given = sources.iter().filter(|(_, _, given)| *given);
+        let Some((_, first, _)) = given.next() else {
+            return self.broken(
                 "supergraph",
                 "there is no graph to serve",
                 "give `supergraph.file` (a composed supergraph) or `supergraph.subgraphs`",
-            ),
-            _ => {}
+            );
+        };
+        for (path, name, _) in given {
+            let message = format!("{first} and {name} exclude each other");
+            self.broken(path, message, "one graph is served: keep one of them");
         }
         let names = graph.subgraphs.iter().enumerate();
         let names =
             names.map(|(index, it)| (format!("supergraph.subgraphs[{index}].name"), it.name.as_str()));
         self.unique("subgraph name", names.collect());
+        for (index, it) in graph.subgraphs.iter().enumerate() {
+            self.schema(&it.schema, &format!("supergraph.subgraphs[{index}].schema"));
+        }
+    }
+
+    fn schema(&mut self, schema: &SubgraphSchema, path: &str) {
+        let help = "give either `file` or `subgraph_url`";
+        match (&schema.file, &schema.subgraph_url) {
+            (Some(_), Some(_)) => {
+                self.broken(path, "`file` and `subgraph_url` exclude each other", help);
+            }
+            (None, None) => self.broken(path, "there is no schema", help),
+            _ => {}
+        }
     }
 
     fn provider_ids(&mut self, config: &Config) {

@@ -1,34 +1,51 @@
-//! `${NAME}` and `${NAME:-default}` within values, from the environment; `$${` is a plain `${`.
+//! `${NAME}` and `${NAME:-default}` within values, from the environment; `$${` is a plain `${`. Other
+//! routers' spellings mean the same: `${env.NAME}`, and `${file.NAME}` for what a file holds.
 //!
-//! Runs on the tree before types are looked at, so that any value can come from outside; what a variable
-//! holds is never read as YAML.
+//! Runs on the tree before types are looked at, so that any value can come from outside; what comes from
+//! there is never read as YAML.
 
 use super::{
     environment::Environment,
     finding::Findings,
     tree::{Node, Value},
 };
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
-/// Expands every value below `node`. Keys stay as they are.
-pub(crate) fn expand(node: &mut Node, environment: &Environment, findings: &mut Findings) {
-    expand_at(node, "", environment, findings);
+/// More than a certificate chain or a list of keys takes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Where values come from.
+pub(crate) struct Outside<'a> {
+    pub(crate) environment: &'a Environment,
+    /// Files' names count from here; `None` where nothing is read from the disk.
+    pub(crate) folder: Option<&'a Path>,
 }
 
-fn expand_at(node: &mut Node, path: &str, environment: &Environment, findings: &mut Findings) {
+/// Expands every value below `node`. Keys stay as they are.
+pub(crate) fn expand(node: &mut Node, outside: &Outside<'_>, findings: &mut Findings) {
+    expand_at(node, "", outside, findings);
+}
+
+fn expand_at(node: &mut Node, path: &str, outside: &Outside<'_>, findings: &mut Findings) {
     match &mut node.value {
         Value::Map(entries) => {
             for it in entries {
                 let path = if path.is_empty() { it.name.clone() } else { format!("{path}.{}", it.name) };
-                expand_at(&mut it.node, &path, environment, findings);
+                expand_at(&mut it.node, &path, outside, findings);
             }
         }
         Value::List(items) => {
             for (index, it) in items.iter_mut().enumerate() {
-                expand_at(it, &format!("{path}[{index}]"), environment, findings);
+                expand_at(it, &format!("{path}[{index}]"), outside, findings);
             }
         }
         Value::Scalar { text, quoted } if text.contains("${") => {
-            match expand_text(text, environment) {
+            match expand_text(text, outside) {
                 // Text from outside is never nothing, not even when it is empty.
                 Ok(expanded) => (*text, *quoted) = (expanded, true),
                 Err(problem) => {
@@ -46,7 +63,7 @@ struct Problem {
     help: String,
 }
 
-fn expand_text(text: &str, environment: &Environment) -> Result<String, Problem> {
+fn expand_text(text: &str, outside: &Outside<'_>) -> Result<String, Problem> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("${") {
         if let Some(before) = rest[..at].strip_suffix('$') {
@@ -62,19 +79,26 @@ fn expand_text(text: &str, environment: &Environment) -> Result<String, Problem>
                 help: "write `$${` for a plain `${`".to_owned(),
             });
         };
-        out.push_str(value_of(inside, environment)?);
+        out.push_str(&value_of(inside, outside)?);
         rest = after;
     }
     out.push_str(rest);
     Ok(out)
 }
 
-/// The value of `NAME` or `NAME:-default`. As in a shell, `:-` also stands in for an empty variable.
-fn value_of<'v>(inside: &'v str, environment: &'v Environment) -> Result<&'v str, Problem> {
+/// The value of `NAME` or `NAME:-default`. As in a shell, `:-` also stands in for what is empty.
+fn value_of<'v>(inside: &'v str, outside: &Outside<'v>) -> Result<Cow<'v, str>, Problem> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
+    match name.strip_prefix("file.") {
+        Some(file) => file_text(file, default, outside).map(Cow::Owned),
+        None => variable(name.strip_prefix("env.").unwrap_or(name), default, outside).map(Cow::Borrowed),
+    }
+}
+
+fn variable<'v>(name: &str, default: Option<&'v str>, outside: &Outside<'v>) -> Result<&'v str, Problem> {
     let proper = !name.is_empty()
         && !name.starts_with(|it: char| it.is_ascii_digit())
         && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_');
@@ -84,6 +108,7 @@ fn value_of<'v>(inside: &'v str, environment: &'v Environment) -> Result<&'v str
             help: "write `${NAME}` or `${NAME:-default}`".to_owned(),
         });
     }
+    let environment = outside.environment;
     match (environment.variable(name), default, environment.variables.get(name)) {
         (Some(value), ..) => Ok(value),
         (None, Some(default), _) => Ok(default),
@@ -93,4 +118,32 @@ fn value_of<'v>(inside: &'v str, environment: &'v Environment) -> Result<&'v str
             help: format!("set it, or give a default: `${{{name}:-…}}`"),
         }),
     }
+}
+
+/// What a file holds, without the line break at its end.
+fn file_text(name: &str, default: Option<&str>, outside: &Outside<'_>) -> Result<String, Problem> {
+    let text = match outside.folder {
+        Some(folder) => read(&folder.join(name)),
+        None => Err(io::Error::other("files are not read here")),
+    };
+    match (text.map(|it| it.trim_end_matches(['\n', '\r']).to_owned()), default) {
+        (Ok(text), None) => Ok(text),
+        (Ok(text), Some(_)) if !text.is_empty() => Ok(text),
+        (_, Some(default)) => Ok(default.to_owned()),
+        (Err(error), None) => Err(Problem {
+            message: format!("the file `{name}` cannot be read: {error}"),
+            help: format!(
+                "names count from the configuration file's folder; a default is given so: `${{file.{name}:-…}}`"
+            ),
+        }),
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
 }

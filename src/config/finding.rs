@@ -74,9 +74,12 @@ impl Place {
     pub(crate) const START: Self = Self { line: 1, column: 1, width: 1 };
 }
 
-/// Findings on their way to a [`Report`].
+/// Findings on their way to a [`Report`], and remarks that are none.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(Vec<Raw>);
+pub(crate) struct Findings {
+    list: Vec<Raw>,
+    notes: Vec<String>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Raw {
@@ -99,22 +102,33 @@ impl Findings {
         path: impl Into<String>,
         message: impl Into<String>,
     ) -> &mut Raw {
-        self.0.push(Raw { origin, path: path.into(), message: message.into(), help: None });
-        self.0.last_mut().expect("just pushed")
+        self.list.push(Raw { origin, path: path.into(), message: message.into(), help: None });
+        self.list.last_mut().expect("just pushed")
+    }
+
+    /// Adds a remark, once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// In the order of the file; what does not come from the file stands last.
     pub(crate) fn report(mut self, file: &str, text: &str) -> Report {
-        self.0.retain(|it| it.origin != Origin::Inherited);
-        self.0.sort_by_key(|it| match &it.origin {
+        self.list.retain(|it| it.origin != Origin::Inherited);
+        self.list.sort_by_key(|it| match &it.origin {
             Origin::File(place) => (place.line, place.column),
             _ => (usize::MAX, 0),
         });
-        Report { findings: self.0.into_iter().map(|it| it.finish(file, text)).collect() }
+        Report { findings: self.list.into_iter().map(|it| it.finish(file, text)).collect() }
     }
 }
 

@@ -328,6 +328,19 @@ scalar! {
     |text, _| if text == "1" { Ok(text.to_owned()) } else { Err(None) }
 }
 
+/// Anything at all, which is not looked at.
+#[derive(Debug)]
+pub(crate) struct Ignored;
+
+impl Format for Ignored {
+    type Value = ();
+    const SHAPE: Shape = Shape::Scalar("anything");
+
+    fn read(_node: &Node, _reader: &mut Reader<'_>) -> Option<()> {
+        Some(())
+    }
+}
+
 scalar! {
     /// Parts of a hundred, at least one.
     Percentage -> u32, "percentage", "a whole number from 1 to 100", "`50`",

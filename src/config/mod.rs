@@ -9,11 +9,14 @@
 
 mod address;
 mod check;
+mod compose_file;
+mod cosmo;
 mod environment;
 mod expand;
 mod finding;
 mod format;
 mod front;
+mod graphs;
 mod headers;
 mod inherit;
 mod keys;
@@ -24,16 +27,22 @@ mod settings;
 mod suggest;
 mod tree;
 
+pub use compose_file::{ComposeFile, ComposeIntrospection, ComposeSubgraph, GraphFile};
+pub use cosmo::{COSMO_KEYS, CosmoKey, Fate, is_declared};
 pub use environment::{Environment, Override, Overrides};
 pub use finding::{Finding, Report, Snippet};
+pub use graphs::{GraphSource, UnreadableGraph, UnreadableGraphs};
 pub use keys::{Fallback, Key, KeyEntry, Shape, Variable};
-pub use options::UnreadableFile;
 pub use settings::*;
 
+use expand::Outside;
 use finding::Findings;
 use format::Format;
 use reader::Reader;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 use tree::Node;
 
 /// Every key there is, parents first, in the order of the reference file.
@@ -51,7 +60,8 @@ impl Config {
         overrides: &Overrides,
     ) -> Result<Self, Report> {
         let mut findings = Findings::default();
-        let loaded = read(text, file, environment, overrides, &mut findings);
+        let outside = Outside { environment, folder: None };
+        let loaded = read(text, file, &outside, overrides, &mut findings);
         finish(loaded, findings, file, text)
     }
 
@@ -60,7 +70,9 @@ impl Config {
         let text = fs::read_to_string(environment.current_folder.join(file))
             .map_err(|error| Report::of_file(file, format!("cannot be read: {error}")))?;
         let mut findings = Findings::default();
-        let loaded = read(&text, file, environment, overrides, &mut findings);
+        let folder = folder_of(file, environment);
+        let outside = Outside { environment, folder: Some(&folder) };
+        let loaded = read(&text, file, &outside, overrides, &mut findings);
         if let Some((config, root)) = &loaded {
             check_files(config, root, &mut findings);
         }
@@ -72,21 +84,39 @@ impl Config {
 fn read(
     text: &str,
     file: &Path,
-    environment: &Environment,
+    outside: &Outside<'_>,
     overrides: &Overrides,
     findings: &mut Findings,
 ) -> Option<(Config, Node)> {
+    let environment = outside.environment;
     let mut root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text), findings)?;
-    expand::expand(&mut root, environment, findings);
+    expand::expand(&mut root, outside, findings);
     environment::overlay(&mut root, &keys(), environment, overrides);
     inherit::inherit(&mut root, "traffic_shaping");
-    let file = environment.current_folder.join(file);
-    let folder = file.parent().unwrap_or(&environment.current_folder);
-    let mut config = Config::read(&root, &mut Reader::new(findings, environment, folder, &root))?;
-    config.file = file;
+    let mut config = read_section::<Config>(&root, file, environment, findings)?;
+    config.file = environment.current_folder.join(file);
+    cosmo::judge_variables(|name| environment.variable(name), findings);
+    config.notes = findings.take_notes();
     check::settle(&mut config, &root);
     check::check(&config, &root, findings);
     Some((config, root))
+}
+
+/// A tree as a section; relative paths in it start from the file's folder.
+fn read_section<F: Format>(
+    root: &Node,
+    file: &Path,
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Option<F::Value> {
+    let folder = folder_of(file, environment);
+    F::read(root, &mut Reader::new(findings, environment, &folder, root))
+}
+
+/// Where relative names in a file count from. Absolute.
+fn folder_of(file: &Path, environment: &Environment) -> PathBuf {
+    let file = environment.current_folder.join(file);
+    file.parent().unwrap_or(&environment.current_folder).to_owned()
 }
 
 fn check_files(config: &Config, root: &Node, findings: &mut Findings) {

@@ -1,10 +1,10 @@
 //! From the configuration to the options that each module owns.
 //!
-//! Reads the SDL files that the configuration names; everything else is renaming.
+//! `graphs` reads the SDL that the configuration names; everything else is renaming.
 
 use super::{
     AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, NatsProvider, RetryPolicy,
-    Secret, SubgraphErrorPropagation, SubgraphOverride, SubgraphTraffic, SupergraphSource,
+    Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
 };
 use crate::{
     admin, federation, http, hub,
@@ -13,28 +13,21 @@ use crate::{
     sources::{self, subgraph},
 };
 use regex::Regex;
-use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
-
-/// A file that the configuration names and that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {cause}")]
-pub struct UnreadableFile {
-    pub file: String,
-    pub cause: io::Error,
-}
+use std::{collections::BTreeMap, time::Duration};
 
 impl Config {
     /// Everything the server is told.
-    pub fn options(&self) -> Result<server::Options, UnreadableFile> {
+    pub fn options(&self) -> Result<server::Options, UnreadableGraphs> {
+        let graphs = self.graphs()?;
         Ok(server::Options {
-            graphs: self.graphs()?,
+            subscription_endpoints: self.subscription_endpoints(&graphs),
+            graphs,
             engine: self.engine_options(),
             hub: self.hub_options(),
             resolve: self.resolve_options(),
             websocket: self.websocket_options(),
             sources: self.sources_options(),
             subgraphs: self.traffic(),
-            subscription_endpoints: self.subscription_endpoints(),
             upstream: self.upstream_options(),
             http: self.http_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
@@ -43,45 +36,24 @@ impl Config {
         })
     }
 
-    fn graphs(&self) -> Result<federation::Graphs, UnreadableFile> {
-        let mut graphs = federation::Graphs::default();
-        match self.supergraph.source() {
-            SupergraphSource::File(file) => {
-                let sdl = read(file)?;
-                graphs.supergraph = Some(federation::SupergraphSource { sdl, file: Some(file.to_owned()) });
-            }
-            SupergraphSource::Subgraphs(subgraphs) => {
-                for subgraph in subgraphs {
-                    graphs.subgraphs.push(federation::SubgraphSource {
-                        name: subgraph.name.clone(),
-                        routing_url: subgraph.routing_url.clone(),
-                        sdl: read(&subgraph.schema.file)?,
-                        file: Some(subgraph.schema.file.clone()),
-                    });
-                }
-            }
+    /// Bounds on one operation.
+    pub(super) fn operation_limits(&self) -> federation::Limits {
+        let limits = &self.limits.operation;
+        federation::Limits {
+            document_bytes: limits.document_bytes,
+            tokens: limits.tokens,
+            depth: limits.depth,
+            selections: limits.selections,
+            aliases: limits.aliases,
+            root_fields: limits.root_fields,
+            directives: limits.directives,
+            same_response_name: limits.same_response_name,
         }
-        for file in &self.supergraph.event_graphs {
-            let name = file.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-            let (sdl, file) = (read(file)?, Some(file.clone()));
-            graphs.event_graphs.push(federation::EventGraphSource { name, sdl, file });
-        }
-        Ok(graphs)
     }
 
     fn engine_options(&self) -> server::EngineOptions {
-        let limits = &self.limits.operation;
         server::EngineOptions {
-            limits: federation::Limits {
-                document_bytes: limits.document_bytes,
-                tokens: limits.tokens,
-                depth: limits.depth,
-                selections: limits.selections,
-                aliases: limits.aliases,
-                root_fields: limits.root_fields,
-                directives: limits.directives,
-                same_response_name: limits.same_response_name,
-            },
+            limits: self.operation_limits(),
             plan_cache_size: self.engine.execution_plan_cache_size,
             introspection: self.introspection.enabled,
             mutations_blocked: self.security.block_mutations.enabled,
@@ -172,14 +144,26 @@ impl Config {
         }
     }
 
-    fn subscription_endpoints(&self) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
-        let endpoint = |it: &SubgraphOverride| subgraph::SubscriptionEndpoint {
-            url: it.subscription_url.clone(),
-            protocol: it.subscription_protocol.unwrap_or_default(),
-            subprotocol: it.subscription_websocket_subprotocol.unwrap_or_default(),
-            reconnect: it.subscription_reconnect,
-        };
-        self.overrides.subgraphs.iter().map(|(name, it)| (name.clone(), endpoint(it))).collect()
+    /// What the configuration says of a subgraph's subscriptions, and else what the graph's source says.
+    fn subscription_endpoints(
+        &self,
+        graphs: &federation::Graphs,
+    ) -> BTreeMap<String, subgraph::SubscriptionEndpoint> {
+        let base = graphs.subgraphs.iter().map(|it| (it.name.clone(), it));
+        let flagged = graphs.feature_flags.iter().flat_map(|(flag, flagged)| {
+            flagged.subgraphs.iter().map(|it| (federation::flagged_name(it, flag, &graphs.subgraphs), it))
+        });
+        let told = flagged.chain(base).filter_map(|(name, it)| Some((name, it.subscription.as_ref()?)));
+        let mut endpoints: BTreeMap<_, _> =
+            told.map(|(name, source)| (name, subscription_endpoint(source))).collect();
+        for (name, it) in &self.overrides.subgraphs {
+            let endpoint = endpoints.entry(name.clone()).or_default();
+            endpoint.url = it.subscription_url.clone().or(endpoint.url.take());
+            endpoint.protocol = it.subscription_protocol.unwrap_or(endpoint.protocol);
+            endpoint.subprotocol = it.subscription_websocket_subprotocol.unwrap_or(endpoint.subprotocol);
+            endpoint.reconnect = it.subscription_reconnect;
+        }
+        endpoints
     }
 
     fn websocket_options(&self) -> server::WebSocketOptions {
@@ -299,6 +283,24 @@ fn allow_list(names: &ForwardedNames) -> Option<server::AllowList> {
     names.enabled.then_some(server::AllowList { entries })
 }
 
+fn subscription_endpoint(source: &federation::SubscriptionSource) -> subgraph::SubscriptionEndpoint {
+    use federation::{Dialect, Travel};
+    subgraph::SubscriptionEndpoint {
+        url: source.url.clone(),
+        protocol: match source.travel {
+            Travel::WebSocket => subgraph::SubscriptionProtocol::WebSocket,
+            Travel::Sse => subgraph::SubscriptionProtocol::Sse,
+            Travel::SsePost => subgraph::SubscriptionProtocol::SsePost,
+        },
+        subprotocol: match source.dialect {
+            Dialect::Auto => subgraph::WebSocketSubprotocol::Auto,
+            Dialect::GraphqlWs => subgraph::WebSocketSubprotocol::GraphqlWs,
+            Dialect::GraphqlTransportWs => subgraph::WebSocketSubprotocol::GraphqlTransportWs,
+        },
+        ..subgraph::SubscriptionEndpoint::default()
+    }
+}
+
 fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
     let authentication = provider.authentication.as_ref().and_then(|it| match (&it.token, &it.user_info) {
         (Some(token), _) => Some(sources::NatsAuthentication::Token(expose(token))),
@@ -359,8 +361,4 @@ fn unless_zero(time: Duration) -> Option<Duration> {
 
 fn expose(secret: &Secret) -> String {
     secret.expose().to_owned()
-}
-
-fn read(file: &Path) -> Result<String, UnreadableFile> {
-    fs::read_to_string(file).map_err(|cause| UnreadableFile { file: file.display().to_string(), cause })
 }

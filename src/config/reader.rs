@@ -1,6 +1,7 @@
 //! Walks the tree along the keys and gathers what is wrong on the way.
 
 use super::{
+    cosmo,
     environment::Environment,
     finding::{Findings, Origin},
     format::Format,
@@ -41,8 +42,11 @@ impl<'a> Reader<'a> {
         };
         for entry in entries {
             if !keys.iter().any(|it| it.name == entry.name) {
-                let help = suggest::for_unknown(&entry.name, keys);
                 let path = self.below(&entry.name);
+                if cosmo::judge(entry, &path, self.findings) {
+                    continue;
+                }
+                let help = suggest::for_unknown(&entry.name, keys, &self.path);
                 self.findings.add(entry.origin.clone(), path, "unknown key").help(help);
             }
         }

@@ -16,12 +16,7 @@ use super::{
     },
 };
 use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use super::{
     format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
@@ -48,8 +43,10 @@ settings! {
             means: "`true` unless stdout is a terminal or `dev_mode` is on",
             value: |environment| (!environment.stdout_is_terminal).to_string(),
         };
-        /// The graph that is served: either `file` or `subgraphs`, and event graphs on top.
+        /// The graph that is served: one of `file`, `url` and `subgraphs`, and event graphs on top.
         supergraph: Supergraph as Supergraph = Section;
+        /// A graph that Cosmo's tools composed, in place of one under `supergraph`.
+        execution_config: ExecutionConfig as ExecutionConfig = Section;
         /// Where subscriptions get their events from.
         events: Events as Events = Section;
         /// Threads, queues and clocks of execution.
@@ -110,28 +107,33 @@ settings! {
     pub struct Supergraph {
         /// A composed supergraph (SDL).
         file: Option<PathBuf> as Maybe<FilePath> = Absent("./supergraph.graphql");
+        /// Where a composed supergraph (SDL) is fetched from at the start, `http` or `https`.
+        url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:8081/supergraph.graphql");
         /// Subgraphs to compose at the start.
         subgraphs: Vec<Subgraph> as List<Subgraph> = Absent("");
         /// Event graphs (SDL with `@edfs__*` directives) to add.
         event_graphs: Vec<PathBuf> as List<FilePath> = Absent("./events.graphqls");
+        /// Serve subgraphs some of whose fields cannot be reached from others. Such fields are named at
+        /// the start and answer null with an error where no plan leads to them; otherwise they are errors.
+        lenient: bool as Toggle = Is("false");
+        /// How long fetching `url`, or the SDL of all subgraphs with `subgraph_url`, may take.
+        fetch_timeout: Duration as Wait = Is("10s");
     }
 }
 
-/// Where the graph comes from; exactly one of the two is configured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum SupergraphSource<'a> {
-    File(&'a Path),
-    /// At least one.
-    Subgraphs(&'a [Subgraph]),
+settings! {
+    /// A graph that Cosmo's tools composed.
+    pub struct ExecutionConfig {
+        /// The file that it was written to.
+        file: ExecutionConfigFile as ExecutionConfigFile = Section;
+    }
 }
 
-impl Supergraph {
-    /// The one source of the two.
-    pub fn source(&self) -> SupergraphSource<'_> {
-        match &self.file {
-            Some(file) => SupergraphSource::File(file),
-            None => SupergraphSource::Subgraphs(&self.subgraphs),
-        }
+settings! {
+    /// A file with an execution config (JSON), as `wgc router compose` writes it.
+    pub struct ExecutionConfigFile {
+        /// Its name.
+        path: Option<PathBuf> as Maybe<FilePath> = Absent("./config.json"), env Also(&["ROUTER_CONFIG_PATH"]);
     }
 }
 
@@ -148,10 +150,12 @@ settings! {
 }
 
 settings! {
-    /// Where a subgraph's schema comes from.
+    /// Where a subgraph's schema comes from: exactly one of the two.
     pub struct SubgraphSchema {
         /// File with the subgraph's SDL.
-        file: PathBuf as FilePath = Required("./deals.graphqls");
+        file: Option<PathBuf> as Maybe<FilePath> = Absent("./deals.graphqls");
+        /// A server that is asked for its SDL (`_service { sdl }`) at the start.
+        subgraph_url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:4001/graphql");
     }
 }
 

@@ -1,13 +1,17 @@
 //! Guesses what was meant by a key that does not exist.
 
 use super::{
+    cosmo,
     keys::{self, Key},
     settings::Config,
 };
 
-/// Help for a key that is none of `keys`: the nearest of them, else the section it belongs to, else all.
-pub(crate) fn for_unknown(name: &str, keys: &'static [Key]) -> String {
+/// Help for a key that is none of `keys`: the nearest of them or of those that Cosmo has there, else the section it belongs to, else all.
+pub(crate) fn for_unknown(name: &str, keys: &'static [Key], section: &str) -> String {
     if let Some(near) = nearest(name, keys.iter().map(|it| it.name)) {
+        return format!("did you mean `{near}`?");
+    }
+    if let Some(near) = cosmo::suggestion(name, section) {
         return format!("did you mean `{near}`?");
     }
     match elsewhere(name) {

@@ -91,17 +91,19 @@ pub(super) struct Context<'a> {
 pub(super) fn planner_document(
     context: &Context<'_>,
     kind: OperationKind,
-    fields: &[Field],
+    fields: &[&Field],
     variables: &[VariableDefinition],
 ) -> Document {
     let key = |it: &Field| match kind {
         OperationKind::Mutation => it.response_key.clone(),
         _ => it.key.clone(),
     };
-    let without_arguments: Vec<Field>;
+    let (without_arguments, borrowed): (Vec<Field>, Vec<&Field>);
     let fields = if context.is_event {
-        without_arguments = fields.iter().map(|it| Field { arguments: Vec::new(), ..it.clone() }).collect();
-        &without_arguments[..]
+        without_arguments =
+            fields.iter().map(|it| Field { arguments: Vec::new(), ..(*it).clone() }).collect();
+        borrowed = without_arguments.iter().collect();
+        &borrowed[..]
     } else {
         fields
     };
@@ -136,8 +138,11 @@ pub(super) fn planner_document(
 }
 
 /// Definitions of the variables that are left when conditions are decided, by name.
-fn used_variables(fields: &[Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
+fn used_variables(fields: &[&Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
     fn add(field: &Field, names: &mut BTreeSet<Arc<str>>) {
+        if field.unreachable {
+            return;
+        }
         field.arguments.iter().for_each(|(_, value)| variables_in(value, names));
         field.selections.iter().for_each(|it| add_selection(it, names));
     }
@@ -199,8 +204,18 @@ impl Context<'_> {
                 Selection::On { condition, selections } if condition == owner => {
                     items.extend(self.selections(owner, selections));
                 }
+                Selection::Field(it) if it.unreachable => {}
                 _ => items.push(self.selection(owner, source)),
             }
+        }
+        items
+    }
+
+    /// What a fragment selects, and be it the type's name alone: a selection is never empty.
+    fn selections_on(&self, condition: &str, sources: &[Selection]) -> Vec<query::Selection> {
+        let mut items = self.selections(condition, sources);
+        if items.is_empty() {
+            items.push(query::Selection::Field(plain_field("__typename")));
         }
         items
     }
@@ -212,7 +227,7 @@ impl Context<'_> {
                 position: Pos::default(),
                 type_condition: Some(TypeCondition::On(condition.clone())),
                 directives: Vec::new(),
-                selection_set: set(self.selections(condition, selections)),
+                selection_set: set(self.selections_on(condition, selections)),
             }),
         }
     }

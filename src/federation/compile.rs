@@ -42,7 +42,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub(super) fn new(schema: &'a Schema, kind: OperationKind, fields: &'a [Field]) -> Self {
+    pub(super) fn new(schema: &'a Schema, kind: OperationKind, fields: &[&'a Field]) -> Self {
         let key = |it: &'a Field| match kind {
             OperationKind::Mutation => &*it.response_key,
             _ => &*it.key,
@@ -50,7 +50,7 @@ impl<'a> Compiler<'a> {
         Self {
             schema,
             kind,
-            roots: fields.iter().map(|it| (key(it), it)).collect(),
+            roots: fields.iter().map(|it| (key(it), *it)).collect(),
             variables: BTreeSet::new(),
             subgraphs: BTreeSet::new(),
             feed: None,

@@ -1,23 +1,27 @@
 //! Subgraphs and event graphs in, one supergraph SDL out.
 
 use super::{
+    authorization::{Authorization, without_refused},
+    dialect::adapt,
     errors::LoadError,
     events::{EventGraph, lower_link},
     graft::Services,
     graphs::SubgraphSource,
+    links::refused,
+    origins::{Origins, syntax_error},
     sdl::Sdl,
 };
 use federation_composition::{
-    CompositionResult, ServiceDefinition, compose_services,
+    __internal::{compose::compose_services, subgraph::validation::validate_subgraph::InternalOptions},
+    CompositionResult, ServiceDefinition,
     graphql_core::{
         Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef,
         OperationType, Value, VisitInfo, parse, print, visit_edit,
     },
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
 };
 
 /// A root field for graphs without a query of their own, since every schema needs one.
@@ -30,72 +34,176 @@ pub(super) struct Composed {
     pub(super) notes: Vec<String>,
     /// Event fields that are not found under their own graph's name.
     pub(super) services: Services,
+    pub(super) authorization: Authorization,
+    /// Coordinates of fields that some operation asks for in vain; empty unless composed leniently.
+    pub(super) unsatisfiable: BTreeSet<String>,
 }
 
 /// Composes all graphs into one.
 pub(super) fn compose(
     subgraphs: &[SubgraphSource],
     events: &[EventGraph],
+    lenient: bool,
 ) -> Result<Composed, Vec<LoadError>> {
-    let (mut services, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut origins = Origins::default();
+    subgraphs.iter().for_each(|it| origins.add(&it.name, it.file.as_ref(), &it.sdl));
+    events.iter().for_each(|it| origins.add(&it.name, it.file.as_ref(), &it.sdl));
+    let documents = read(subgraphs, &origins)?;
+    let authorization = authorization(&documents, events);
+    let (services, mut notes) = services(subgraphs, documents, events);
+    let mut unsatisfiable = BTreeSet::new();
+    let composed = match compose_with(&services, &[]) {
+        Err(errors) if lenient && errors.iter().all(Failure::is_satisfiability) => {
+            for error in &errors {
+                notes.push(error.as_note());
+                unsatisfiable.extend(error.coordinates());
+            }
+            compose_with(&services, &[SATISFIABILITY_RULE])
+        }
+        other => other,
+    };
+    let sdl = composed.map_err(|errors| errors.iter().map(|it| it.located(&origins)).collect::<Vec<_>>())?;
+    Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable })
+}
+
+/// The subgraphs' documents, unless one of them is nothing to serve.
+fn read(subgraphs: &[SubgraphSource], origins: &Origins<'_>) -> Result<Vec<Document>, Vec<LoadError>> {
+    let (mut documents, mut errors) = (Vec::with_capacity(subgraphs.len()), Vec::new());
     for source in subgraphs {
         match parse(&source.sdl) {
-            Ok(mut document) => {
-                errors.extend(misplaced_event_fields(source, &document));
-                notes.extend(lower_link(&source.name, &mut document));
-                let document = without_null_arguments(document);
-                services.push(ServiceDefinition::new(&source.name, document).with_url(&source.routing_url));
+            Ok(document) => {
+                errors.extend(misplaced_event_fields(source, &document, origins));
+                errors.extend(refused(&source.name, &document, origins));
+                documents.push(document);
             }
-            Err(error) => errors.push(
-                LoadError::new("INVALID_GRAPHQL", error.message).in_graph(&source.name, source.file.as_ref()),
-            ),
+            Err(error) => {
+                errors.push(syntax_error(&source.name, source.file.as_ref(), &source.sdl, &error.message));
+            }
         }
     }
-    for event in events {
-        services.push(ServiceDefinition::new(&*event.name, event.document.clone()).with_url(""));
+    if errors.is_empty() { Ok(documents) } else { Err(errors) }
+}
+
+/// What all graphs ask of those who want to see things.
+fn authorization(documents: &[Document], events: &[EventGraph]) -> Authorization {
+    let mut authorization = Authorization::default();
+    let all: Vec<&Document> = documents.iter().chain(events.iter().map(|it| &it.document)).collect();
+    all.iter().for_each(|it| authorization.read(it));
+    authorization.spread(&all);
+    authorization
+}
+
+/// The graphs as the composer takes them, and what was changed for it.
+fn services(
+    subgraphs: &[SubgraphSource],
+    documents: Vec<Document>,
+    events: &[EventGraph],
+) -> (Vec<ServiceDefinition>, Vec<String>) {
+    let (mut services, mut notes) = (Vec::new(), Vec::new());
+    for (source, mut document) in subgraphs.iter().zip(documents) {
+        notes.extend(adapt(&source.name, &mut document));
+        notes.extend(lower_link(&source.name, &mut document));
+        notes.extend(drop_refused_requirements(&source.name, &mut document));
+        let document = without_null_arguments(document);
+        services.push(ServiceDefinition::new(&source.name, document).with_url(&source.routing_url));
     }
-    if !errors.is_empty() {
-        return Err(errors);
+    for event in events {
+        let mut document = event.document.clone();
+        notes.extend(drop_refused_requirements(&event.name, &mut document));
+        services.push(ServiceDefinition::new(&*event.name, document).with_url(""));
     }
     if !events.is_empty() && !has_query(&services) {
         let stub = parse(QUERY_STUB).expect("our own SDL parses");
         let event_graph = services.last_mut().expect("there is an event graph");
         event_graph.type_defs.definitions.extend(stub.definitions);
     }
-    let mut files: Files<'_> = subgraphs.iter().map(|it| (it.name.as_str(), it.file.as_ref())).collect();
-    files.extend(events.iter().map(|it| (&*it.name, it.file.as_ref())));
-    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(&services))).map_err(|_| {
-        vec![LoadError::new("COMPOSER_PANIC", "the composer could not cope with these graphs")]
-    })?;
-    match composed {
-        Ok(CompositionResult::Success(it)) => {
-            Ok(Composed { sdl: it.supergraph_sdl().to_owned(), notes, services: Services::new() })
+    (services, notes)
+}
+
+fn drop_refused_requirements(graph: &str, document: &mut Document) -> Option<String> {
+    let taken = without_refused(document);
+    (!taken.is_empty()).then(|| {
+        let places = taken.join(", ");
+        format!(
+            "graph \"{graph}\": what {places} asks of clients holds for everything that implements it, \
+             but is not part of the supergraph's text"
+        )
+    })
+}
+
+/// The composer's name for its check that every field can be reached.
+const SATISFIABILITY_RULE: &str = "SatisfiabilityRule";
+
+/// An error of the composer.
+struct Failure {
+    code: Option<String>,
+    message: String,
+}
+
+impl Failure {
+    fn is_satisfiability(&self) -> bool {
+        self.code.as_deref() == Some("SATISFIABILITY_ERROR")
+    }
+
+    fn located(&self, origins: &Origins<'_>) -> LoadError {
+        let mut error = origins.composer_error(self.code.as_deref(), &self.message);
+        if self.is_satisfiability() {
+            error.message.push_str(" (`supergraph.lenient: true` serves the graph all the same)");
         }
-        Ok(CompositionResult::Failure(failure)) => {
-            let errors = failure.errors().iter();
-            Err(errors.map(|it| composition_error(it.code(), &it.message, &files)).collect())
-        }
-        Err(error) => Err(vec![composition_error(None, &error.to_string(), &files)]),
+        error
+    }
+
+    /// What can be reached by no plan: the fields that the reasons name.
+    fn coordinates(&self) -> impl Iterator<Item = String> {
+        let reasons = self.message.split_once("because:").map_or("", |(_, reasons)| reasons);
+        let quoted = reasons.split('"').skip(1).step_by(2).filter(|it| it.contains('.'));
+        quoted.filter(|it| it.split('.').all(is_name)).map(str::to_owned)
+    }
+
+    /// The query and the first reason; the others say the same of other graphs.
+    fn as_note(&self) -> String {
+        let between = |from: &str, to: &str| {
+            let (_, rest) = self.message.split_once(from)?;
+            let part = rest.split(to).next()?;
+            Some(part.split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        let query = between("query:", "cannot be satisfied").unwrap_or_default();
+        let reason = between("because:", ".\n").unwrap_or_default();
+        let reason = reason.trim_matches(['-', ' ', '.']);
+        format!("{query} is out of reach ({reason}): what cannot be fetched answers null with an error")
     }
 }
 
-/// Which file a graph came from.
-type Files<'a> = HashMap<&'a str, Option<&'a PathBuf>>;
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+}
 
-/// The composer names the graph in brackets at the start of its message.
-fn composition_error(code: Option<&str>, message: &str, files: &Files<'_>) -> LoadError {
-    let code = code.unwrap_or("COMPOSITION");
-    match message.strip_prefix('[').and_then(|it| it.split_once("] ")) {
-        Some((graph, rest)) => {
-            LoadError::new(code, rest).in_graph(graph, files.get(graph).copied().flatten())
+/// Runs the composer without some of its rules. (Which rules there are is no part of its public API.)
+fn compose_with(services: &[ServiceDefinition], without: &[&str]) -> Result<String, Vec<Failure>> {
+    let off = without.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let options = InternalOptions { disable_validation_rules: (!off.is_empty()).then_some(off) };
+    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(services, Some(&options))));
+    let failure = |code: Option<&str>, message: String| Failure { code: code.map(str::to_owned), message };
+    match composed {
+        Err(_) => {
+            let message = "the composer could not cope with these graphs".to_owned();
+            Err(vec![failure(Some("COMPOSER_PANIC"), message)])
         }
-        None => LoadError::new(code, message),
+        Ok(Ok(CompositionResult::Success(it))) => Ok(it.supergraph_sdl().to_owned()),
+        Ok(Ok(CompositionResult::Failure(it))) => {
+            Err(it.errors().iter().map(|it| failure(it.code(), it.message.clone())).collect())
+        }
+        Ok(Err(error)) => Err(vec![failure(None, error.message().to_owned())]),
     }
 }
 
 /// Without this an event graph among the subgraphs could compose, and its fields would be asked of a
 /// server that is not there.
-fn misplaced_event_fields(source: &SubgraphSource, document: &Document) -> Option<LoadError> {
+fn misplaced_event_fields(
+    source: &SubgraphSource,
+    document: &Document,
+    origins: &Origins<'_>,
+) -> Option<LoadError> {
     let sdl = Sdl::of(document);
     sdl.objects.iter().find_map(|object| {
         let field = object
@@ -103,9 +211,8 @@ fn misplaced_event_fields(source: &SubgraphSource, document: &Document) -> Optio
             .iter()
             .find(|it| it.directives.iter().any(|it| it.name.value.starts_with("edfs__")))?;
         let message = "the field belongs to a broker: list this graph among the event graphs";
-        let error = LoadError::new("EVENT_GRAPH_AS_SUBGRAPH", message);
         let at = format!("{}.{}", object.name, field.name.value);
-        Some(error.at(at).in_graph(&source.name, source.file.as_ref()))
+        Some(origins.error(&source.name, "EVENT_GRAPH_AS_SUBGRAPH", &at, message))
     })
 }
 

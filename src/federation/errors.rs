@@ -60,7 +60,12 @@ impl fmt::Display for LoadError {
         }
         write!(f, "{}: ", self.rule)?;
         if let Some(graph) = &self.graph {
-            write!(f, "graph \"{graph}\": ")?;
+            write!(f, "graph \"{graph}\"")?;
+            // Without a file, the place is one in the text that the graph's server gave.
+            if let (None, Some(line), Some(column)) = (&self.file, self.line, self.column) {
+                write!(f, " ({line}:{column})")?;
+            }
+            f.write_str(": ")?;
         }
         if let Some(coordinate) = &self.coordinate {
             write!(f, "{coordinate}: ")?;

@@ -4,11 +4,13 @@
 //! the new graph, fields that so far stood in every graph of their type say in which.
 
 use super::{
+    authorization::Authorization,
     compose::Composed,
     errors::LoadError,
     events::{Binding, EventGraph, selection_of},
     graphs::SupergraphSource,
     join::{self, Join},
+    origins::syntax_error,
     sdl::{Composite, Sdl, argument, string},
 };
 use crate::plan::OperationKind;
@@ -22,8 +24,15 @@ use std::collections::{BTreeSet, HashMap};
 /// The supergraph with the event graphs in it. Root fields that it has already are bound where they are:
 /// `services` names the graph of the supergraph that stands for an event graph's field.
 pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<Composed, Vec<LoadError>> {
-    let document = parse(&source.sdl).map_err(|it| vec![LoadError::new("INVALID_GRAPHQL", it.message)])?;
+    let document = parse(&source.sdl).map_err(|it| {
+        let error = syntax_error("", source.file.as_ref(), &source.sdl, &it.message);
+        vec![LoadError { graph: None, ..error }]
+    })?;
     join::check_version(&document).map_err(|it| vec![*it])?;
+    let mut authorization = Authorization::default();
+    let all: Vec<&Document> = [&document].into_iter().chain(events.iter().map(|it| &it.document)).collect();
+    all.iter().for_each(|it| authorization.read(it));
+    authorization.spread(&all);
     let (mut document, mut services, mut errors) = (document, HashMap::new(), Vec::new());
     for event in events {
         let mut graft = Graft::new(&mut document, event, &mut errors);
@@ -36,7 +45,7 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
     // What needed no change goes on byte for byte.
     let untouched = services.len() == events.iter().map(|it| it.bindings.len()).sum::<usize>();
     let sdl = if untouched { source.sdl.clone() } else { print(&document) };
-    Ok(Composed { sdl, notes: Vec::new(), services })
+    Ok(Composed { sdl, notes: Vec::new(), services, authorization, unsatisfiable: BTreeSet::new() })
 }
 
 /// Where root fields of event graphs are found, when not under the event graph's own name: by event

@@ -120,7 +120,11 @@ pub(super) fn check_version(document: &Document) -> Result<(), Box<LoadError>> {
             let message = format!("the supergraph is of join v{version}; {advice}");
             Err(Box::new(LoadError::new("SUPERGRAPH_VERSION", message)))
         }
-        Some(_) => Ok(()),
+        Some("0.3" | "0.4" | "0.5") => Ok(()),
+        Some(version) => {
+            let message = format!("the supergraph is of join v{version}; v0.3 to v0.5 are known");
+            Err(Box::new(LoadError::new("SUPERGRAPH_VERSION", message)))
+        }
     }
 }
 
@@ -133,8 +137,11 @@ pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
         join.check_graphs(object.name.to_owned(), &object.directives, &mut errors);
         for field in &object.fields {
             let at = format!("{}.{}", object.name, field.name.value);
-            if field.directives.iter().any(|it| argument(it, "contextArguments").is_some()) {
-                let message = "@context and @fromContext are not supported";
+            let asking = field.directives.iter().find(|it| argument(it, "contextArguments").is_some());
+            if let Some(directive) = asking {
+                let graph = graph_of(directive).and_then(|it| join.name_of(it));
+                let place = graph.map(|it| format!(" (graph \"{it}\" uses them)")).unwrap_or_default();
+                let message = format!("@context and @fromContext are not supported{place}");
                 errors.push(LoadError::new("CONTEXT", message).at(&at));
             }
             join.check_graphs(at, &field.directives.iter().collect::<Vec<_>>(), &mut errors);
@@ -144,18 +151,6 @@ pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
         errors.push(LoadError::new("NO_QUERIES", "the supergraph has no query type"));
     }
     errors
-}
-
-/// Says which authorization directives are in use, since nothing here enforces them.
-pub(super) fn unenforced(sdl: &str) -> Option<String> {
-    let uses = |directive: &str| {
-        let mut lines = sdl.lines().filter(|it| !it.trim_start().starts_with("directive "));
-        lines.any(|it| it.contains(directive))
-    };
-    let found: Vec<&str> =
-        ["@authenticated", "@requiresScopes(", "@policy("].into_iter().filter(|it| uses(it)).collect();
-    let names = found.join(", ").replace('(', "");
-    (!found.is_empty()).then(|| format!("the graphs use {names}, which planning does not enforce"))
 }
 
 impl Join<'_> {

@@ -7,17 +7,25 @@
 //! run them on a thread of their own. Values of variables are coerced by the caller, plans are cached by
 //! the caller, fetches and brokers belong to `resolve` and `sources`.
 
+mod authorization;
 mod canonical;
 mod compile;
 mod compose;
+mod cut;
+mod dialect;
 mod document;
 mod errors;
 mod events;
+mod execution_config;
+mod explain;
+mod flags;
 mod graft;
 mod graphs;
 mod introspection;
 mod join;
 mod limits;
+mod links;
+mod origins;
 mod places;
 mod planner;
 mod projection;
@@ -27,8 +35,12 @@ mod selection;
 mod types;
 mod values;
 
+pub use authorization::{AnyOf, Authorization, Requirement};
 pub use document::Document;
 pub use errors::{LoadError, LoadErrors};
-pub use graphs::{EventGraphSource, Graphs, SubgraphSource, SupergraphSource};
+pub use flags::{Schemas, flagged_name};
+pub use graphs::{
+    Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, SupergraphSource, Travel,
+};
 pub use limits::Limits;
 pub use schema::{EventField, Schema, Subgraph};

@@ -7,7 +7,11 @@ use std::{collections::HashMap, ops::Range};
 /// Lines and columns by coordinate: `Type`, `Type.field`, `Type.field@directive`, `@directive`.
 ///
 /// Where a type is defined and extended, its first place counts; fields have their own.
-pub(super) struct Places(HashMap<String, (usize, usize)>);
+pub(super) struct Places {
+    definitions: HashMap<String, (usize, usize)>,
+    /// Where names of types come up first after a colon, as the type of a field or argument.
+    uses: HashMap<String, (usize, usize)>,
+}
 
 impl Places {
     /// Knows nothing where the text cannot be split into tokens.
@@ -15,16 +19,27 @@ impl Places {
         let tokens = spanned_tokens(sdl).unwrap_or_default();
         let lines = std::iter::once(0).chain(sdl.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let (owner, field) = (String::new(), String::new());
-        let mut scan = Scan { sdl, tokens, lines, places: HashMap::new(), owner, field };
+        let mut scan =
+            Scan { sdl, tokens, lines, places: HashMap::new(), uses: HashMap::new(), owner, field };
         scan.run();
-        Self(scan.places)
+        Self { definitions: scan.places, uses: scan.uses }
+    }
+
+    /// Whether exactly this coordinate is there.
+    pub(super) fn has(&self, coordinate: &str) -> bool {
+        self.definitions.contains_key(coordinate)
+    }
+
+    /// Where a type is named that is not defined, perhaps.
+    pub(super) fn first_use(&self, name: &str) -> Option<(usize, usize)> {
+        self.uses.get(name).copied()
     }
 
     /// The line and column of a coordinate, or of the nearest thing around it that has a place.
     pub(super) fn find(&self, coordinate: &str) -> Option<(usize, usize)> {
         let mut rest = coordinate;
         loop {
-            if let Some(place) = self.0.get(rest) {
+            if let Some(place) = self.definitions.get(rest) {
                 return Some(*place);
             }
             rest = &rest[..rest.rfind(['.', '@']).filter(|at| *at > 0)?];
@@ -38,6 +53,7 @@ struct Scan<'a> {
     /// Where each line starts.
     lines: Vec<usize>,
     places: HashMap<String, (usize, usize)>,
+    uses: HashMap<String, (usize, usize)>,
     /// The type and field whose definition this is.
     owner: String,
     field: String,
@@ -47,6 +63,7 @@ impl<'a> Scan<'a> {
     fn run(&mut self) {
         let (mut braces, mut parentheses) = (0usize, 0usize);
         for index in 0..self.tokens.len() {
+            self.note_use(index);
             match self.text(index) {
                 "(" => parentheses += 1,
                 ")" => parentheses = parentheses.saturating_sub(1),
@@ -61,6 +78,15 @@ impl<'a> Scan<'a> {
     /// A token's text; empty beyond the ends.
     fn text(&self, index: usize) -> &'a str {
         self.tokens.get(index).map_or("", |(_, range)| &self.sdl[range.clone()])
+    }
+
+    /// Types stand behind a colon, in brackets or not; so do values, which do no harm here.
+    fn note_use(&mut self, index: usize) {
+        let mut before = (0..index).rev().map(|it| self.text(it)).skip_while(|it| *it == "[");
+        if self.tokens[index].0 == TokenKind::Name && before.next() == Some(":") {
+            let (name, place) = (self.text(index).to_owned(), self.place(self.tokens[index].1.start));
+            self.uses.entry(name).or_insert(place);
+        }
     }
 
     /// A name outside of parentheses, within so many braces.

@@ -58,6 +58,10 @@ impl Compiler<'_> {
     /// The value of fields that merge into one.
     fn data(&mut self, owner: &str, fields: &[&Field], source: &Arc<str>) -> Result<FieldSource, TooLarge> {
         let name: Arc<str> = fields[0].name.as_str().into();
+        if fields.iter().any(|it| it.unreachable) {
+            let ty = self.types.field(owner, &name).map(|it| &it.ty);
+            return Ok(FieldSource::Unreachable { nullable: !matches!(ty, Some(Type::NonNullType(_))) });
+        }
         let sets: Vec<&[Selection]> = fields.iter().map(|it| &it.selections[..]).collect();
         let value = match self.types.field(owner, &name) {
             Some(field) => self.value(&field.ty, &sets)?,
@@ -216,6 +220,7 @@ fn write_set(set: &SelectionSet, out: &mut String) {
         }
         match &field.source {
             FieldSource::Typename => out.push('#'),
+            FieldSource::Unreachable { nullable } => out.push_str(if *nullable { "-" } else { "-!" }),
             FieldSource::Data { source, value, .. } => {
                 let _ = write!(out, ":{source}");
                 write_value(value, out);

@@ -1,16 +1,18 @@
 //! A set of graphs, ready to answer what operations mean.
 
 use super::{
+    authorization::Authorization,
     canonical::{Context, planner_document},
     compile::{Compiler, several},
     compose::{Composed, compose},
+    cut::cut,
     document::{self, Document},
     errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
     events::{self, Action, Binding, EventGraph},
     graft::{Services, graft},
     graphs::{EventGraphSource, Graphs},
     introspection::{answer, public_schema},
-    join::{check_supported, unenforced},
+    join::check_supported,
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
@@ -19,14 +21,14 @@ use super::{
 };
 use crate::{
     graphql::{Error, InputTypes, Variables},
-    plan::{FeedField, Operation, OperationKind, ProviderId, ProviderKind, Step, SubgraphId},
+    plan::{FeedField, Operation, OperationKind, Projection, ProviderId, ProviderKind, Step, SubgraphId},
 };
 use graphql_tools::{
     static_graphql::schema,
     validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
 };
 use std::{
-    collections::{HashMap, HashSet, hash_map::DefaultHasher},
+    collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
     fmt,
     hash::{Hash, Hasher},
     sync::Arc,
@@ -37,6 +39,8 @@ use std::{
 pub struct Subgraph {
     pub name: Arc<str>,
     pub url: Arc<str>,
+    /// What configuration calls it: its name, unless it stands behind a feature flag beside another.
+    pub configured: Arc<str>,
 }
 
 /// A root field that a broker serves, for checks at start and for the log.
@@ -59,7 +63,7 @@ pub struct Schema {
     sdl: String,
     planner: Planner,
     rules: ValidationPlan,
-    subgraphs: Vec<Subgraph>,
+    subgraphs: Arc<[Subgraph]>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
     /// Graphs whose root fields are bound to brokers, by the name the planner knows them under.
     event_graphs: HashSet<String>,
@@ -72,8 +76,15 @@ pub struct Schema {
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
     input_types: InputTypes,
+    authorization: Authorization,
+    /// Coordinates of fields that not every operation can have.
+    unsatisfiable: BTreeSet<String>,
     notes: Vec<String>,
 }
+
+/// Said once at the start, as long as nothing enforces what is asked.
+const UNENFORCED: &str =
+    "the graphs use @authenticated, @requiresScopes or @policy, which this version does not enforce";
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +102,7 @@ impl Schema {
         check_sources(graphs)?;
         let events = read_event_graphs(&graphs.event_graphs)?;
         let composed = match &graphs.supergraph {
-            None => compose(&graphs.subgraphs, &events),
+            None => compose(&graphs.subgraphs, &events, graphs.lenient),
             Some(supergraph) => graft(supergraph, &events),
         };
         let loaded = composed.map_err(LoadErrors).and_then(|it| Self::from_supergraph(it, graphs, events));
@@ -123,13 +134,15 @@ impl Schema {
         let subgraphs = subgraphs(graphs, &planner, &event_graphs);
         let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
         let mut notes = composed.notes;
-        notes.extend(unenforced(&composed.sdl));
+        if !composed.authorization.is_empty() {
+            notes.push(UNENFORCED.to_owned());
+        }
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
             planner,
             rules: default_rules_validation_plan(),
-            subgraphs,
+            subgraphs: subgraphs.into(),
             subgraph_ids: ids,
             event_graphs,
             bindings,
@@ -139,8 +152,18 @@ impl Schema {
             consumer_types,
             supergraph_types,
             input_types,
+            authorization: composed.authorization,
+            unsatisfiable: composed.unsatisfiable,
             notes,
         })
+    }
+
+    /// Refers to another list of subgraphs, that of several schemas; `ids` are its own within it.
+    pub(super) fn use_subgraphs(&mut self, all: Arc<[Subgraph]>, ids: Option<HashMap<Arc<str>, SubgraphId>>) {
+        self.subgraphs = all;
+        if let Some(ids) = ids {
+            self.subgraph_ids = ids;
+        }
     }
 
     /// The subgraphs, by [`SubgraphId`]. Event graphs are not among them.
@@ -158,6 +181,11 @@ impl Schema {
 
     pub fn input_types(&self) -> &InputTypes {
         &self.input_types
+    }
+
+    /// What the graphs ask of those who want to see things.
+    pub fn authorization(&self) -> &Authorization {
+        &self.authorization
     }
 
     /// What was changed or passed over while loading, a sentence each, for the log.
@@ -189,18 +217,17 @@ impl Schema {
             // There is one at most, so its name will do, however its arguments are spelt.
             fields.iter_mut().for_each(|it| it.key = it.name.as_str().into());
         }
-        let root_type = self.root_type(kind);
-        let budget = document.selections_max.saturating_mul(4);
-        let projection =
-            project(&self.consumer_types, kind, root_type, &fields, budget).map_err(|TooLarge| {
-                Error::new("The operation is too large once its fragments are applied to every type.")
-                    .with_code(LIMIT_EXCEEDED)
-            })?;
+        let mut projection = self.projection(document, &fields)?;
         let about_schema: Vec<&Field> =
             fields.iter().filter(|it| it.name == "__schema" || it.name == "__type").collect();
         let constants = answer(&self.consumer, &self.consumer_types, &about_schema, variables)?;
-        let data: Vec<Field> = fields.into_iter().filter(|it| !it.name.starts_with("__")).collect();
-        let planned = self.steps(document, kind, &data)?;
+        let planned = match self.steps(document, kind, &fields) {
+            Err(_) if self.cut(document, &mut fields) => {
+                projection = self.projection(document, &fields)?;
+                self.steps(document, kind, &fields)
+            }
+            planned => planned,
+        }?;
         Ok(Operation {
             kind,
             name: document.operation.name.clone(),
@@ -214,7 +241,29 @@ impl Schema {
         })
     }
 
+    fn projection(&self, document: &Document, fields: &[Field]) -> Result<Projection, Error> {
+        let kind = document.operation.kind;
+        let budget = document.selections_max.saturating_mul(4);
+        project(&self.consumer_types, kind, self.root_type(kind), fields, budget).map_err(|TooLarge| {
+            Error::new("The operation is too large once its fragments are applied to every type.")
+                .with_code(LIMIT_EXCEEDED)
+        })
+    }
+
+    /// Marks the fields that no plan leads to, where the graph is known to have such.
+    fn cut(&self, document: &Document, fields: &mut [Field]) -> bool {
+        let kind = document.operation.kind;
+        !self.unsatisfiable.is_empty()
+            && cut(&self.consumer_types, self.root_type(kind), &self.unsatisfiable, fields, |fields| {
+                self.steps(document, kind, fields).is_ok()
+            })
+    }
+
+    /// Plans the fields that are data: those about the schema are answered already.
     fn steps(&self, document: &Document, kind: OperationKind, fields: &[Field]) -> Result<Planned, Error> {
+        let fields: Vec<&Field> =
+            fields.iter().filter(|it| !it.name.starts_with("__") && !it.unreachable).collect();
+        let fields = &fields[..];
         let mut compiler = Compiler::new(self, kind, fields);
         let (mut steps, mut canonical, mut fetches) = (Vec::new(), String::new(), DefaultHasher::new());
         let context = Context {
@@ -225,7 +274,7 @@ impl Schema {
                 && fields.iter().any(|it| self.is_event_field(&it.name)),
         };
         // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
-        let plans: Vec<&[Field]> = match kind {
+        let plans: Vec<&[&Field]> = match kind {
             OperationKind::Mutation => fields.chunks(1).collect(),
             _ if fields.is_empty() => Vec::new(),
             _ => vec![fields],
@@ -350,7 +399,8 @@ fn read_event_graphs(sources: &[EventGraphSource]) -> Result<Vec<EventGraph>, Lo
 
 /// The subgraphs in the order they were given; of a finished supergraph by name.
 fn subgraphs(graphs: &Graphs, planner: &Planner, events: &HashSet<String>) -> Vec<Subgraph> {
-    let subgraph = |name: &str, url: &str| Subgraph { name: name.into(), url: url.into() };
+    let subgraph =
+        |name: &str, url: &str| Subgraph { name: name.into(), url: url.into(), configured: name.into() };
     if graphs.supergraph.is_none() {
         return graphs.subgraphs.iter().map(|it| subgraph(&it.name, &it.routing_url)).collect();
     }

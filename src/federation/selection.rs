@@ -26,6 +26,8 @@ pub(super) struct Field {
     pub(super) selections: Vec<Selection>,
     /// Whether the client wrote a selection set, even if nothing is left of it.
     pub(super) is_composite: bool,
+    /// No plan leads to it, so it is not planned and answers null.
+    pub(super) unreachable: bool,
 }
 
 /// Named fragments of a document.
@@ -81,6 +83,7 @@ impl Inliner<'_> {
             selections: self.set(&field.selection_set),
             is_composite: !field.selection_set.items.is_empty(),
             name: field.name.clone(),
+            unreachable: false,
         }
     }
 

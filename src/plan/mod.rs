@@ -11,6 +11,7 @@
 //! equal ones must both run.)
 
 mod broker;
+mod describe;
 mod feed;
 mod fetch;
 mod forwarded;
@@ -22,6 +23,7 @@ mod template;
 mod value;
 
 pub use broker::{BrokerCall, BrokerOperation};
+pub use describe::Description;
 pub use feed::{
     Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, Position, ProviderId,
     ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,

@@ -65,6 +65,8 @@ pub enum FieldSource {
     Typename,
     /// The value under a canonical key; `name` is the schema's name, for messages.
     Data { source: Arc<str>, name: Arc<str>, value: ValueType },
+    /// No plan leads to the field: null, with an error. (Graphs that are served leniently have such.)
+    Unreachable { nullable: bool },
 }
 
 /// A field's type, as far as completing a value needs it (GraphQL specification, section 6.4.3).

@@ -33,6 +33,9 @@ pub(super) fn write_data(
     }
 }
 
+/// The field is in the schema, and no plan leads to it.
+const UNREACHABLE: &str = "UNREACHABLE_FIELD";
+
 /// What became of a value. Unless written, nothing was appended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -84,6 +87,15 @@ impl Writer<'_> {
             self.out.push(b':');
             match &field.source {
                 FieldSource::Typename => write_string(typename, self.out),
+                FieldSource::Unreachable { nullable } => {
+                    let at = Place { parent: place, step: Step::Key(&field.key) };
+                    self.unreachable(&at);
+                    if !nullable {
+                        self.out.truncate(start);
+                        return Outcome::Failed;
+                    }
+                    self.out.extend_from_slice(b"null");
+                }
                 FieldSource::Data { source, value, .. } => {
                     let at = Place { parent: place, step: Step::Key(&field.key) };
                     if !self.member(value, self.document.get(node, source), &at) {
@@ -195,6 +207,15 @@ impl Writer<'_> {
         self.report(place, |field| {
             graphql::Error::new(format!("Cannot return null for non-nullable field '{field}'."))
         })
+    }
+
+    fn unreachable(&mut self, place: &Place<'_>) {
+        self.report(place, |field| {
+            graphql::Error::new(format!(
+                "Field '{field}' cannot be reached: no subgraph that has it can be asked for it here."
+            ))
+            .with_code(UNREACHABLE)
+        });
     }
 
     fn invalid(&mut self, place: &Place<'_>, expected: &str) -> Outcome {

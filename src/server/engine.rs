@@ -134,7 +134,7 @@ impl<'a> DocumentRef<'a> {
 impl Engine {
     pub(super) fn new(schema: Schema, options: Options, stats: Arc<EngineStats>) -> Self {
         let size = options.plan_cache_size.max(1);
-        let headers = HeaderRules::new(&options.headers, schema.subgraphs().iter().map(|it| &*it.name));
+        let headers = HeaderRules::new(&options.headers, schema.subgraphs().iter().map(|it| &*it.configured));
         Self {
             schema,
             headers,

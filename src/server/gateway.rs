@@ -5,10 +5,11 @@ use super::{
     client::Client,
     clock,
     engine::{Engine, Errors, Prepared},
+    engines::Engines,
     hub_thread::internal_error,
     inbox::Mail,
     liveness::Liveness,
-    mail::ReactorMail,
+    mail::{Newcomer, ReactorMail},
     stats::ReactorStats,
 };
 use crate::{
@@ -29,7 +30,7 @@ use tokio::sync::oneshot;
 /// What the front reaches.
 #[derive(Clone)]
 pub(super) struct Router {
-    pub(super) engine: Arc<Engine>,
+    pub(super) engines: Arc<Engines>,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
@@ -45,9 +46,10 @@ impl Gateway for Router {
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome> {
         let router = self.clone();
         Box::pin(async move {
+            let engine = router.engines.choose(&context.headers).clone();
             let client = Client::of_request(context.headers);
             let _files = context.uploads.map(|it| router.uploads.open(it));
-            match router.prepare(request, client).await {
+            match router.prepare(engine, request, client).await {
                 Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),
                 None => Answer::Unavailable.into(),
@@ -69,10 +71,12 @@ impl Gateway for Router {
 
     fn adopt(&self, connection: Upgraded) {
         let dialect = connection.protocol.as_deref().and_then(Dialect::of_subprotocol);
-        let (rules, options) = (self.engine.headers(), self.engine.forward_options());
+        let engine = self.engines.choose(&connection.head.headers).clone();
+        let (rules, options) = (engine.headers(), engine.forward_options());
         let client = Client::of_upgrade(&connection.head, rules, options).shared();
         let (socket, read) = (connection.socket, connection.read);
-        self.reactor.send(ReactorMail::Adopt { socket, read, dialect, client });
+        let newcomer = Newcomer { socket, read, dialect, engine, client };
+        self.reactor.send(ReactorMail::Adopt(Box::new(newcomer)));
     }
 
     fn is_ready(&self) -> bool {
@@ -90,11 +94,16 @@ impl Gateway for Router {
 
 impl Router {
     /// `None` when the prepare lane takes no more.
-    async fn prepare(&self, request: Request, client: Client) -> Option<Result<Prepared, Errors>> {
-        if let Some(result) = self.engine.prepared(&request, &client, clock::now()) {
+    async fn prepare(
+        &self,
+        engine: Arc<Engine>,
+        request: Request,
+        client: Client,
+    ) -> Option<Result<Prepared, Errors>> {
+        if let Some(result) = engine.prepared(&request, &client, clock::now()) {
             return Some(result);
         }
-        let (engine, (reply, result)) = (self.engine.clone(), oneshot::channel());
+        let (reply, result) = oneshot::channel();
         let work = move || {
             // Nobody listens when the client has left.
             let _ = reply.send(engine.prepare(&request, &client, clock::now()));
@@ -133,7 +142,7 @@ impl Router {
         match executed {
             Some(executed) => {
                 let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
-                let headers = self.engine.headers().respond(answers);
+                let headers = self.engines.base().headers().respond(answers);
                 let freshness = self.freshness(&executed);
                 (Answer::Executed { body: executed.response, headers }, Some(freshness))
             }
@@ -144,7 +153,7 @@ impl Router {
     /// What the subgraphs said about the life of their answers.
     fn freshness(&self, executed: &Executed) -> Freshness {
         let said = executed.headers.iter().flat_map(|it| {
-            let name = self.engine.subgraph_name(it.subgraph);
+            let name = self.engines.base().subgraph_name(it.subgraph);
             let mut values: Vec<_> = it.headers.get_all(CACHE_CONTROL).iter().cloned().map(Some).collect();
             if values.is_empty() {
                 values.push(None);

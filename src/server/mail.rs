@@ -3,7 +3,7 @@
 use super::reactor::LinkId;
 use super::{
     client::Client,
-    engine::{Errors, Prepared},
+    engine::{Engine, Errors, Prepared},
 };
 use crate::{
     hub::{EndReason, GroupId},
@@ -19,9 +19,8 @@ use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
 pub(super) enum ReactorMail {
-    /// A connection after its upgrade, with the bytes that came behind the handshake. Without a dialect, the
-    /// client offered none of ours.
-    Adopt { socket: std::net::TcpStream, read: Bytes, dialect: Option<Dialect>, client: Arc<Client> },
+    /// A connection after its upgrade.
+    Adopt(Box<Newcomer>),
     /// An operation is ready to be carried out, or refused.
     Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.
@@ -44,4 +43,16 @@ pub(super) enum ReactorMail {
     Finish,
     /// Stop now.
     Stop,
+}
+
+/// A client's WebSocket, its handshake answered.
+pub(super) struct Newcomer {
+    pub(super) socket: std::net::TcpStream,
+    /// The bytes that came behind the handshake.
+    pub(super) read: Bytes,
+    /// `None`: the client offered none that we speak.
+    pub(super) dialect: Option<Dialect>,
+    /// Of the schema that the handshake chose.
+    pub(super) engine: Arc<Engine>,
+    pub(super) client: Arc<Client>,
 }

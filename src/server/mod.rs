@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod describe;
 mod engine;
+mod engines;
 mod gateway;
 mod hub_thread;
 mod inbox;
@@ -30,7 +31,7 @@ pub use upstreams::UpstreamOptions;
 
 use crate::{
     admin::{self, Admin},
-    federation::{Graphs, LoadErrors, Schema},
+    federation::{Graphs, LoadErrors, Schemas},
     http::{self, Front},
     hub, resolve,
     sources::{
@@ -129,13 +130,13 @@ struct FrontTask {
 impl Server {
     /// Loads the graph, starts all threads, and listens. Nothing is left running when that fails.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let schema = Schema::load(&options.graphs).map_err(StartError::Graph)?;
-        announce(&schema);
+        let schemas = Schemas::load(&options.graphs).map_err(StartError::Graph)?;
+        announce(&schemas);
         let stats = Stats::default();
-        let (threads, engine) = Threads::start(&options, schema, &stats)?;
+        let (threads, engines) = Threads::start(&options, schemas, &stats)?;
         let ready = Arc::new(AtomicBool::new(false));
         let router = Router {
-            engine,
+            engines,
             pool: threads.pool.clone(),
             executor: threads.executor.clone(),
             reactor: threads.reactor.clone(),
@@ -239,11 +240,11 @@ impl FrontTask {
 }
 
 /// Says at the start what the graph has that will not work as written.
-fn announce(schema: &Schema) {
-    for note in schema.notes() {
+fn announce(schemas: &Schemas) {
+    for note in schemas.notes() {
         tracing::warn!("{note}");
     }
-    for field in schema.event_fields().iter().filter(|it| it.has_stream) {
+    for field in schemas.event_fields().filter(|it| it.has_stream) {
         tracing::warn!(
             graph = &*field.graph,
             field = &*field.field,

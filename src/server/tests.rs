@@ -8,6 +8,7 @@ fn options() -> Options {
         routing_url: "http://127.0.0.1:9".into(),
         sdl: "type Query { a: Int }".into(),
         file: None,
+        subscription: None,
     };
     Options {
         graphs: Graphs { subgraphs: vec![subgraph], ..Graphs::default() },

@@ -2,7 +2,7 @@
 
 use super::{
     Options, StartError, clock,
-    engine::Engine,
+    engines::Engines,
     hub_thread::{self, HubLink},
     inbox::Mail,
     io::Io,
@@ -12,12 +12,12 @@ use super::{
     upstreams::{Target, Upstreams, targets},
 };
 use crate::{
-    federation::Schema,
+    federation::Schemas,
     graphql::UploadDesk,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
-        subgraph::{Streams, SubgraphClient},
+        subgraph::{Streams, SubgraphClient, SubgraphEndpoint},
     },
 };
 use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
@@ -42,19 +42,19 @@ impl Threads {
     /// Starts all of them.
     pub(super) fn start(
         options: &Options,
-        schema: Schema,
+        schemas: Schemas,
         stats: &Stats,
-    ) -> Result<(Self, Arc<Engine>), StartError> {
+    ) -> Result<(Self, Arc<Engines>), StartError> {
         let io = Io::start()?;
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
-        let sources = Arc::new(start_sources(options, &schema, &io, &hub)?);
+        let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
         let uploads = Arc::default();
-        let subgraphs = subgraph_client(options, &schema, &io)?.with_uploads(Arc::clone(&uploads));
-        let executor = executor(options, &schema, &subgraphs, &sources);
-        let targets = targets(schema.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
+        let subgraphs = subgraph_client(options, &schemas, &io)?.with_uploads(Arc::clone(&uploads));
+        let executor = executor(options, &schemas, &subgraphs, &sources);
+        let targets = targets(schemas.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
-        let engine = Arc::new(Engine::new(schema, options.engine.clone(), stats.engine.clone()));
+        let engines = Arc::new(Engines::new(schemas, &options.engine, &stats.engine));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
         let mut threads = Self {
@@ -71,8 +71,8 @@ impl Threads {
             reactor_thread,
         };
         threads.start_hub(options, hub_inbox, stats)?;
-        threads.start_reactor(options, seat, &engine, stats)?;
-        Ok((threads, engine))
+        threads.start_reactor(options, seat, stats)?;
+        Ok((threads, engines))
     }
 
     fn start_hub(
@@ -109,11 +109,9 @@ impl Threads {
         &mut self,
         options: &Options,
         seat: reactor::Seat,
-        engine: &Arc<Engine>,
         stats: &Stats,
     ) -> Result<(), StartError> {
         let neighbours = reactor::Neighbours {
-            engine: engine.clone(),
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             hub: self.hub.clone(),
@@ -167,11 +165,16 @@ fn join(thread: Option<JoinHandle<()>>) {
 }
 
 /// Connects the providers and looks whether the graph's are all there.
-fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> Result<Sources, StartError> {
+fn start_sources(
+    options: &Options,
+    schemas: &Schemas,
+    io: &Io,
+    hub: &HubLink,
+) -> Result<Sources, StartError> {
     let (handle, options, hub) = (io.handle().clone(), options.sources.clone(), Arc::new(hub.clone()));
     let connecting = io.wait_for(async move { Sources::connect(&handle, options, hub).await });
     let sources = connecting.unwrap_or(Err(sources::StartError::Stopping))?;
-    let mut used: Vec<_> = schema.event_fields().iter().map(|it| (it.kind, it.provider.clone())).collect();
+    let mut used: Vec<_> = schemas.event_fields().map(|it| (it.kind, it.provider.clone())).collect();
     used.sort_by(|a, b| a.1.cmp(&b.1));
     used.dedup();
     for missing in sources.check(&used)? {
@@ -181,27 +184,33 @@ fn start_sources(options: &Options, schema: &Schema, io: &Io, hub: &HubLink) -> 
 }
 
 /// The client to the graph's subgraphs, each at the address and with the limits that were set about it.
-fn subgraph_client(options: &Options, schema: &Schema, io: &Io) -> Result<SubgraphClient, StartError> {
-    let subgraphs = schema.subgraphs();
+fn subgraph_client(options: &Options, schemas: &Schemas, io: &Io) -> Result<SubgraphClient, StartError> {
+    let subgraphs = schemas.subgraphs();
     let traffic = &options.subgraphs;
     let named = traffic.names().chain(options.subscription_endpoints.keys().map(String::as_str));
     for name in named.collect::<BTreeSet<_>>() {
-        if !subgraphs.iter().any(|it| *it.name == *name) {
+        if !subgraphs.iter().any(|it| *it.configured == *name || *it.name == *name) {
             tracing::warn!(
                 "the configuration sets something about a subgraph '{name}', which is not in the graph"
             );
         }
     }
-    let endpoints: Vec<_> = subgraphs.iter().map(|it| traffic.endpoint(it.name.clone(), &it.url)).collect();
+    let endpoints: Vec<_> = subgraphs
+        .iter()
+        .map(|it| SubgraphEndpoint {
+            name: it.name.clone(),
+            ..traffic.endpoint(it.configured.clone(), &it.url)
+        })
+        .collect();
     Ok(SubgraphClient::new(io.handle(), &endpoints)?)
 }
 
 fn executor(
     options: &Options,
-    schema: &Schema,
+    schemas: &Schemas,
     subgraphs: &SubgraphClient,
     sources: &Arc<Sources>,
 ) -> Executor {
-    let names = schema.subgraphs().iter().map(|it| it.name.clone()).collect();
+    let names = schemas.subgraphs().iter().map(|it| it.name.clone()).collect();
     Executor::new(&options.resolve, names, Arc::new(subgraphs.clone()), sources.clone())
 }

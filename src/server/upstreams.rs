@@ -72,8 +72,9 @@ pub(super) fn targets(
     endpoints: &BTreeMap<String, SubscriptionEndpoint>,
 ) -> Arc<[Target]> {
     let target = |subgraph: &Subgraph| {
-        let routed = traffic.endpoint(subgraph.name.clone(), &subgraph.url);
-        let endpoint = endpoints.get(&*subgraph.name).cloned().unwrap_or_default();
+        let routed = traffic.endpoint(subgraph.configured.clone(), &subgraph.url);
+        let own = endpoints.get(&*subgraph.name).or_else(|| endpoints.get(&*subgraph.configured));
+        let endpoint = own.cloned().unwrap_or_default();
         Target {
             name: subgraph.name.clone(),
             uri: uri(endpoint.url.as_deref().unwrap_or(&routed.url), endpoint.protocol),

@@ -3,11 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod browser;
+pub mod cli;
 pub mod http;
 pub mod live;
 pub mod quickstart;
 pub mod router;
 pub mod subgraph;
+pub mod texts;
 pub mod upstream;
 pub mod wait;
 pub mod ws;

@@ -8,10 +8,10 @@ mod filter;
 mod rules;
 mod strip;
 
-pub(super) use rules::selection_of;
+pub(super) use rules::{PUBLISH_RESULT, selection_of};
 pub(super) use strip::lower_link;
 
-use super::{errors::LoadError, graphs::EventGraphSource, places::Places, sdl::Sdl};
+use super::{errors::LoadError, graphs::EventGraphSource, origins::syntax_error, places::Places, sdl::Sdl};
 use crate::plan::{
     BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
 };
@@ -22,6 +22,8 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) struct EventGraph {
     pub(super) name: Arc<str>,
     pub(super) file: Option<PathBuf>,
+    /// As it was written.
+    pub(super) sdl: String,
     /// Plain federation SDL.
     pub(super) document: Document,
     pub(super) bindings: Vec<Binding>,
@@ -77,7 +79,7 @@ impl Findings<'_> {
 /// Reads and checks one event graph.
 pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadError>> {
     let document = parse(&source.sdl).map_err(|error| {
-        vec![LoadError::new("INVALID_GRAPHQL", error.message).in_graph(&source.name, source.file.as_ref())]
+        vec![syntax_error(&source.name, source.file.as_ref(), &source.sdl, &error.message)]
     })?;
     let mut findings = Findings { graph: source, places: Places::of(&source.sdl), errors: Vec::new() };
     let sdl = Sdl::of(&document);
@@ -88,5 +90,6 @@ pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadErro
         return Err(findings.errors);
     }
     let (document, notes) = strip::strip(&source.name, &document);
-    Ok(EventGraph { name, file: source.file.clone(), document, bindings, notes })
+    let (file, sdl) = (source.file.clone(), source.sdl.clone());
+    Ok(EventGraph { name, file, sdl, document, bindings, notes })
 }

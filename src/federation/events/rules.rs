@@ -14,7 +14,7 @@ use federation_composition::graphql_core::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) const PUBLISH_RESULT: &str = "edfs__PublishResult";
+pub(in crate::federation) const PUBLISH_RESULT: &str = "edfs__PublishResult";
 const STREAM_CONFIGURATION: &str = "edfs__NatsStreamConfiguration";
 
 pub(super) fn check(sdl: &Sdl<'_>, findings: &mut Findings<'_>) {

@@ -2,7 +2,10 @@
 //! makes of it what is meant.
 
 use super::{
-    super::sdl::{argument, is_federation, named, string},
+    super::{
+        dialect::{directives_used, drop_definitions},
+        sdl::{argument, is_federation, named, string},
+    },
     is_ours,
     rules::PUBLISH_RESULT,
 };
@@ -18,6 +21,7 @@ const FEDERATION: &str = "https://specs.apollo.dev/federation/v2.";
 /// The graph without event directives, ready to be composed, and what is worth telling about it.
 pub(super) fn strip(graph: &str, document: &Document) -> (Document, Vec<String>) {
     let mut document = document.clone();
+    drop_definitions(&mut document);
     document.definitions.retain(|it| !is_vocabulary(it));
     for definition in &mut document.definitions {
         strip_definition(definition);
@@ -109,9 +113,14 @@ fn add_link(document: &mut Document) {
     if links(document).next().is_some() {
         return;
     }
-    let import = ["@key", "@shareable", "@external", "@inaccessible", "@tag"].map(Value::string).to_vec();
+    let used = directives_used(document);
+    let guards = ["authenticated", "requiresScopes", "policy"].into_iter().filter(|it| used.contains(*it));
+    let guards: Vec<Value> = guards.map(|it| Value::string(format!("@{it}"))).collect();
+    let minor = if guards.is_empty() { 5 } else { FEDERATION_MINOR_MAX };
+    let mut import = ["@key", "@shareable", "@external", "@inaccessible", "@tag"].map(Value::string).to_vec();
+    import.extend(guards);
     let arguments = vec![
-        Argument::new("url", Value::string(format!("{FEDERATION}5"))),
+        Argument::new("url", Value::string(format!("{FEDERATION}{minor}"))),
         Argument::new("import", Value::list(import)),
     ];
     let link = Directive { name: Name::new("link"), arguments };

@@ -1,7 +1,7 @@
 //! What a response shows of the data.
 
 use super::support::*;
-use crate::plan::{Field, Leaf, ValueType};
+use crate::plan::{Field, FieldSource, Leaf, ValueType};
 
 /// Projects `data` as a root fetch brought it.
 #[track_caller]
@@ -135,4 +135,25 @@ fn an_abstract_value_without_a_type_is_shown_where_the_type_does_not_matter() {
 fn an_interface_with_one_type_needs_no_typename() {
     let pet = one_of("Pet", &["Cat"], vec![typename("t"), on(&["Cat"], field("mew", string()))]);
     check_shape(r#"{"x":{"mew":"m"}}"#, vec![field("x", pet)], r#"{"data":{"x":{"t":"Cat","mew":"m"}}}"#);
+}
+
+#[test]
+fn a_field_that_no_plan_leads_to_is_null_with_an_error_for_each_object() {
+    let cut =
+        |nullable| Field { key: "c".into(), source: FieldSource::Unreachable { nullable }, types: None };
+    let data = r#"{"things":[{"a":1},{"a":2}]}"#;
+    let with = |nullable| {
+        vec![field("things", list(object("Thing", vec![field("a", leaf(Leaf::Int)), cut(nullable)])))]
+    };
+    let error = |index: usize| {
+        format!(
+            "{{\"message\":\"Field 'Query.things.c' cannot be reached: no subgraph that has it can be asked \
+             for it here.\",\"path\":[\"things\",{index},\"c\"],\
+             \"extensions\":{{\"code\":\"UNREACHABLE_FIELD\"}}}}"
+        )
+    };
+    let errors = format!("{},{}", error(0), error(1));
+    let shown = r#"{"things":[{"a":1,"c":null},{"a":2,"c":null}]}"#;
+    check_shape(data, with(true), &format!("{{\"errors\":[{errors}],\"data\":{shown}}}"));
+    check_shape(data, with(false), &format!("{{\"errors\":[{errors}],\"data\":{{\"things\":[null,null]}}}}"));
 }

@@ -11,6 +11,7 @@ fn engine() -> Engine {
         routing_url: "http://127.0.0.1:9".into(),
         sdl: SDL.into(),
         file: None,
+        subscription: None,
     };
     let graphs = Graphs { subgraphs: vec![subgraph], ..Graphs::default() };
     Engine::new(Schema::load(&graphs).expect("loads"), Options::default(), Arc::default())

@@ -4,7 +4,7 @@ use super::{outbox::Queue, subscriptions::SubscriptionKey};
 use crate::{
     net::{timer::TimerKey, websocket::Decoder},
     protocol::{Dialect, Session},
-    server::client::Client,
+    server::{client::Client, engine::Engine},
 };
 use mio::net::TcpStream;
 use slab::Slab;
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     pub(super) phase: Phase,
     pub(super) session: Session,
+    /// Of the schema that the handshake chose.
+    pub(super) engine: Arc<Engine>,
     pub(super) decoder: Decoder,
     /// Bytes of a frame that is still incomplete; empty, and without memory, while there is none.
     pub(super) remainder: Vec<u8>,
@@ -78,6 +80,7 @@ impl Connections {
     pub(super) fn insert(
         &mut self,
         socket: TcpStream,
+        engine: Arc<Engine>,
         client: Arc<Client>,
         dialect: Dialect,
         now: Instant,
@@ -90,6 +93,7 @@ impl Connections {
             generation: self.generation,
             phase: Phase::Open,
             session: Session::new(dialect),
+            engine,
             decoder: Decoder::default(),
             remainder: Vec::new(),
             queue: Queue::default(),

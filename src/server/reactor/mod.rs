@@ -23,13 +23,11 @@ mod writing;
 
 use super::{
     abandon::Abandon,
-    client::Client,
     clock::{self, Slice},
-    engine::Engine,
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
     liveness::Vital,
-    mail::ReactorMail,
+    mail::{Newcomer, ReactorMail},
     stats::ReactorStats,
     upstreams::{Target, UpstreamOptions},
 };
@@ -41,7 +39,6 @@ use crate::{
     sources::subgraph::SubgraphClient,
 };
 use audience::Audiences;
-use bytes::Bytes;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
 use draining::Drain;
@@ -103,7 +100,6 @@ impl Default for Options {
 
 /// Whom operations are handed to.
 pub(super) struct Neighbours {
-    pub(super) engine: Arc<Engine>,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) hub: HubLink,
@@ -357,7 +353,7 @@ impl Reactor {
         while budget > 0 && self.walk.is_none() {
             let Some(mail) = self.mailbox.take() else { break };
             budget =
-                budget.saturating_sub(if matches!(mail, ReactorMail::Adopt { .. }) { ADOPT_COST } else { 1 });
+                budget.saturating_sub(if matches!(mail, ReactorMail::Adopt(_)) { ADOPT_COST } else { 1 });
             self.open(mail);
             // A delivery has walked for its own time.
             if slice.is_over() {
@@ -368,7 +364,7 @@ impl Reactor {
 
     fn open(&mut self, mail: ReactorMail) {
         match mail {
-            ReactorMail::Adopt { socket, read, dialect, client } => self.adopt(socket, read, dialect, client),
+            ReactorMail::Adopt(newcomer) => self.adopt(*newcomer),
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
             ReactorMail::Joined { token, group } => self.joined(token, group),
@@ -384,13 +380,8 @@ impl Reactor {
     }
 
     /// Takes in a connection after its handshake.
-    fn adopt(
-        &mut self,
-        socket: std::net::TcpStream,
-        read: Bytes,
-        dialect: Option<Dialect>,
-        client: Arc<Client>,
-    ) {
+    fn adopt(&mut self, newcomer: Newcomer) {
+        let Newcomer { socket, read, dialect, engine, client } = newcomer;
         let mut socket = mio::net::TcpStream::from_std(socket);
         let token = Token(self.connections.next_key().0 as usize);
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -402,7 +393,7 @@ impl Reactor {
         let is_full = self.connections.len() >= self.options.connections_max;
         // One that has none is closed before it can say anything.
         let spoken = dialect.unwrap_or(Dialect::GraphqlTransportWs);
-        let key = self.connections.insert(socket, client, spoken, self.now);
+        let key = self.connections.insert(socket, engine, client, spoken, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {

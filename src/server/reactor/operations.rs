@@ -16,7 +16,7 @@ use crate::{
         abandon::tied,
         client::Client,
         clock,
-        engine::{Errors, Prepared},
+        engine::{Engine, Errors, Prepared},
         hub_thread::internal_error,
         mail::ReactorMail,
         reply::Reply,
@@ -38,10 +38,10 @@ impl Reactor {
         connection.subscriptions += 1;
         let token = self.subscriptions.token(subscription);
         let request = request_of(operation);
-        let client = self.connections[key].client.clone();
-        match self.neighbours.engine.prepared(&request, &client, self.now) {
+        let (engine, client) = (connection.engine.clone(), connection.client.clone());
+        match engine.prepared(&request, &client, self.now) {
             Some(result) => self.prepared(token, result),
-            None => self.prepare(token, request, client),
+            None => self.prepare(token, engine, request, client),
         }
     }
 
@@ -70,8 +70,8 @@ impl Reactor {
     }
 
     /// Has an operation prepared on the pool; the answer comes as mail.
-    fn prepare(&mut self, token: u64, request: Request, client: Arc<Client>) {
-        let (engine, mail) = (self.neighbours.engine.clone(), self.mail.clone());
+    fn prepare(&mut self, token: u64, engine: Arc<Engine>, request: Request, client: Arc<Client>) {
+        let mail = self.mail.clone();
         let reply = Reply::new(move |result: Option<Result<Prepared, Errors>>| {
             let result = result.unwrap_or_else(|| Err(internal_errors()));
             mail.send(ReactorMail::Prepared { token, result });

@@ -144,8 +144,7 @@ impl Reactor {
             // Everybody may connect until there is authentication.
             Reaction::Initialise { payload } => {
                 connection.session.acknowledge();
-                if let Some(payload) =
-                    payload.filter(|_| self.neighbours.engine.forward_options().initial_payload)
+                if let Some(payload) = payload.filter(|_| connection.engine.forward_options().initial_payload)
                 {
                     connection.client = Arc::new(connection.client.with_init_payload(payload));
                 }

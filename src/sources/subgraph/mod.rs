@@ -10,6 +10,7 @@ mod body;
 mod breaker;
 mod connect;
 mod dial;
+mod download;
 mod exchange;
 mod options;
 mod retry;
@@ -17,6 +18,7 @@ mod stream;
 mod upload;
 
 pub use dial::{Dial, DialError, Dialed};
+pub use download::{Download, DownloadError, DownloadOptions, download_all};
 pub use options::{
     BreakerOptions, RetryOptions, SubgraphEndpoint, SubgraphOptions, SubscriptionEndpoint,
     SubscriptionProtocol, Traffic, WebSocketSubprotocol,
@@ -44,6 +46,7 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
+use tokio_rustls::rustls::ClientConfig;
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -182,13 +185,23 @@ fn open(
         .ok_or_else(|| SubgraphClientError::Url { name: name(), url: endpoint.url.clone() })?;
     let tls = tls.get(&options.tls).map_err(|reason| SubgraphClientError::Tls { name: name(), reason })?;
     let share = options.idle_connections_total_max / count.max(1);
-    let http: Http = Client::builder(TokioExecutor::new())
+    let http = pool(options, tls, options.idle_connections_max.min(share));
+    Ok(Subgraph::new(endpoint.clone(), uri, http))
+}
+
+/// A client for downloads, with the system's certificate authorities.
+fn http(options: &SubgraphOptions) -> Result<Http, String> {
+    let tls = TlsConfigs::default().get(&options.tls)?;
+    Ok(pool(options, tls, options.idle_connections_max))
+}
+
+fn pool(options: &SubgraphOptions, tls: Arc<ClientConfig>, idle_connections_max: usize) -> Http {
+    Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(options.idle_timeout)
-        .pool_max_idle_per_host(options.idle_connections_max.min(share))
-        .build(Connector::new(options, tls));
-    Ok(Subgraph::new(endpoint.clone(), uri, http))
+        .pool_max_idle_per_host(idle_connections_max)
+        .build(Connector::new(options, tls))
 }
 
 fn parse(url: &str) -> Option<Uri> {

@@ -1,0 +1,115 @@
+//! What a graph says about the specifications it uses (`@link`), what its directives are called by that,
+//! and which of them are refused.
+
+use super::{
+    errors::LoadError,
+    origins::Origins,
+    sdl::{argument, string},
+};
+use federation_composition::{
+    LinkImplementations, extract_link_implementations,
+    graphql_core::{Definition, Directive, Document, FieldDefinition},
+};
+use std::collections::BTreeSet;
+
+pub(super) const FEDERATION: &str = "https://specs.apollo.dev/federation";
+const CONNECT: &str = "https://specs.apollo.dev/connect/";
+
+/// Names of specified directives in one graph.
+pub(super) struct Names(Option<LinkImplementations>);
+
+impl Names {
+    /// Links that cannot be read are the composer's to report; until then names are taken as they are.
+    pub(super) fn of(document: &Document) -> Self {
+        Self(extract_link_implementations(document).ok())
+    }
+
+    /// Every name that a directive may go by here: as it was imported, from the federation specification
+    /// or one of its own, and plain. Rather one too many: it decides about who may see what.
+    pub(super) fn of_directive(&self, name: &str) -> BTreeSet<String> {
+        let own = format!("https://specs.apollo.dev/{name}");
+        let linked = [FEDERATION, &own].map(|identity| self.resolve(identity, name));
+        linked.into_iter().chain([name.to_owned()]).collect()
+    }
+
+    /// The name of a directive of the federation specification.
+    pub(super) fn federation(&self, name: &str) -> String {
+        self.resolve(FEDERATION, name)
+    }
+
+    fn resolve(&self, identity: &str, name: &str) -> String {
+        match &self.0 {
+            Some(links) => links.resolve_import_name(identity, &format!("@{name}")),
+            None => name.to_owned(),
+        }
+    }
+}
+
+/// Refuses what would be passed over in silence and then answered wrongly, with graph and coordinate.
+pub(super) fn refused(graph: &str, document: &Document, origins: &Origins<'_>) -> Vec<LoadError> {
+    let names = Names::of(document);
+    let (context, from_context) = (names.federation("context"), names.federation("fromContext"));
+    let has = |directives: &[Directive], name: &str| directives.iter().any(|it| it.name.value == name);
+    let mut errors = Vec::new();
+    for definition in &document.definitions {
+        if let Definition::SchemaDefinition(_) | Definition::SchemaExtension(_) = definition
+            && schema_directives(definition).iter().any(is_connect)
+        {
+            let message =
+                "connectors (@connect, @source) are not supported: no server answers for such fields";
+            errors.push(origins.error(graph, "CONNECT", "schema", message));
+        }
+        let Some((name, directives)) = type_directives(definition) else { continue };
+        if has(directives, &context) {
+            errors.push(origins.error(graph, "CONTEXT", name, "@context is not supported"));
+        }
+        for field in type_fields(definition) {
+            if field.arguments.iter().any(|it| has(&it.directives, &from_context)) {
+                let at = format!("{name}.{}", field.name.value);
+                errors.push(origins.error(graph, "CONTEXT", &at, "@fromContext is not supported"));
+            }
+        }
+    }
+    errors
+}
+
+fn is_connect(directive: &Directive) -> bool {
+    directive.name.value == "link"
+        && argument(directive, "url").and_then(string).is_some_and(|it| it.starts_with(CONNECT))
+}
+
+pub(super) fn schema_directives(definition: &Definition) -> &[Directive] {
+    match definition {
+        Definition::SchemaDefinition(it) => &it.directives,
+        Definition::SchemaExtension(it) => &it.directives,
+        _ => &[],
+    }
+}
+
+/// The name and directives of a type's definition or extension.
+pub(super) fn type_directives(definition: &Definition) -> Option<(&str, &[Directive])> {
+    Some(match definition {
+        Definition::ObjectTypeDefinition(it) => (&it.name.value, &it.directives),
+        Definition::ObjectTypeExtension(it) => (&it.name.value, &it.directives),
+        Definition::InterfaceTypeDefinition(it) => (&it.name.value, &it.directives),
+        Definition::InterfaceTypeExtension(it) => (&it.name.value, &it.directives),
+        Definition::UnionTypeDefinition(it) => (&it.name.value, &it.directives),
+        Definition::UnionTypeExtension(it) => (&it.name.value, &it.directives),
+        Definition::EnumTypeDefinition(it) => (&it.name.value, &it.directives),
+        Definition::EnumTypeExtension(it) => (&it.name.value, &it.directives),
+        Definition::ScalarTypeDefinition(it) => (&it.name.value, &it.directives),
+        Definition::ScalarTypeExtension(it) => (&it.name.value, &it.directives),
+        _ => return None,
+    })
+}
+
+/// The fields of a type's definition or extension, if its kind has any that can be selected.
+pub(super) fn type_fields(definition: &Definition) -> &[FieldDefinition] {
+    match definition {
+        Definition::ObjectTypeDefinition(it) => &it.fields,
+        Definition::ObjectTypeExtension(it) => &it.fields,
+        Definition::InterfaceTypeDefinition(it) => &it.fields,
+        Definition::InterfaceTypeExtension(it) => &it.fields,
+        _ => &[],
+    }
+}
