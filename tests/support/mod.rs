@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod browser;
+pub mod federation;
 pub mod http;
 pub mod live;
 pub mod router;
