@@ -180,9 +180,11 @@ impl<'a> Compiler<'a> {
             match item {
                 // Every representation gets it anyway.
                 SelectionItem::Field(it) if it.name == "__typename" && !only => {}
+                // Where arguments forced the planner to fetch a field under a name of its own, that name stands
+                // as the field's, and the field's as the alias.
                 SelectionItem::Field(it) => items.push(RequiresItem::Field {
-                    name: it.name.as_str().into(),
-                    key: it.selection_identifier().into(),
+                    name: it.selection_identifier().into(),
+                    key: it.name.as_str().into(),
                     selection: self.requires(&it.selections),
                 }),
                 SelectionItem::InlineFragment(it) => items.push(RequiresItem::On {
