@@ -18,6 +18,8 @@ macro_rules! suites {
 }
 
 suites! {
+    interface_objects
+    sharing
     provides
     requires
     keys

@@ -87,7 +87,7 @@ impl Representations {
             self.json.push(b',');
         }
         let start = self.json.len();
-        if !write_entity(document, read_from, recipe.requires, &mut self.json) {
+        if !write_entity(document, object, read_from, recipe.requires, &mut self.json) {
             return self.json.truncate(before);
         }
         let index = self.intern(start..self.json.len(), before);
@@ -114,12 +114,22 @@ impl Representations {
 
 /// Appends the representation of one entity; `false` (and rubbish appended) when it has none: its type
 /// is unknown, no condition applies, or a needed field is missing.
-fn write_entity(document: &Document, entity: NodeId, requires: &[RequiresItem], out: &mut Vec<u8>) -> bool {
-    let typename = document.get(entity, "__typename").and_then(|it| document.as_str(it));
-    let Some(typename) = typename.as_deref().or_else(|| only_type(requires)) else { return false };
+///
+/// What is sent comes from `read_from`. Conditions are about the entity itself: to a subgraph that knows
+/// only the interface, the rewritten copy has the interface's name, and would pass none that names a type.
+fn write_entity(
+    document: &Document,
+    entity: NodeId,
+    read_from: NodeId,
+    requires: &[RequiresItem],
+    out: &mut Vec<u8>,
+) -> bool {
+    let typename = |of| document.get(of, "__typename").and_then(|it| document.as_str(it));
+    let (own, sent) = (typename(entity), typename(read_from));
+    let Some(own) = own.as_deref().or_else(|| only_type(requires)) else { return false };
     out.extend_from_slice(b"{\"__typename\":");
-    write_string(typename, out);
-    let mut object = Object { document, node: entity, typename: Some(typename), names: SmallVec::new() };
+    write_string(sent.as_deref().unwrap_or(own), out);
+    let mut object = Object { document, node: read_from, typename: Some(own), names: SmallVec::new() };
     let written = object.write(requires, out);
     out.push(b'}');
     written.is_ok_and(|applied| applied || requires.is_empty())
