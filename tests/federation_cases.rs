@@ -18,6 +18,11 @@ macro_rules! suites {
 }
 
 suites! {
+    trouble
+    nulls
+    inputs
+    first_federation
+    abstract_types
     interface_objects
     sharing
     provides

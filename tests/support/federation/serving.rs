@@ -40,7 +40,7 @@ impl Served {
         };
         let links_federation = sdl.contains("specs.apollo.dev/federation/v2");
         for node in types(document(sdl)) {
-            served.read(&node, !links_federation || node.is_extension);
+            served.read(&node, !links_federation || node.is_extension || node.has("extends"));
         }
         served
     }
