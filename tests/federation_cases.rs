@@ -18,6 +18,9 @@ macro_rules! suites {
 }
 
 suites! {
+    conditions
+    aliases
+    hops
     trouble
     nulls
     inputs
