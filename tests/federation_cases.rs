@@ -18,6 +18,9 @@ macro_rules! suites {
 }
 
 suites! {
+    roots
+    mutations
+    variables
     conditions
     aliases
     hops

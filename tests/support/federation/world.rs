@@ -16,7 +16,7 @@
 //! | `{"$find": {"User": {"id": "$id"}}}` | the first object of that type with these members; `$id` is an argument; what is null or absent does not count |
 //! | `{"$all": {"User": {…}}}` | all of them |
 //! | `{"$argument": "name"}` | an argument as it came |
-//! | `{"$new": {…}}` | an object of values |
+//! | `{"$new": {…}}` | an object of values; a member `$is` names the object that has the others |
 //! | `{"$count": "name"}` | the next number of a counter that all subgraphs share |
 //! | `{"$peek": "name"}` | its latest number |
 //! | `{"$error": "message"}` | that error |
@@ -63,10 +63,11 @@ impl World {
 
     /// The value of a field as `data.json` has it: of a root type, of an object, or within a value.
     pub fn raw(&self, type_name: &str, field: &str, parent: &Value) -> Value {
-        let found = match parent.get("$is").and_then(Value::as_str) {
-            Some(object) => self.member(object, field),
-            None if parent.is_null() => self.root(type_name, field),
-            None => parent.get(field),
+        let of_object = || self.member(parent.get("$is")?.as_str()?, field);
+        let found = if parent.is_null() {
+            self.root(type_name, field)
+        } else {
+            parent.get(field).or_else(of_object)
         };
         found.cloned().unwrap_or_default()
     }
