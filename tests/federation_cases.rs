@@ -18,6 +18,9 @@ macro_rules! suites {
 }
 
 suites! {
+    directives
+    mixed
+    circles
     roots
     mutations
     variables

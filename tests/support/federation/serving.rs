@@ -77,14 +77,17 @@ impl Served {
         })
     }
 
-    /// A field for a value that depends on it: what is external has to be in the representation.
+    /// A field for a value that depends on it: as the representation has it, where it was sent; what is
+    /// external must have been.
     fn required(&self, type_name: &str, field: &str, call: &Call<'_>) -> Resolved {
-        let is_external = self.external.contains(&(type_name.to_owned(), field.to_owned()));
-        if !is_external {
-            return self.field(type_name, field, call);
-        }
         let sent = call.parent.get("$sent").and_then(|it| it.get(field));
-        sent.map(marked_as_sent).ok_or_else(|| format!("{} needs {type_name}.{field}, which was not sent.", self.name))
+        match sent {
+            Some(sent) => Ok(marked_as_sent(sent)),
+            None if self.external.contains(&(type_name.to_owned(), field.to_owned())) => {
+                Err(format!("{} needs {type_name}.{field}, which was not sent.", self.name))
+            }
+            None => self.field(type_name, field, call),
+        }
     }
 
     /// Gives objects the name that their type has here, and what is provided of them.
