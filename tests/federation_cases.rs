@@ -18,6 +18,7 @@ macro_rules! suites {
 }
 
 suites! {
+    deep
     wide
     directives
     mixed
