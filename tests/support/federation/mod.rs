@@ -82,7 +82,8 @@ fn files(suite: &str, extension: &str) -> Vec<PathBuf> {
     let folder = folder().join(suite);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let paths = entries.map(|it| it.expect("a folder's entry").path());
-    let mut found: Vec<PathBuf> = paths.filter(|it| it.extension().is_some_and(|it| it == extension)).collect();
+    let mut found: Vec<PathBuf> =
+        paths.filter(|it| it.extension().is_some_and(|it| it == extension)).collect();
     found.sort();
     found
 }

@@ -134,7 +134,9 @@ impl Served {
     fn agrees_below(&self, own: &Value, key: &Member, sent: &Value) -> bool {
         match key.of.as_slice() {
             [] => own == sent,
-            below => sent.is_object() && self.agrees(own, own["__typename"].as_str().unwrap_or(""), below, sent),
+            below => {
+                sent.is_object() && self.agrees(own, own["__typename"].as_str().unwrap_or(""), below, sent)
+            }
         }
     }
 

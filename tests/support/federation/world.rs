@@ -64,11 +64,8 @@ impl World {
     /// The value of a field as `data.json` has it: of a root type, of an object, or within a value.
     pub fn raw(&self, type_name: &str, field: &str, parent: &Value) -> Value {
         let of_object = || self.member(parent.get("$is")?.as_str()?, field);
-        let found = if parent.is_null() {
-            self.root(type_name, field)
-        } else {
-            parent.get(field).or_else(of_object)
-        };
+        let found =
+            if parent.is_null() { self.root(type_name, field) } else { parent.get(field).or_else(of_object) };
         found.cloned().unwrap_or_default()
     }
 
@@ -79,7 +76,8 @@ impl World {
     }
 
     fn object(&self, name: &str) -> Value {
-        let type_name = self.member(name, "__typename").unwrap_or_else(|| panic!("there is no object {name}"));
+        let type_name =
+            self.member(name, "__typename").unwrap_or_else(|| panic!("there is no object {name}"));
         json!({ "__typename": type_name, "$is": name })
     }
 
@@ -100,7 +98,9 @@ impl World {
     /// What a value of `data.json` comes to in a field of an object of type `type_name`.
     pub fn evaluate(&self, raw: &Value, type_name: &str, call: &Call<'_>, read: Read<'_>) -> Resolved {
         match raw {
-            Value::String(text) => Ok(text.strip_prefix('@').map_or_else(|| raw.clone(), |it| self.object(it))),
+            Value::String(text) => {
+                Ok(text.strip_prefix('@').map_or_else(|| raw.clone(), |it| self.object(it)))
+            }
             Value::Array(items) => items.iter().map(|it| self.evaluate(it, type_name, call, read)).collect(),
             Value::Object(members) => match members.iter().next() {
                 Some((name, what)) if name.starts_with('$') && name != "$is" => {
@@ -148,7 +148,8 @@ impl World {
     fn matching<'a>(&'a self, what: &'a Value, call: &'a Call<'_>) -> impl Iterator<Item = Value> + 'a {
         let (type_name, wanted) = what.as_object().and_then(|it| it.iter().next()).expect("a type's name");
         let wanted = wanted.as_object().expect("members to look for").iter();
-        let wanted: Vec<(&String, Value)> = wanted.map(|(name, it)| (name, argument_or_constant(it, call))).collect();
+        let wanted: Vec<(&String, Value)> =
+            wanted.map(|(name, it)| (name, argument_or_constant(it, call))).collect();
         self.objects().filter(move |object| {
             let own = object["__typename"].as_str().unwrap_or_default();
             self.is_a(own, type_name)
@@ -156,7 +157,13 @@ impl World {
         })
     }
 
-    fn text(&self, template: &str, type_name: &str, call: &Call<'_>, read: Read<'_>) -> Result<String, String> {
+    fn text(
+        &self,
+        template: &str,
+        type_name: &str,
+        call: &Call<'_>,
+        read: Read<'_>,
+    ) -> Result<String, String> {
         let (mut text, mut rest) = (String::new(), template);
         while let Some(start) = rest.find('{') {
             text.push_str(&rest[..start]);
