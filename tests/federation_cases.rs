@@ -19,6 +19,8 @@ macro_rules! suites {
 }
 
 suites! {
+    provides
+    provides_apart
     abstract_types
     aliases
     circles
@@ -34,7 +36,6 @@ suites! {
     mixed
     mutations
     nulls
-    provides
     requires
     roots
     sharing

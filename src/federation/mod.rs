@@ -21,6 +21,7 @@ mod limits;
 mod places;
 mod planner;
 mod projection;
+mod provides;
 mod schema;
 mod sdl;
 mod selection;
