@@ -4,7 +4,7 @@
 mod support;
 
 use std::{collections::BTreeSet, fs};
-use support::federation::{assert_refused, folder, run_case, run_suite};
+use support::federation::{assert_refused, folder, run_case, run_suite, wander};
 
 /// A test per suite.
 macro_rules! suites {
@@ -61,6 +61,14 @@ const REFUSED: &[(&str, &[&str])] = &[
 fn graphs_that_are_not_served() {
     for (name, reasons) in REFUSED {
         assert_refused(&format!("refused/{name}"), reasons);
+    }
+}
+
+#[test]
+fn operations_at_random() {
+    for suite in SUITES {
+        let t = wander(suite, 0..300);
+        eprintln!("{suite} {t:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     events::{Action, Binding},
+    required::{FetchedCalls, RequiredCall, join},
     schema::Schema,
     selection::Field,
     types::FieldType,
@@ -38,6 +39,17 @@ pub(super) struct Compiler<'a> {
     pub(super) variables: BTreeSet<Arc<str>>,
     pub(super) subgraphs: BTreeSet<SubgraphId>,
     pub(super) feed: Option<FeedField>,
+    fetched: FetchedCalls,
+}
+
+/// Required fields with arguments, as seen from one place of a representation.
+#[derive(Clone, Copy)]
+struct Calls<'c> {
+    calls: &'c [RequiredCall],
+    /// Where the entities lie.
+    places: &'c [String],
+    /// The fields around this place.
+    below: &'c str,
 }
 
 impl<'a> Compiler<'a> {
@@ -53,6 +65,7 @@ impl<'a> Compiler<'a> {
             variables: BTreeSet::new(),
             subgraphs: BTreeSet::new(),
             feed: None,
+            fetched: FetchedCalls::default(),
         }
     }
 
@@ -103,14 +116,22 @@ impl<'a> Compiler<'a> {
             &node.operation.document_str,
             node.variable_usages.as_ref(),
         )?;
-        let path = self.path(path);
+        let (place, path) = (place(path), self.path(path));
         let output_rewrites = self.rewrites(node.output_rewrites.as_deref());
         Ok(Some(match &node.requires {
-            None => Step::Fetch(RootFetch { request, path, output_rewrites }),
+            None => {
+                self.fetched.note_roots(self.schema.required_calls(), &request.document, &place);
+                Step::Fetch(RootFetch { request, path, output_rewrites })
+            }
             Some(requires) => Step::Entities(EntityFetch {
+                requires: self.entities(
+                    (&node.service_name, &request.document),
+                    "_entities",
+                    &[place],
+                    requires,
+                )?,
                 request,
                 path,
-                requires: self.requires(requires),
                 input_rewrites: self.rewrites(node.input_rewrites.as_deref()),
                 output_rewrites,
             }),
@@ -124,16 +145,39 @@ impl<'a> Compiler<'a> {
             &node.operation.document_str,
             node.variable_usages.as_ref(),
         )?;
-        let aliases = node.entity_batch.aliases.iter().map(|it| BatchAlias {
-            alias: it.alias.as_str().into(),
-            representations_variable: it.representations_variable_name.as_str().into(),
-            paths: it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect(),
-            requires: self.requires(&it.requires),
-            input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
-            output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
-        });
-        let aliases = aliases.collect();
+        let mut aliases = Vec::with_capacity(node.entity_batch.aliases.len());
+        for it in &node.entity_batch.aliases {
+            let places: Vec<String> = it.merge_paths.iter().map(|it| place(it.as_slice())).collect();
+            let fetch = (&*node.service_name, &*request.document);
+            aliases.push(BatchAlias {
+                alias: it.alias.as_str().into(),
+                representations_variable: it.representations_variable_name.as_str().into(),
+                paths: it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect(),
+                requires: self.entities(fetch, &it.alias, &places, &it.requires)?,
+                input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
+                output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
+            });
+        }
         Ok(Step::Batch(BatchFetch { request, aliases }))
+    }
+
+    /// What representations of entities at these places are made of. `fetch` is a subgraph and the document
+    /// that it is sent.
+    fn entities(
+        &mut self,
+        fetch: (&str, &str),
+        alias: &str,
+        places: &[String],
+        requires: &SelectionSet,
+    ) -> Result<Vec<RequiresItem>, String> {
+        let all_calls = self.schema.required_calls();
+        let (subgraph, document) = fetch;
+        let calls = all_calls.of_entities(subgraph, document, alias);
+        let requires = self.requires(requires, Calls { calls: &calls, places, below: "" })?;
+        for place in places {
+            self.fetched.note_entities(all_calls, document, alias, place);
+        }
+        Ok(requires)
     }
 
     fn request(
@@ -173,29 +217,47 @@ impl<'a> Compiler<'a> {
         TypeNames::new(all)
     }
 
-    fn requires(&self, set: &SelectionSet) -> Vec<RequiresItem> {
+    fn requires(&self, set: &SelectionSet, calls: Calls<'_>) -> Result<Vec<RequiresItem>, String> {
         let only = set.items.len() == 1;
         let mut items = Vec::with_capacity(set.items.len());
         for item in &set.items {
             match item {
                 // Every representation gets it anyway.
                 SelectionItem::Field(it) if it.name == "__typename" && !only => {}
-                // Where arguments forced the planner to fetch a field under a name of its own, that name stands
-                // as the field's, and the field's as the alias.
-                SelectionItem::Field(it) => items.push(RequiresItem::Field {
-                    name: it.selection_identifier().into(),
-                    key: it.name.as_str().into(),
-                    selection: self.requires(&it.selections),
-                }),
+                SelectionItem::Field(it) => items.push(self.required_field(it, calls)?),
                 SelectionItem::InlineFragment(it) => items.push(RequiresItem::On {
                     types: self.types([&it.type_condition]),
-                    selection: self.requires(&it.selections),
+                    selection: self.requires(&it.selections, calls)?,
                 }),
                 // The planner inlines fragments before it plans.
                 SelectionItem::FragmentSpread(_) => {}
             }
         }
-        items
+        Ok(items)
+    }
+
+    /// Where arguments forced the planner to fetch a field under a name of its own, that name stands as the
+    /// field's, and the field's as the alias; or the planner has forgotten to say so.
+    fn required_field(&self, field: &FieldSelection, calls: Calls<'_>) -> Result<RequiresItem, String> {
+        let name = field.selection_identifier();
+        let below = join(calls.below, name);
+        let key = self.key_of_call(&below, calls)?.unwrap_or(&field.name);
+        Ok(RequiresItem::Field {
+            name: name.into(),
+            key: key.into(),
+            selection: self.requires(&field.selections, Calls { below: &below, ..calls })?,
+        })
+    }
+
+    /// The key of a field that is required with arguments, the same at all places.
+    fn key_of_call(&self, path: &str, calls: Calls<'_>) -> Result<Option<&str>, String> {
+        let Some(call) = calls.calls.iter().find(|it| it.path == path) else { return Ok(None) };
+        let mut keys = calls.places.iter().filter_map(|it| self.fetched.key_of(it, call));
+        let first = keys.next();
+        if keys.any(|it| Some(it) != first) {
+            return Err(format!("the required field \"{path}\" lies under several names"));
+        }
+        Ok(first)
     }
 
     fn rewrites(&self, rewrites: Option<&[FetchRewrite]>) -> Vec<Rewrite> {
@@ -322,6 +384,15 @@ impl<'a> Compiler<'a> {
         }
         Ok(arguments)
     }
+}
+
+/// A path as the keys on it.
+fn place(path: &[FlattenNodePathSegment]) -> String {
+    let keys = path.iter().filter_map(|it| match it {
+        FlattenNodePathSegment::Field(key) => Some(key.as_str()),
+        FlattenNodePathSegment::List | FlattenNodePathSegment::TypeCondition(_) => None,
+    });
+    keys.collect::<Vec<_>>().join(".")
 }
 
 fn root_selections(node: &FetchNode) -> impl Iterator<Item = &FieldSelection> {

@@ -22,6 +22,7 @@ mod places;
 mod planner;
 mod projection;
 mod provides;
+mod required;
 mod schema;
 mod sdl;
 mod selection;

@@ -14,6 +14,7 @@ use super::{
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
+    required::RequiredCalls,
     selection::{Field, inline, root_fields},
     types::{Types, input_types},
 };
@@ -72,6 +73,7 @@ pub struct Schema {
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
     input_types: InputTypes,
+    required_calls: RequiredCalls,
     notes: Vec<String>,
 }
 
@@ -127,6 +129,7 @@ impl Schema {
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
+            required_calls: RequiredCalls::of(&planner.supergraph),
             planner,
             rules: default_rules_validation_plan(),
             subgraphs,
@@ -260,6 +263,10 @@ impl Schema {
 
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {
         self.planner.root_type(kind)
+    }
+
+    pub(super) fn required_calls(&self) -> &RequiredCalls {
+        &self.required_calls
     }
 
     pub(super) fn supergraph_types(&self) -> &Types {

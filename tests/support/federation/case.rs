@@ -93,6 +93,11 @@ impl Case {
         Ok(case)
     }
 
+    /// A case of which nothing is known but what the oracle says.
+    pub fn at_random(operation: String, variables: &Value) -> Self {
+        Self { operation, variables: variables.to_string(), ..Self::default() }
+    }
+
     pub fn has_oracle(&self) -> bool {
         !self.no_oracle
     }

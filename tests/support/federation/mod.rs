@@ -13,6 +13,7 @@ mod field_set;
 mod oracle;
 mod report;
 mod serving;
+mod wander;
 mod world;
 
 use super::{
@@ -22,16 +23,18 @@ use super::{
 };
 use case::{Case, Misbehaviour};
 use oracle::Oracle;
-use report::{Outcome, problems};
+use report::{Outcome, oracle_problems, problems};
 use serde_json::Value;
 use serving::Served;
 use std::{
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
+use wander::Wanderer;
 use world::World;
 
 /// Where the suites are.
@@ -63,6 +66,51 @@ fn run(name: &str, cases: &[PathBuf]) {
         cases.len(),
         failures.join("\n\n")
     );
+}
+
+/// What became of operations at random.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Answered as they should be.
+    pub right: usize,
+    /// Refused, since two of their selections do not go together.
+    pub invalid: usize,
+    /// The planner found no plan.
+    pub unplanned: Vec<String>,
+}
+
+/// Runs operations at random on a suite's graph, one per seed.
+///
+/// # Panics
+/// If one is answered in another way than the oracle does.
+pub fn wander(suite: &str, seeds: Range<u64>) -> Tally {
+    let (name, suite, mut tally) = (suite, Suite::start(suite), Tally::default());
+    let texts = suite.world.texts();
+    for seed in seeds {
+        let (operation, variables) = Wanderer::new(&suite.types, &texts, seed).query();
+        let case = Case::at_random(operation, &variables);
+        suite.prepare(&case);
+        let (_, text) = suite.router.post_text(&case.body());
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        match answer["errors"][0]["extensions"]["code"].as_str() {
+            Some("GRAPHQL_VALIDATION_FAILED") => tally.invalid += 1,
+            Some("OPERATION_PLANNING_FAILED") => tally.unplanned.push(format!("{seed}: {}", case.body())),
+            _ => {
+                let outcome = suite.outcome(&case, &text);
+                let problems = oracle_problems(&outcome);
+                if !problems.is_empty() {
+                    eprintln!(
+                        "WRONG {name} seed {seed}: {}\n{}",
+                        problems.join("\n"),
+                        outcome.describe(&case)
+                    );
+                    continue;
+                }
+                tally.right += 1;
+            }
+        }
+    }
+    tally
 }
 
 /// A suite whose graph the router must not serve: `config validate` says why.
@@ -120,6 +168,7 @@ struct Suite {
     name: String,
     subgraphs: Vec<(String, Subgraph)>,
     router: Router,
+    types: Arc<Schema>,
     world: World,
     oracle: Graph,
     oracles_world: World,
@@ -132,7 +181,8 @@ impl Suite {
         let types = Arc::new(merged());
         let data = read(&folder().join(name).join("data.json"));
         let data: Value = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (world, oracles_world) = (World::new(data.clone(), types.clone()), World::new(data, types));
+        let (world, oracles_world) =
+            (World::new(data.clone(), types.clone()), World::new(data, types.clone()));
         let serve = |it: &Sdl| {
             let graph = Graph::over(Schema::parse(&it.text), Served::new(&it.name, &it.text, &world));
             (it.name.clone(), Subgraph::start(graph))
@@ -143,7 +193,7 @@ impl Suite {
         };
         let router = Router::start(&config(&sdls, url));
         let oracle = Graph::over(merged(), Oracle::new(&oracles_world));
-        let suite = Self { name: name.to_owned(), subgraphs, router, world, oracle, oracles_world };
+        let suite = Self { name: name.to_owned(), subgraphs, router, types, world, oracle, oracles_world };
         suite.check_notes();
         suite
     }
@@ -162,13 +212,17 @@ impl Suite {
         let case = Case::parse(&read(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         self.prepare(&case);
         let (_, text) = self.router.post_text(&case.body());
-        let expected = case.has_oracle().then(|| self.oracle.answer(&case.request()));
-        let requests = self.subgraphs.iter().map(|(name, it)| (name.as_str(), it.requests())).collect();
-        let outcome = Outcome { answer: &text, oracle: expected, requests };
+        let outcome = self.outcome(&case, &text);
         let problems = problems(&case, &outcome);
         let at = file.strip_prefix(folder()).unwrap_or(file).display();
         (!problems.is_empty())
             .then(|| format!("-- {at}\n{}\n{}", problems.join("\n"), outcome.describe(&case)))
+    }
+
+    fn outcome<'a>(&'a self, case: &Case, answer: &'a str) -> Outcome<'a> {
+        let oracle = case.has_oracle().then(|| self.oracle.answer(&case.request()));
+        let requests = self.subgraphs.iter().map(|(name, it)| (name.as_str(), it.requests())).collect();
+        Outcome { answer, oracle, requests }
     }
 
     fn prepare(&self, case: &Case) {

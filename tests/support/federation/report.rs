@@ -38,18 +38,25 @@ fn of_response(case: &Case, outcome: &Outcome<'_>) -> Vec<String> {
         problems.extend(data_problem("the response", expected.get("data"), actual.get("data")));
         problems.extend(error_problems(&errors(expected), &errors(&actual)));
     }
-    if let Some(expected) = &outcome.oracle {
-        problems.extend(data_problem("the oracle's", expected.get("data"), actual.get("data")));
-        let (expected, actual) = (errors(expected), errors(&actual));
-        if expected.is_empty() != actual.is_empty() {
-            problems.push(format!("the oracle has errors {}", json!(expected)));
-        }
-        if !expected.is_empty() && case.response.is_none() {
-            problems.push("a case with errors has its response written by hand".to_owned());
-        }
+    problems.extend(oracle_problems(outcome));
+    let has_errors = |it: &Value| !errors(it).is_empty();
+    if outcome.oracle.as_ref().is_some_and(has_errors) && case.response.is_none() {
+        problems.push("a case with errors has its response written by hand".to_owned());
     }
     let missing = case.response_has.iter().filter(|it| !outcome.answer.contains(it.as_str()));
     problems.extend(missing.map(|it| format!("the answer does not contain {it}")));
+    problems
+}
+
+/// What differs from the oracle's answer, of which the data count and whether there are errors.
+pub fn oracle_problems(outcome: &Outcome<'_>) -> Vec<String> {
+    let Some(expected) = &outcome.oracle else { return Vec::new() };
+    let actual: Value = serde_json::from_str(outcome.answer).unwrap_or_default();
+    let mut problems = Vec::new();
+    problems.extend(data_problem("the oracle's", expected.get("data"), actual.get("data")));
+    if errors(expected).is_empty() != errors(&actual).is_empty() {
+        problems.push(format!("the oracle has errors {}", json!(errors(expected))));
+    }
     problems
 }
 

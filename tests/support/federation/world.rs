@@ -25,7 +25,7 @@ use super::field_set::{self, Member};
 use crate::support::subgraph::{Call, Resolved, schema::Schema};
 use serde_json::{Map, Value, json};
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -73,6 +73,15 @@ impl World {
     pub fn objects(&self) -> impl Iterator<Item = Value> {
         let names = self.data["objects"].as_object().into_iter().flat_map(|it| it.keys());
         names.filter(|it| !self.difference(it).is_some_and(Value::is_null)).map(|it| self.object(it))
+    }
+
+    /// All texts among the members of objects, sorted.
+    pub fn texts(&self) -> Vec<String> {
+        let objects = self.data["objects"].as_object().into_iter().flat_map(|it| it.values());
+        let members = objects.filter_map(Value::as_object).flat_map(|it| it.values());
+        let texts = members.filter_map(Value::as_str).filter(|it| !it.starts_with('@'));
+        let texts: BTreeSet<String> = texts.map(str::to_owned).collect();
+        texts.into_iter().collect()
     }
 
     fn object(&self, name: &str) -> Value {

@@ -27,8 +27,8 @@ pub struct FieldDefinition {
 }
 
 pub struct Argument {
-    name: String,
-    ty: TypeRef,
+    pub name: String,
+    pub ty: TypeRef,
     default: Option<Value>,
 }
 
@@ -82,6 +82,29 @@ impl Schema {
     pub fn is_a(&self, object: &str, condition: &str) -> bool {
         object == condition
             || self.members.get(condition).is_some_and(|it| it.iter().any(|member| member == object))
+    }
+
+    /// The fields of a type, by name.
+    pub fn fields_of(&self, type_name: &str) -> Vec<(&str, &FieldDefinition)> {
+        let fields = self.fields.get(type_name).into_iter().flatten();
+        let mut fields: Vec<_> = fields.map(|(name, it)| (name.as_str(), it)).collect();
+        fields.sort_unstable_by_key(|(name, _)| *name);
+        fields
+    }
+
+    /// The types that belong to this one, and those that it belongs to, by name.
+    pub fn related(&self, type_name: &str) -> Vec<&str> {
+        let below = self.members.get(type_name).into_iter().flatten().map(String::as_str);
+        let has = |members: &[String]| members.iter().any(|it| it == type_name);
+        let above = self.members.iter().filter(|(name, members)| *name != "_Entity" && has(members));
+        let mut related: Vec<&str> = below.chain(above.map(|(name, _)| name.as_str())).collect();
+        related.sort_unstable();
+        related
+    }
+
+    /// The fields of an input type.
+    pub fn input(&self, name: &str) -> Option<&[Argument]> {
+        self.inputs.get(name).map(Vec::as_slice)
     }
 
     /// Brings a JSON value into the shape of an input type, defaults filled in.
