@@ -2,7 +2,7 @@
 
 use super::{
     events::{Action, Binding},
-    required::{FetchedCalls, RequiredCall, join},
+    required::{FetchedCalls, Requirement, join},
     schema::Schema,
     selection::Field,
     types::FieldType,
@@ -42,10 +42,10 @@ pub(super) struct Compiler<'a> {
     fetched: FetchedCalls,
 }
 
-/// Required fields with arguments, as seen from one place of a representation.
+/// What a representation has to hold, as seen from one place within it.
 #[derive(Clone, Copy)]
-struct Calls<'c> {
-    calls: &'c [RequiredCall],
+struct Seen<'c> {
+    requirement: &'c Requirement,
     /// Where the entities lie.
     places: &'c [String],
     /// The fields around this place.
@@ -120,7 +120,7 @@ impl<'a> Compiler<'a> {
         let output_rewrites = self.rewrites(node.output_rewrites.as_deref());
         Ok(Some(match &node.requires {
             None => {
-                self.fetched.note_roots(self.schema.required_calls(), &request.document, &place);
+                self.fetched.note_roots(self.schema.requirements(), &request.document, &place);
                 Step::Fetch(RootFetch { request, path, output_rewrites })
             }
             Some(requires) => Step::Entities(EntityFetch {
@@ -170,12 +170,12 @@ impl<'a> Compiler<'a> {
         places: &[String],
         requires: &SelectionSet,
     ) -> Result<Vec<RequiresItem>, String> {
-        let all_calls = self.schema.required_calls();
-        let (subgraph, document) = fetch;
-        let calls = all_calls.of_entities(subgraph, document, alias);
-        let requires = self.requires(requires, Calls { calls: &calls, places, below: "" })?;
+        let (all, (subgraph, document)) = (self.schema.requirements(), fetch);
+        let requirement = all.of_entities(subgraph, document, alias)?;
+        let requires = self.requires(requires, Seen { requirement: &requirement, places, below: "" })?;
+        requirement.check(&requires)?;
         for place in places {
-            self.fetched.note_entities(all_calls, document, alias, place);
+            self.fetched.note_entities(all, document, alias, place);
         }
         Ok(requires)
     }
@@ -217,17 +217,17 @@ impl<'a> Compiler<'a> {
         TypeNames::new(all)
     }
 
-    fn requires(&self, set: &SelectionSet, calls: Calls<'_>) -> Result<Vec<RequiresItem>, String> {
+    fn requires(&self, set: &SelectionSet, seen: Seen<'_>) -> Result<Vec<RequiresItem>, String> {
         let only = set.items.len() == 1;
         let mut items = Vec::with_capacity(set.items.len());
         for item in &set.items {
             match item {
                 // Every representation gets it anyway.
                 SelectionItem::Field(it) if it.name == "__typename" && !only => {}
-                SelectionItem::Field(it) => items.push(self.required_field(it, calls)?),
+                SelectionItem::Field(it) => items.push(self.required_field(it, seen)?),
                 SelectionItem::InlineFragment(it) => items.push(RequiresItem::On {
                     types: self.types([&it.type_condition]),
-                    selection: self.requires(&it.selections, calls)?,
+                    selection: self.requires(&it.selections, seen)?,
                 }),
                 // The planner inlines fragments before it plans.
                 SelectionItem::FragmentSpread(_) => {}
@@ -238,26 +238,15 @@ impl<'a> Compiler<'a> {
 
     /// Where arguments forced the planner to fetch a field under a name of its own, that name stands as the
     /// field's, and the field's as the alias; or the planner has forgotten to say so.
-    fn required_field(&self, field: &FieldSelection, calls: Calls<'_>) -> Result<RequiresItem, String> {
+    fn required_field(&self, field: &FieldSelection, seen: Seen<'_>) -> Result<RequiresItem, String> {
         let name = field.selection_identifier();
-        let below = join(calls.below, name);
-        let key = self.key_of_call(&below, calls)?.unwrap_or(&field.name);
+        let below = join(seen.below, name);
+        let key = seen.requirement.key_of(&below, &self.fetched, seen.places)?.unwrap_or(&field.name);
         Ok(RequiresItem::Field {
             name: name.into(),
             key: key.into(),
-            selection: self.requires(&field.selections, Calls { below: &below, ..calls })?,
+            selection: self.requires(&field.selections, Seen { below: &below, ..seen })?,
         })
-    }
-
-    /// The key of a field that is required with arguments, the same at all places.
-    fn key_of_call(&self, path: &str, calls: Calls<'_>) -> Result<Option<&str>, String> {
-        let Some(call) = calls.calls.iter().find(|it| it.path == path) else { return Ok(None) };
-        let mut keys = calls.places.iter().filter_map(|it| self.fetched.key_of(it, call));
-        let first = keys.next();
-        if keys.any(|it| Some(it) != first) {
-            return Err(format!("the required field \"{path}\" lies under several names"));
-        }
-        Ok(first)
     }
 
     fn rewrites(&self, rewrites: Option<&[FetchRewrite]>) -> Vec<Rewrite> {

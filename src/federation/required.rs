@@ -1,10 +1,14 @@
-//! Required fields that have arguments, `@requires(fields: "size(unit: INCH)")`, and where they lie.
+//! What fields require (`@requires`), to hold the planner's plans against it.
 //!
-//! Where such a field meets another with other arguments in one request, the planner fetches one of them
-//! under a name of its own, and below lists of lists it forgets to read it from there. What a field requires
-//! stands in the supergraph, and what is fetched under which name in the requests; so we look it up.
+//! - A required field with arguments, `size(unit: INCH)`, may meet another with other arguments in one request.
+//!   The planner then fetches one of them under a name of its own, and below lists of lists it forgets to read
+//!   it from there. What is fetched under which name stands in the requests; so we look it up.
+//! - Now and then it asks for two fields at once that require one field with different arguments, and sends one
+//!   value for both; or it leaves out what a field of an interface object requires. Such plans are refused: an
+//!   error is better than a wrong answer.
 
 use super::canonical::canonical_key;
+use crate::plan::RequiresItem;
 use graphql_tools::{
     parser::parse_query,
     static_graphql::{
@@ -12,28 +16,37 @@ use graphql_tools::{
         schema::{Definition, Directive, Document, TypeDefinition, Value},
     },
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What fields of the supergraph require with arguments. Mostly nothing.
+/// What fields of the supergraph require.
 #[derive(Debug, Default)]
-pub(super) struct RequiredCalls {
+pub(super) struct Requirements {
     /// By subgraph, type and field.
-    by_field: HashMap<(String, String, String), Vec<RequiredCall>>,
-    names: HashSet<String>,
+    by_field: HashMap<(String, String, String), Requirement>,
+    /// Fields that are required with arguments somewhere.
+    called: HashSet<String>,
+}
+
+/// What one field requires, or several together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requirement {
+    /// Fields of the object itself, whatever its type.
+    names: BTreeSet<String>,
+    calls: Vec<RequiredCall>,
 }
 
 /// A required field with arguments.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct RequiredCall {
+struct RequiredCall {
     /// The field's name below those of the fields around it, `box.size`.
-    pub(super) path: String,
+    path: String,
     /// Name and arguments.
     key: String,
 }
 
-impl RequiredCalls {
+impl Requirements {
     pub(super) fn of(supergraph: &Document) -> Self {
-        let (mut calls, graphs) = (Self::default(), graph_names(supergraph));
+        let (mut all, graphs) = (Self::default(), graph_names(supergraph));
         for definition in &supergraph.definitions {
             let Definition::TypeDefinition(definition) = definition else { continue };
             let (owner, fields) = match definition {
@@ -49,45 +62,93 @@ impl RequiredCalls {
                     continue;
                 };
                 let graph = graphs.get(graph.as_str()).map_or(graph.as_str(), |it| it);
-                calls.add((graph.to_owned(), owner.clone(), field.name.clone()), required);
+                all.add((graph.to_owned(), owner.clone(), field.name.clone()), required);
             }
         }
-        calls
+        all
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.by_field.is_empty()
     }
 
     fn add(&mut self, field: (String, String, String), required: &str) {
         let Some(request) = Request::parse(&format!("{{ {required} }}")) else { return };
-        let mut found = Vec::new();
+        let requirement = self.by_field.entry(field).or_default();
+        let own = request.selections.items.iter().filter_map(|it| match it {
+            Selection::Field(it) if it.name != "__typename" => Some(it.name.clone()),
+            _ => None,
+        });
+        requirement.names.extend(own);
         request.walk(&request.selections, "", &mut |path, it| {
             if !it.arguments.is_empty() {
-                let path = join(path, &it.name);
-                found.push((
-                    it.name.clone(),
-                    RequiredCall { path, key: canonical_key(&it.name, &it.arguments) },
-                ));
+                self.called.insert(it.name.clone());
+                let (path, key) = (join(path, &it.name), canonical_key(&it.name, &it.arguments));
+                requirement.calls.push(RequiredCall { path, key });
             }
         });
-        for (name, call) in found {
-            self.names.insert(name);
-            self.by_field.entry(field.clone()).or_default().push(call);
-        }
     }
 
     /// What the fields of entities in a request require. `alias` is the entities' response key.
-    pub(super) fn of_entities(&self, subgraph: &str, document: &str, alias: &str) -> Vec<RequiredCall> {
+    pub(super) fn of_entities(
+        &self,
+        subgraph: &str,
+        document: &str,
+        alias: &str,
+    ) -> Result<Requirement, String> {
+        let mut together = Requirement::default();
         let Some(request) = (!self.is_empty()).then(|| Request::parse(document)).flatten() else {
-            return Vec::new();
+            return Ok(together);
         };
-        let mut calls = Vec::new();
         for (type_name, it) in request.entities(alias).iter().flat_map(|set| request.fields(set, "")) {
             let at = (subgraph.to_owned(), type_name.to_owned(), it.name.clone());
-            calls.extend(self.by_field.get(&at).into_iter().flatten().cloned());
+            let Some(requirement) = self.by_field.get(&at) else { continue };
+            together.names.extend(requirement.names.iter().cloned());
+            for call in &requirement.calls {
+                if together.calls.iter().any(|it| it.path == call.path && it.key != call.key) {
+                    return Err(format!("two fields require \"{}\" with different arguments", call.path));
+                }
+                together.calls.push(call.clone());
+            }
         }
-        calls
+        Ok(together)
+    }
+}
+
+impl Requirement {
+    /// Refuses representations that lack what is required.
+    pub(super) fn check(&self, representation: &[RequiresItem]) -> Result<(), String> {
+        let mut names = HashSet::new();
+        names_in(representation, &mut names);
+        match self.names.iter().find(|it| !names.contains(it.as_str())) {
+            Some(missing) => Err(format!("the required field \"{missing}\" is left out")),
+            None => Ok(()),
+        }
+    }
+
+    /// The key of the field at `path` where it is required with arguments: the same at all `places`.
+    pub(super) fn key_of<'f>(
+        &self,
+        path: &str,
+        fetched: &'f FetchedCalls,
+        places: &[String],
+    ) -> Result<Option<&'f str>, String> {
+        let Some(call) = self.calls.iter().find(|it| it.path == path) else { return Ok(None) };
+        let mut keys = places.iter().filter_map(|it| fetched.key_of(it, call));
+        let first = keys.next();
+        if keys.any(|it| Some(it) != first) {
+            return Err(format!("the required field \"{path}\" lies under several names"));
+        }
+        Ok(first)
+    }
+}
+
+fn names_in<'r>(items: &'r [RequiresItem], names: &mut HashSet<&'r str>) {
+    for item in items {
+        match item {
+            RequiresItem::Field { name, .. } => drop(names.insert(name)),
+            RequiresItem::On { selection, .. } => names_in(selection, names),
+        }
     }
 }
 
@@ -97,24 +158,24 @@ pub(super) struct FetchedCalls(HashMap<(String, String), String>);
 
 impl FetchedCalls {
     /// Notes the fields of a request to a subgraph's roots.
-    pub(super) fn note_roots(&mut self, calls: &RequiredCalls, document: &str, path: &str) {
-        if let Some(request) = (!calls.is_empty()).then(|| Request::parse(document)).flatten() {
-            self.note(calls, &request, &request.selections, path);
+    pub(super) fn note_roots(&mut self, all: &Requirements, document: &str, path: &str) {
+        if let Some(request) = (!all.called.is_empty()).then(|| Request::parse(document)).flatten() {
+            self.note(all, &request, &request.selections, path);
         }
     }
 
     /// Notes the fields of entities, which lie at `path`.
-    pub(super) fn note_entities(&mut self, calls: &RequiredCalls, document: &str, alias: &str, path: &str) {
-        if let Some(request) = (!calls.is_empty()).then(|| Request::parse(document)).flatten() {
+    pub(super) fn note_entities(&mut self, all: &Requirements, document: &str, alias: &str, path: &str) {
+        if let Some(request) = (!all.called.is_empty()).then(|| Request::parse(document)).flatten() {
             for set in request.entities(alias) {
-                self.note(calls, &request, set, path);
+                self.note(all, &request, set, path);
             }
         }
     }
 
-    fn note(&mut self, calls: &RequiredCalls, request: &Request, set: &SelectionSet, path: &str) {
+    fn note(&mut self, all: &Requirements, request: &Request, set: &SelectionSet, path: &str) {
         request.walk(set, path, &mut |path, it| {
-            if calls.names.contains(&it.name) {
+            if all.called.contains(&it.name) {
                 let key = it.alias.as_ref().unwrap_or(&it.name).clone();
                 self.0.insert((path.to_owned(), canonical_key(&it.name, &it.arguments)), key);
             }
@@ -122,13 +183,13 @@ impl FetchedCalls {
     }
 
     /// The key of a required call, in objects at `path`.
-    pub(super) fn key_of(&self, path: &str, call: &RequiredCall) -> Option<&str> {
+    fn key_of(&self, path: &str, call: &RequiredCall) -> Option<&str> {
         let around = call.path.rsplit_once('.').map_or("", |(around, _)| around);
         self.0.get(&(join(path, around), call.key.clone())).map(String::as_str)
     }
 }
 
-/// Parts of a path with a dot between them.
+/// Parts of a path, with a dot between them.
 pub(super) fn join(path: &str, name: &str) -> String {
     match (path, name) {
         ("", it) | (it, "") => it.to_owned(),

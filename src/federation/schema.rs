@@ -14,7 +14,7 @@ use super::{
     limits::Limits,
     planner::Planner,
     projection::{TooLarge, project},
-    required::RequiredCalls,
+    required::Requirements,
     selection::{Field, inline, root_fields},
     types::{Types, input_types},
 };
@@ -73,7 +73,7 @@ pub struct Schema {
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
     input_types: InputTypes,
-    required_calls: RequiredCalls,
+    requirements: Requirements,
     notes: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ impl Schema {
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
-            required_calls: RequiredCalls::of(&planner.supergraph),
+            requirements: Requirements::of(&planner.supergraph),
             planner,
             rules: default_rules_validation_plan(),
             subgraphs,
@@ -265,8 +265,8 @@ impl Schema {
         self.planner.root_type(kind)
     }
 
-    pub(super) fn required_calls(&self) -> &RequiredCalls {
-        &self.required_calls
+    pub(super) fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     pub(super) fn supergraph_types(&self) -> &Types {

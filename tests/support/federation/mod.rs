@@ -94,7 +94,9 @@ pub fn wander(suite: &str, seeds: Range<u64>) -> Tally {
         let answer: Value = serde_json::from_str(&text).expect("JSON");
         match answer["errors"][0]["extensions"]["code"].as_str() {
             Some("GRAPHQL_VALIDATION_FAILED") => tally.invalid += 1,
-            Some("OPERATION_PLANNING_FAILED") => tally.unplanned.push(format!("{seed}: {}", case.body())),
+            Some("OPERATION_PLANNING_FAILED") => {
+                tally.unplanned.push(format!("{seed}: {} {}", answer["errors"][0]["message"], case.body()))
+            }
             _ => {
                 let outcome = suite.outcome(&case, &text);
                 let problems = oracle_problems(&outcome);
