@@ -23,9 +23,6 @@ const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Planner {
     inner: Inner,
-    /// For what can only be had where it is provided, in supergraphs of which `inner` does not know all that
-    /// is: see [`without_ambiguous`].
-    last_resort: Option<Inner>,
     /// The supergraph, whole.
     pub(super) supergraph: schema::Document,
 }
@@ -33,11 +30,8 @@ pub(super) struct Planner {
 impl Planner {
     pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
         let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
-        let (inner, last_resort) = match without_ambiguous(&supergraph) {
-            Some(unambiguous) => (make(&unambiguous)?, Some(make(&supergraph)?)),
-            None => (make(&supergraph)?, None),
-        };
-        Ok(Self { inner, last_resort, supergraph })
+        let inner = make(without_ambiguous(&supergraph).as_ref().unwrap_or(&supergraph))?;
+        Ok(Self { inner, supergraph })
     }
 
     /// The schema that clients see, with introspection types.
@@ -70,11 +64,18 @@ impl Planner {
 
     /// Plans a document that holds one operation. The text is why it cannot be planned.
     pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
-        let planned = plan(&self.inner, document);
-        match &self.last_resort {
-            Some(other) if planned.is_err() => plan(other, document),
-            _ => planned,
-        }
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            let normalized =
+                normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
+            let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
+            let plan = self.inner.plan_from_normalized_operation(
+                &normalized.operation,
+                PlannerOverrideContext::default(),
+                &timeout,
+            );
+            Ok((normalized, plan.map_err(|it| it.to_string())?))
+        }));
+        planned.unwrap_or_else(|_| Err("the planner gave up on it".into()))
     }
 }
 
@@ -91,19 +92,4 @@ fn make(supergraph: &schema::Document) -> Result<Inner, LoadErrors> {
         Ok(Err(error)) => Err(unusable(error.to_string())),
         Err(_) => Err(unusable("the planner could not cope with this supergraph".into())),
     }
-}
-
-fn plan(planner: &Inner, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
-    let planned = catch_unwind(AssertUnwindSafe(|| {
-        let normalized =
-            normalize_operation(&planner.supergraph, document, None).map_err(|it| it.to_string())?;
-        let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
-        let plan = planner.plan_from_normalized_operation(
-            &normalized.operation,
-            PlannerOverrideContext::default(),
-            &timeout,
-        );
-        Ok((normalized, plan.map_err(|it| it.to_string())?))
-    }));
-    planned.unwrap_or_else(|_| Err("the planner gave up on it".into()))
 }

@@ -100,14 +100,8 @@ pub fn wander(suite: &str, seeds: Range<u64>) -> Tally {
             _ => {
                 let outcome = suite.outcome(&case, &text);
                 let problems = oracle_problems(&outcome);
-                if !problems.is_empty() {
-                    eprintln!(
-                        "WRONG {name} seed {seed}: {}\n{}",
-                        problems.join("\n"),
-                        outcome.describe(&case)
-                    );
-                    continue;
-                }
+                let told = || format!("{}\n{}", problems.join("\n"), outcome.describe(&case));
+                assert!(problems.is_empty(), "{name}, seed {seed}: {}", told());
                 tally.right += 1;
             }
         }
