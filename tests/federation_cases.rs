@@ -4,7 +4,7 @@
 mod support;
 
 use std::{collections::BTreeSet, fs};
-use support::federation::{assert_refused, folder, run_case, run_suite, wander};
+use support::federation::{Tally, assert_refused, folder, run_case, run_suite, wander};
 
 /// A test per suite.
 macro_rules! suites {
@@ -64,11 +64,22 @@ fn graphs_that_are_not_served() {
     }
 }
 
+/// Suites whose graphs have operations that the planner cannot plan; cases of theirs show which.
+const BEYOND_THE_PLANNER: &[&str] =
+    &["circles", "conditions", "first_federation", "interface_objects", "limits", "requires"];
+
+/// Operations on each suite's graph; `FEDERATION_SEED=7` begins with another one, `FEDERATION_SEEDS` is how
+/// many there are.
 #[test]
 fn operations_at_random() {
+    let number = |name: &str| std::env::var(name).ok().map(|it| it.parse().expect("a number"));
+    let first: u64 = number("FEDERATION_SEED").unwrap_or(0);
+    let count = number("FEDERATION_SEEDS").unwrap_or(50);
     for suite in SUITES {
-        let t = wander(suite, 300..900);
-        eprintln!("{suite} {t:?}");
+        let Tally { right, invalid, unplanned } = wander(suite, first..first + count);
+        assert!(right > 0, "{suite}: no operation of {count} was answered, {invalid} were invalid");
+        let is_known = unplanned.is_empty() || BEYOND_THE_PLANNER.contains(suite);
+        assert!(is_known, "{suite}: {}", unplanned.join("\n"));
     }
 }
 

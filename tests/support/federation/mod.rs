@@ -23,7 +23,7 @@ use super::{
 };
 use case::{Case, Misbehaviour};
 use oracle::Oracle;
-use report::{Outcome, oracle_problems, problems};
+use report::{Outcome, data_problems, problems};
 use serde_json::Value;
 use serving::Served;
 use std::{
@@ -75,7 +75,7 @@ pub struct Tally {
     pub right: usize,
     /// Refused, since two of their selections do not go together.
     pub invalid: usize,
-    /// The planner found no plan.
+    /// The planner found no plan: why, and for what.
     pub unplanned: Vec<String>,
 }
 
@@ -84,27 +84,11 @@ pub struct Tally {
 /// # Panics
 /// If one is answered in another way than the oracle does.
 pub fn wander(suite: &str, seeds: Range<u64>) -> Tally {
-    let (name, suite, mut tally) = (suite, Suite::start(suite), Tally::default());
+    let (suite, mut tally) = (Suite::start(suite), Tally::default());
     let texts = suite.world.texts();
     for seed in seeds {
         let (operation, variables) = Wanderer::new(&suite.types, &texts, seed).query();
-        let case = Case::at_random(operation, &variables);
-        suite.prepare(&case);
-        let (_, text) = suite.router.post_text(&case.body());
-        let answer: Value = serde_json::from_str(&text).expect("JSON");
-        match answer["errors"][0]["extensions"]["code"].as_str() {
-            Some("GRAPHQL_VALIDATION_FAILED") => tally.invalid += 1,
-            Some("OPERATION_PLANNING_FAILED") => {
-                tally.unplanned.push(format!("{seed}: {} {}", answer["errors"][0]["message"], case.body()))
-            }
-            _ => {
-                let outcome = suite.outcome(&case, &text);
-                let problems = oracle_problems(&outcome);
-                let told = || format!("{}\n{}", problems.join("\n"), outcome.describe(&case));
-                assert!(problems.is_empty(), "{name}, seed {seed}: {}", told());
-                tally.right += 1;
-            }
-        }
+        suite.try_at_random(&Case::at_random(operation, &variables), seed, &mut tally);
     }
     tally
 }
@@ -213,6 +197,26 @@ impl Suite {
         let at = file.strip_prefix(folder()).unwrap_or(file).display();
         (!problems.is_empty())
             .then(|| format!("-- {at}\n{}\n{}", problems.join("\n"), outcome.describe(&case)))
+    }
+
+    fn try_at_random(&self, case: &Case, seed: u64, tally: &mut Tally) {
+        self.prepare(case);
+        let (_, text) = self.router.post_text(&case.body());
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let error = &answer["errors"][0];
+        match error["extensions"]["code"].as_str() {
+            Some("GRAPHQL_VALIDATION_FAILED") => tally.invalid += 1,
+            Some("OPERATION_PLANNING_FAILED") => {
+                tally.unplanned.push(format!("{seed}: {} {}", error["message"], case.body()));
+            }
+            _ => {
+                let outcome = self.outcome(case, &text);
+                let problems = data_problems(&outcome);
+                let told = || format!("{}\n{}", problems.join("\n"), outcome.describe(case));
+                assert!(problems.is_empty(), "{}, seed {seed}: {}", self.name, told());
+                tally.right += 1;
+            }
+        }
     }
 
     fn outcome<'a>(&'a self, case: &Case, answer: &'a str) -> Outcome<'a> {
