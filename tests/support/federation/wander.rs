@@ -144,9 +144,8 @@ impl<'a> Wanderer<'a> {
         let mut fields = Vec::new();
         for Argument { name, ty, .. } in schema.input(name)? {
             let is_needed = matches!(ty, Type::NonNullType(_));
-            match (depth > 0 && self.rng.bool()) || is_needed {
-                true => fields.push(format!("{name}: {}", self.value(ty, depth.checked_sub(1)?)?)),
-                false => {}
+            if is_needed || (depth > 0 && self.rng.bool()) {
+                fields.push(format!("{name}: {}", self.value(ty, depth.checked_sub(1)?)?));
             }
         }
         Some(format!("{{{}}}", fields.join(", ")))
