@@ -1,6 +1,7 @@
 //! The planner's query plans turned into our own steps.
 
 use super::{
+    deferred::{Entry, GRAPH_NAME},
     events::{Action, Binding},
     required::{FetchedCalls, Requirement, join},
     schema::Schema,
@@ -39,6 +40,8 @@ pub(super) struct Compiler<'a> {
     pub(super) variables: BTreeSet<Arc<str>>,
     pub(super) subgraphs: BTreeSet<SubgraphId>,
     pub(super) feed: Option<FeedField>,
+    /// Where the root field of the plan at hand lies, if it stands for objects elsewhere.
+    pub(super) entry: Option<Entry>,
     fetched: FetchedCalls,
 }
 
@@ -65,6 +68,7 @@ impl<'a> Compiler<'a> {
             variables: BTreeSet::new(),
             subgraphs: BTreeSet::new(),
             feed: None,
+            entry: None,
             fetched: FetchedCalls::default(),
         }
     }
@@ -110,13 +114,18 @@ impl<'a> Compiler<'a> {
         if self.schema.is_event_graph(&node.service_name) {
             return self.broker_calls(node, path);
         }
+        if node.service_name == GRAPH_NAME {
+            // The objects are there already.
+            return Ok(None);
+        }
         let request = self.request(
             &node.service_name,
             node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
             &node.operation.document_str,
             node.variable_usages.as_ref(),
         )?;
-        let (place, path) = (place(path), self.path(path));
+        let path = self.path(path);
+        let place = place(&path);
         let output_rewrites = self.rewrites(node.output_rewrites.as_deref());
         Ok(Some(match &node.requires {
             None => {
@@ -139,25 +148,32 @@ impl<'a> Compiler<'a> {
     }
 
     fn batch(&mut self, node: &BatchFetchNode) -> Result<Step, String> {
-        let request = self.request(
-            &node.service_name,
-            node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
-            &node.operation.document_str,
-            node.variable_usages.as_ref(),
-        )?;
-        let mut aliases = Vec::with_capacity(node.entity_batch.aliases.len());
+        let mut document = node.operation.document_str.clone();
+        let mut aliases: Vec<BatchAlias> = Vec::with_capacity(node.entity_batch.aliases.len());
         for it in &node.entity_batch.aliases {
-            let places: Vec<String> = it.merge_paths.iter().map(|it| place(it.as_slice())).collect();
-            let fetch = (&*node.service_name, &*request.document);
-            aliases.push(BatchAlias {
+            let paths: Vec<Vec<PathSegment>> =
+                it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect();
+            let places: Vec<String> = paths.iter().map(|it| place(it)).collect();
+            let fetch = (&*node.service_name, &*node.operation.document_str);
+            let mut alias = BatchAlias {
                 alias: it.alias.as_str().into(),
                 representations_variable: it.representations_variable_name.as_str().into(),
-                paths: it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect(),
+                paths,
                 requires: self.entities(fetch, &it.alias, &places, &it.requires)?,
                 input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
                 output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
-            });
+            };
+            if aliases.iter().any(|it| sends_other_things(it, &alias)) {
+                give_own_variable(&mut alias, &mut document)?;
+            }
+            aliases.push(alias);
         }
+        let request = self.request(
+            &node.service_name,
+            node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
+            &document,
+            node.variable_usages.as_ref(),
+        )?;
         Ok(Step::Batch(BatchFetch { request, aliases }))
     }
 
@@ -203,7 +219,12 @@ impl<'a> Compiler<'a> {
             FlattenNodePathSegment::List => PathSegment::List,
             FlattenNodePathSegment::TypeCondition(names) => PathSegment::Types(self.types(names)),
         };
-        path.iter().map(segment).collect()
+        match (&self.entry, path) {
+            (Some(entry), [FlattenNodePathSegment::Field(first), rest @ ..]) if *first == entry.field => {
+                entry.path.iter().cloned().chain(rest.iter().map(segment)).collect()
+            }
+            _ => path.iter().map(segment).collect(),
+        }
     }
 
     /// Object types that any of the conditions matches, and the conditions themselves: an interface
@@ -375,11 +396,35 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// Whether two aliases share a variable and should not: to the planner, which does not look at arguments,
+/// what they require is the same.
+fn sends_other_things(one: &BatchAlias, other: &BatchAlias) -> bool {
+    one.representations_variable == other.representations_variable && one.requires != other.requires
+}
+
+/// Gives an alias of a batch a variable of its own.
+fn give_own_variable(alias: &mut BatchAlias, document: &mut String) -> Result<(), String> {
+    let (shared, own) =
+        (&alias.representations_variable, format!("{}{}", alias.representations_variable, alias.alias));
+    let usage = |variable: &str| format!("{}: _entities(representations: ${variable})", alias.alias);
+    let definition = format!("${shared}:[_Any!]!");
+    if !document.contains(&definition) || !document.contains(&usage(shared)) {
+        return Err(format!("\"{}\" cannot have representations of its own", alias.alias));
+    }
+    *document = document.replacen(&definition, &format!("{definition}, ${own}:[_Any!]!"), 1).replacen(
+        &usage(shared),
+        &usage(&own),
+        1,
+    );
+    alias.representations_variable = own.into();
+    Ok(())
+}
+
 /// A path as the keys on it.
-fn place(path: &[FlattenNodePathSegment]) -> String {
+fn place(path: &[PathSegment]) -> String {
     let keys = path.iter().filter_map(|it| match it {
-        FlattenNodePathSegment::Field(key) => Some(key.as_str()),
-        FlattenNodePathSegment::List | FlattenNodePathSegment::TypeCondition(_) => None,
+        PathSegment::Key(key) => Some(&**key),
+        PathSegment::List | PathSegment::Types(_) => None,
     });
     keys.collect::<Vec<_>>().join(".")
 }

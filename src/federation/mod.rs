@@ -10,6 +10,7 @@
 mod canonical;
 mod compile;
 mod compose;
+mod deferred;
 mod document;
 mod errors;
 mod events;

@@ -21,6 +21,9 @@ use std::{
 /// on operations are what keeps planning short.
 const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A plan, and the operation as it was planned.
+pub(super) type Plan = (NormalizedDocument, QueryPlan);
+
 pub(super) struct Planner {
     inner: Inner,
     /// The supergraph, whole.
@@ -30,6 +33,10 @@ pub(super) struct Planner {
 impl Planner {
     pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
         let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
+        Self::of(supergraph)
+    }
+
+    pub(super) fn of(supergraph: schema::Document) -> Result<Self, LoadErrors> {
         let inner = make(without_ambiguous(&supergraph).as_ref().unwrap_or(&supergraph))?;
         Ok(Self { inner, supergraph })
     }
@@ -63,7 +70,7 @@ impl Planner {
     }
 
     /// Plans a document that holds one operation. The text is why it cannot be planned.
-    pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
+    pub(super) fn plan(&self, document: &query::Document) -> Result<Plan, String> {
         let planned = catch_unwind(AssertUnwindSafe(|| {
             let normalized =
                 normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;

@@ -68,6 +68,11 @@ impl Requirements {
         all
     }
 
+    /// Whether a field requires something, in whichever subgraph.
+    pub(super) fn has(&self, type_name: &str, field: &str) -> bool {
+        self.by_field.keys().any(|(_, owner, name)| owner == type_name && name == field)
+    }
+
     fn is_empty(&self) -> bool {
         self.by_field.is_empty()
     }

@@ -4,6 +4,7 @@ use super::{
     canonical::{Context, planner_document},
     compile::{Compiler, several},
     compose::{Composed, compose},
+    deferred::{Entries, Entry},
     document::{self, Document},
     errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
     events::{self, Action, Binding, EventGraph},
@@ -12,7 +13,7 @@ use super::{
     introspection::{answer, public_schema},
     join::{check_supported, unenforced},
     limits::Limits,
-    planner::Planner,
+    planner::{Plan, Planner},
     projection::{TooLarge, project},
     required::Requirements,
     selection::{Field, inline, root_fields},
@@ -23,14 +24,14 @@ use crate::{
     plan::{FeedField, Operation, OperationKind, ProviderId, ProviderKind, Step, SubgraphId},
 };
 use graphql_tools::{
-    static_graphql::schema,
+    static_graphql::{query::VariableDefinition, schema},
     validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
 };
 use std::{
     collections::{HashMap, HashSet, hash_map::DefaultHasher},
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A subgraph that plans refer to by its index.
@@ -59,6 +60,9 @@ pub struct EventField {
 pub struct Schema {
     sdl: String,
     planner: Planner,
+    entries: Entries,
+    /// Plans what is put off. Made when it is first needed; `None` if it cannot be.
+    entry_planner: OnceLock<Option<Planner>>,
     rules: ValidationPlan,
     subgraphs: Vec<Subgraph>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
@@ -130,6 +134,8 @@ impl Schema {
         Ok(Self {
             sdl: composed.sdl,
             requirements: Requirements::of(&planner.supergraph),
+            entries: Entries::of(&planner.supergraph),
+            entry_planner: OnceLock::new(),
             planner,
             rules: default_rules_validation_plan(),
             subgraphs,
@@ -232,12 +238,20 @@ impl Schema {
             _ => vec![fields],
         };
         for fields in plans {
-            let operation = planner_document(&context, kind, fields, &document.operation.variables);
-            let (mut normalized, plan) = self.planner.plan(&operation).map_err(|it| planning_error(&it))?;
-            normalized.operation.name = None;
-            canonical.push_str(&normalized.operation.to_string());
-            if let Some(node) = &plan.node {
-                steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+            let variables = &document.operation.variables;
+            let parts = match self.planner.plan(&planner_document(&context, kind, fields, variables)) {
+                Ok(planned) => vec![(planned, None)],
+                Err(reason) => self
+                    .plan_in_parts(&context, kind, fields, variables)
+                    .ok_or_else(|| planning_error(&reason))?,
+            };
+            for ((mut normalized, plan), entry) in parts {
+                normalized.operation.name = None;
+                canonical.push_str(&normalized.operation.to_string());
+                compiler.entry = entry;
+                if let Some(node) = &plan.node {
+                    steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+                }
             }
         }
         format!("{steps:?}").hash(&mut fetches);
@@ -259,6 +273,31 @@ impl Schema {
             variables_used: compiler.variables.into_iter().collect(),
             subgraphs: compiler.subgraphs.into_iter().collect(),
         })
+    }
+
+    /// Plans what the planner cannot plan as a whole: see [`super::deferred`].
+    fn plan_in_parts(
+        &self,
+        context: &Context<'_>,
+        kind: OperationKind,
+        fields: &[Field],
+        variables: &[VariableDefinition],
+    ) -> Option<Vec<(Plan, Option<Entry>)>> {
+        let (types, root_type) = (&self.supergraph_types, context.root_type);
+        let (rest, deferred) = self.entries.defer(types, &self.requirements, root_type, fields)?;
+        let mut parts =
+            vec![(self.planner.plan(&planner_document(context, kind, &rest, variables)).ok()?, None)];
+        let open = || {
+            let query = self.root_type(OperationKind::Query);
+            Planner::of(self.entries.open(&self.planner.supergraph, query)).ok()
+        };
+        let planner = self.entry_planner.get_or_init(open).as_ref()?;
+        for it in deferred {
+            let root = [it.root()];
+            let operation = planner_document(context, OperationKind::Query, &root, variables);
+            parts.push((planner.plan(&operation).ok()?, Some(it.entry)));
+        }
+        Some(parts)
     }
 
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {

@@ -99,7 +99,7 @@ pub enum PathSegment {
 }
 
 /// A part of a representation.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum RequiresItem {
     /// Read from `key` (else from `name`), sent as `name`. `key` is the response key that the planner
     /// gave it, which differs from `name` only when arguments force an alias.
