@@ -1,10 +1,14 @@
 //! Operations that the planner cannot plan as a whole, in parts.
 //!
-//! Where an object leads to another one of its own type within one subgraph, and a field of the inner one
-//! requires what an earlier subgraph has, the planner takes the inner object for the outer and gives up:
-//! `{ employee { manager { seniority } } }`. Such fields are put off. The operation is planned without them
-//! and with the inner object's key instead; then they are planned as if they were asked of objects that a
-//! graph of our own gives by that key, and what comes out is carried out where the inner objects lie.
+//! The planner gives up on two kinds of fields that require others:
+//! - Where an object leads to another one of its own type within one subgraph, and a field of the inner one
+//!   requires what an earlier subgraph has, it takes the inner object for the outer:
+//!   `{ employee { manager { seniority } } }`.
+//! - Where they are reached through a field that itself requires something of two subgraphs.
+//!
+//! Such fields are put off. The operation is planned without them and with the objects' key instead; then they
+//! are planned as if they were asked of objects that a graph of our own gives by that key, and what comes out is
+//! carried out where the objects lie.
 
 use super::{
     required::Requirements,
@@ -86,17 +90,36 @@ impl Entries {
         document
     }
 
-    /// Takes fields out that the planner may stumble over; `None` if there are none.
+    /// Takes fields out that the planner may stumble over; `None` if there are none. `key_of` says under
+    /// which keys root fields are planned.
     pub(super) fn defer(
         &self,
         types: &Types,
         requirements: &Requirements,
         root_type: &str,
         fields: &[Field],
+        key_of: &dyn Fn(&Field) -> Arc<str>,
     ) -> Option<(Vec<Field>, Vec<Deferred>)> {
         let mut walk = Walk { entries: self, types, requirements, deferred: Vec::new() };
-        let rest: Vec<Field> = fields.iter().map(|it| walk.field(root_type, &[], &[], it)).collect();
+        let mut root =
+            |it: &Field| walk.field(root_type, Around::default(), &[PathSegment::Key(key_of(it))], it);
+        let rest: Vec<Field> = fields.iter().map(&mut root).collect();
         (!walk.deferred.is_empty()).then_some((rest, walk.deferred))
+    }
+}
+
+/// What is around a selection.
+#[derive(Clone, Copy, Default)]
+struct Around<'t> {
+    /// The type that leads here, and what is around that.
+    within: Option<(&'t str, &'t Self)>,
+    /// Whether a field on the way requires others.
+    is_required: bool,
+}
+
+impl Around<'_> {
+    fn has(&self, type_name: &str) -> bool {
+        self.within.is_some_and(|(owner, rest)| owner == type_name || rest.has(type_name))
     }
 }
 
@@ -108,34 +131,37 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn field(&mut self, owner: &str, around: &[&str], path: &[PathSegment], field: &Field) -> Field {
+    /// A field of `owner`, whose value lies at `path`, without what is put off.
+    fn field(&mut self, owner: &str, around: Around<'_>, path: &[PathSegment], field: &Field) -> Field {
         let Some(returns) = self.types.field(owner, &field.name).map(|it| named(&it.ty).to_owned()) else {
             return field.clone();
         };
-        let around: Vec<&str> = around.iter().copied().chain([owner]).collect();
-        let path: Vec<PathSegment> =
-            path.iter().cloned().chain([PathSegment::Key(field.key.clone())]).collect();
-        Field { selections: self.selections(&returns, &around, &path, &field.selections), ..field.clone() }
+        let is_required = around.is_required || self.requirements.has(owner, &field.name);
+        let around = Around { within: Some((owner, &around)), is_required };
+        Field { selections: self.selections(&returns, around, path, &field.selections), ..field.clone() }
     }
 
     fn selections(
         &mut self,
         owner: &str,
-        around: &[&str],
+        around: Around<'_>,
         path: &[PathSegment],
         selections: &[Selection],
     ) -> Vec<Selection> {
-        let key = self.entries.0.get(owner).filter(|_| around.contains(&owner));
+        let key = self.entries.0.get(owner).filter(|_| around.is_required || around.has(owner));
         let (mut kept, mut put_off) = (Vec::with_capacity(selections.len()), Vec::new());
         for selection in selections {
             match selection {
                 Selection::Field(it) if key.is_some() && self.requirements.has(owner, &it.name) => {
                     put_off.push(selection.clone());
                 }
-                Selection::Field(it) => kept.push(Selection::Field(self.field(owner, around, path, it))),
+                Selection::Field(it) => {
+                    let path = below(path, PathSegment::Key(it.key.clone()));
+                    kept.push(Selection::Field(self.field(owner, around, &path, it)));
+                }
                 Selection::On { condition, selections } => {
                     let types = TypeNames::new(self.types.possible(condition).iter().cloned());
-                    let path: Vec<_> = path.iter().cloned().chain([PathSegment::Types(types)]).collect();
+                    let path = below(path, PathSegment::Types(types));
                     let selections = self.selections(condition, around, &path, selections);
                     kept.push(Selection::On { condition: condition.clone(), selections });
                 }
@@ -148,9 +174,7 @@ impl Walk<'_> {
         }
         kept
     }
-}
 
-impl Walk<'_> {
     /// The same objects may be selected several times.
     fn put_off(&mut self, type_name: &str, path: &[PathSegment], fields: Vec<Selection>) {
         let is_same = |it: &&mut Deferred| it.type_name == type_name && it.entry.path == path;
@@ -162,6 +186,10 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+fn below(path: &[PathSegment], segment: PathSegment) -> Vec<PathSegment> {
+    path.iter().cloned().chain([segment]).collect()
 }
 
 fn entry_name(type_name: &str) -> String {

@@ -284,7 +284,11 @@ impl Schema {
         variables: &[VariableDefinition],
     ) -> Option<Vec<(Plan, Option<Entry>)>> {
         let (types, root_type) = (&self.supergraph_types, context.root_type);
-        let (rest, deferred) = self.entries.defer(types, &self.requirements, root_type, fields)?;
+        let key_of = |it: &Field| match kind {
+            OperationKind::Mutation => it.response_key.clone(),
+            _ => it.key.clone(),
+        };
+        let (rest, deferred) = self.entries.defer(types, &self.requirements, root_type, fields, &key_of)?;
         let mut parts =
             vec![(self.planner.plan(&planner_document(context, kind, &rest, variables)).ok()?, None)];
         let open = || {
