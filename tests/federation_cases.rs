@@ -65,8 +65,7 @@ fn graphs_that_are_not_served() {
 }
 
 /// Suites whose graphs have operations that the planner cannot plan; cases of theirs show which.
-const BEYOND_THE_PLANNER: &[&str] =
-    &["circles", "conditions", "first_federation", "interface_objects", "limits", "requires"];
+const BEYOND_THE_PLANNER: &[&str] = &["interface_objects", "requires"];
 
 /// Operations on each suite's graph; `FEDERATION_SEED=7` begins with another one, `FEDERATION_SEEDS` is how
 /// many there are.

@@ -104,6 +104,8 @@ impl Entries {
         let mut root =
             |it: &Field| walk.field(root_type, Around::default(), &[PathSegment::Key(key_of(it))], it);
         let rest: Vec<Field> = fields.iter().map(&mut root).collect();
+        // Objects have to be there before what lies below them.
+        walk.deferred.sort_by_key(|it| it.entry.path.len());
         (!walk.deferred.is_empty()).then_some((rest, walk.deferred))
     }
 }
@@ -152,12 +154,11 @@ impl Walk<'_> {
         let (mut kept, mut put_off) = (Vec::with_capacity(selections.len()), Vec::new());
         for selection in selections {
             match selection {
-                Selection::Field(it) if key.is_some() && self.requirements.has(owner, &it.name) => {
-                    put_off.push(selection.clone());
-                }
                 Selection::Field(it) => {
+                    let is_put_off = key.is_some() && self.requirements.has(owner, &it.name);
                     let path = below(path, PathSegment::Key(it.key.clone()));
-                    kept.push(Selection::Field(self.field(owner, around, &path, it)));
+                    let field = Selection::Field(self.field(owner, around, &path, it));
+                    if is_put_off { put_off.push(field) } else { kept.push(field) }
                 }
                 Selection::On { condition, selections } => {
                     let types = TypeNames::new(self.types.possible(condition).iter().cloned());
