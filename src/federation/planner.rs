@@ -21,6 +21,9 @@ use std::{
 /// on operations are what keeps planning short.
 const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What the planner says when a plan took too long.
+pub(super) const TIMED_OUT: &str = "timed out";
+
 /// A plan, and the operation as it was planned.
 pub(super) type Plan = (NormalizedDocument, QueryPlan);
 

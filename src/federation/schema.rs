@@ -13,7 +13,7 @@ use super::{
     introspection::{answer, public_schema},
     join::{check_supported, unenforced},
     limits::Limits,
-    planner::{Plan, Planner},
+    planner::{Plan, Planner, TIMED_OUT},
     projection::{TooLarge, project},
     required::Requirements,
     selection::{Field, inline, root_fields},
@@ -241,6 +241,7 @@ impl Schema {
             let variables = &document.operation.variables;
             let parts = match self.planner.plan(&planner_document(&context, kind, fields, variables)) {
                 Ok(planned) => vec![(planned, None)],
+                Err(reason) if reason.contains(TIMED_OUT) => return Err(planning_error(&reason)),
                 Err(reason) => self
                     .plan_in_parts(&context, kind, fields, variables)
                     .ok_or_else(|| planning_error(&reason))?,
