@@ -1,7 +1,9 @@
 //! The planner's query plans turned into our own steps.
 
 use super::{
+    deferred::{Entry, GRAPH_NAME},
     events::{Action, Binding},
+    required::{FetchedCalls, Requirement, join},
     schema::Schema,
     selection::Field,
     types::FieldType,
@@ -39,6 +41,19 @@ pub(super) struct Compiler<'a> {
     pub(super) variables: BTreeSet<Arc<str>>,
     pub(super) subgraphs: BTreeSet<SubgraphId>,
     pub(super) feed: Option<FeedField>,
+    /// Where the root field of the plan at hand lies, if it stands for objects elsewhere.
+    pub(super) entry: Option<Entry>,
+    fetched: FetchedCalls,
+}
+
+/// What a representation has to hold, as seen from one place within it.
+#[derive(Clone, Copy)]
+struct Seen<'c> {
+    requirement: &'c Requirement,
+    /// Where the entities lie.
+    places: &'c [String],
+    /// The fields around this place.
+    below: &'c str,
 }
 
 impl<'a> Compiler<'a> {
@@ -54,6 +69,8 @@ impl<'a> Compiler<'a> {
             variables: BTreeSet::new(),
             subgraphs: BTreeSet::new(),
             feed: None,
+            entry: None,
+            fetched: FetchedCalls::default(),
         }
     }
 
@@ -98,6 +115,10 @@ impl<'a> Compiler<'a> {
         if self.schema.is_event_graph(&node.service_name) {
             return self.broker_calls(node, path);
         }
+        if node.service_name == GRAPH_NAME {
+            // The objects are there already.
+            return Ok(None);
+        }
         let request = self.request(
             &node.service_name,
             node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
@@ -105,13 +126,22 @@ impl<'a> Compiler<'a> {
             node.variable_usages.as_ref(),
         )?;
         let path = self.path(path);
+        let place = place(&path);
         let output_rewrites = self.rewrites(node.output_rewrites.as_deref());
         Ok(Some(match &node.requires {
-            None => Step::Fetch(RootFetch { request, path, output_rewrites }),
+            None => {
+                self.fetched.note_roots(self.schema.requirements(), &request.document, &place);
+                Step::Fetch(RootFetch { request, path, output_rewrites })
+            }
             Some(requires) => Step::Entities(EntityFetch {
+                requires: self.entities(
+                    (&node.service_name, &request.document),
+                    "_entities",
+                    &[place],
+                    requires,
+                )?,
                 request,
                 path,
-                requires: self.requires(requires),
                 input_rewrites: self.rewrites(node.input_rewrites.as_deref()),
                 output_rewrites,
             }),
@@ -119,22 +149,52 @@ impl<'a> Compiler<'a> {
     }
 
     fn batch(&mut self, node: &BatchFetchNode) -> Result<Step, String> {
+        let mut document = node.operation.document_str.clone();
+        let mut aliases: Vec<BatchAlias> = Vec::with_capacity(node.entity_batch.aliases.len());
+        for it in &node.entity_batch.aliases {
+            let paths: Vec<Vec<PathSegment>> =
+                it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect();
+            let places: Vec<String> = paths.iter().map(|it| place(it)).collect();
+            let fetch = (&*node.service_name, &*node.operation.document_str);
+            let mut alias = BatchAlias {
+                alias: it.alias.as_str().into(),
+                representations_variable: it.representations_variable_name.as_str().into(),
+                paths,
+                requires: self.entities(fetch, &it.alias, &places, &it.requires)?,
+                input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
+                output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
+            };
+            if aliases.iter().any(|it| sends_other_things(it, &alias)) {
+                give_own_variable(&mut alias, &mut document)?;
+            }
+            aliases.push(alias);
+        }
         let request = self.request(
             &node.service_name,
             node.operation_kind.as_ref().map_or(OperationKind::Query, kind_of),
-            &node.operation.document_str,
+            &document,
             node.variable_usages.as_ref(),
         )?;
-        let aliases = node.entity_batch.aliases.iter().map(|it| BatchAlias {
-            alias: it.alias.as_str().into(),
-            representations_variable: it.representations_variable_name.as_str().into(),
-            paths: it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect(),
-            requires: self.requires(&it.requires),
-            input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
-            output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
-        });
-        let aliases = aliases.collect();
         Ok(Step::Batch(BatchFetch { request, aliases }))
+    }
+
+    /// What representations of entities at these places are made of. `fetch` is a subgraph and the document
+    /// that it is sent.
+    fn entities(
+        &mut self,
+        fetch: (&str, &str),
+        alias: &str,
+        places: &[String],
+        requires: &SelectionSet,
+    ) -> Result<Vec<RequiresItem>, String> {
+        let (all, (subgraph, document)) = (self.schema.requirements(), fetch);
+        let requirement = all.of_entities(subgraph, document, alias)?;
+        let requires = self.requires(requires, Seen { requirement: &requirement, places, below: "" })?;
+        requirement.check(&requires)?;
+        for place in places {
+            self.fetched.note_entities(all, document, alias, place);
+        }
+        Ok(requires)
     }
 
     fn request(
@@ -160,7 +220,12 @@ impl<'a> Compiler<'a> {
             FlattenNodePathSegment::List => PathSegment::List,
             FlattenNodePathSegment::TypeCondition(names) => PathSegment::Types(self.types(names)),
         };
-        path.iter().map(segment).collect()
+        match (&self.entry, path) {
+            (Some(entry), [FlattenNodePathSegment::Field(first), rest @ ..]) if *first == entry.field => {
+                entry.path.iter().cloned().chain(rest.iter().map(segment)).collect()
+            }
+            _ => path.iter().map(segment).collect(),
+        }
     }
 
     /// Object types that any of the conditions matches, and the conditions themselves: an interface
@@ -174,27 +239,36 @@ impl<'a> Compiler<'a> {
         TypeNames::new(all)
     }
 
-    fn requires(&self, set: &SelectionSet) -> Vec<RequiresItem> {
+    fn requires(&self, set: &SelectionSet, seen: Seen<'_>) -> Result<Vec<RequiresItem>, String> {
         let only = set.items.len() == 1;
         let mut items = Vec::with_capacity(set.items.len());
         for item in &set.items {
             match item {
                 // Every representation gets it anyway.
                 SelectionItem::Field(it) if it.name == "__typename" && !only => {}
-                SelectionItem::Field(it) => items.push(RequiresItem::Field {
-                    name: it.name.as_str().into(),
-                    key: it.selection_identifier().into(),
-                    selection: self.requires(&it.selections),
-                }),
+                SelectionItem::Field(it) => items.push(self.required_field(it, seen)?),
                 SelectionItem::InlineFragment(it) => items.push(RequiresItem::On {
                     types: self.types([&it.type_condition]),
-                    selection: self.requires(&it.selections),
+                    selection: self.requires(&it.selections, seen)?,
                 }),
                 // The planner inlines fragments before it plans.
                 SelectionItem::FragmentSpread(_) => {}
             }
         }
-        items
+        Ok(items)
+    }
+
+    /// Where arguments forced the planner to fetch a field under a name of its own, that name stands as the
+    /// field's, and the field's as the alias; or the planner has forgotten to say so.
+    fn required_field(&self, field: &FieldSelection, seen: Seen<'_>) -> Result<RequiresItem, String> {
+        let name = field.selection_identifier();
+        let below = join(seen.below, name);
+        let key = seen.requirement.key_of(&below, &self.fetched, seen.places)?.unwrap_or(&field.name);
+        Ok(RequiresItem::Field {
+            name: name.into(),
+            key: key.into(),
+            selection: self.requires(&field.selections, Seen { below: &below, ..seen })?,
+        })
     }
 
     fn rewrites(&self, rewrites: Option<&[FetchRewrite]>) -> Vec<Rewrite> {
@@ -330,6 +404,39 @@ impl<'a> Compiler<'a> {
         }
         Ok(arguments)
     }
+}
+
+/// Whether two aliases share a variable and should not: to the planner, which does not look at arguments,
+/// what they require is the same.
+fn sends_other_things(one: &BatchAlias, other: &BatchAlias) -> bool {
+    one.representations_variable == other.representations_variable && one.requires != other.requires
+}
+
+/// Gives an alias of a batch a variable of its own.
+fn give_own_variable(alias: &mut BatchAlias, document: &mut String) -> Result<(), String> {
+    let (shared, own) =
+        (&alias.representations_variable, format!("{}{}", alias.representations_variable, alias.alias));
+    let usage = |variable: &str| format!("{}: _entities(representations: ${variable})", alias.alias);
+    let definition = format!("${shared}:[_Any!]!");
+    if !document.contains(&definition) || !document.contains(&usage(shared)) {
+        return Err(format!("\"{}\" cannot have representations of its own", alias.alias));
+    }
+    *document = document.replacen(&definition, &format!("{definition}, ${own}:[_Any!]!"), 1).replacen(
+        &usage(shared),
+        &usage(&own),
+        1,
+    );
+    alias.representations_variable = own.into();
+    Ok(())
+}
+
+/// A path as the keys on it.
+fn place(path: &[PathSegment]) -> String {
+    let keys = path.iter().filter_map(|it| match it {
+        PathSegment::Key(key) => Some(&**key),
+        PathSegment::List | PathSegment::Types(_) => None,
+    });
+    keys.collect::<Vec<_>>().join(".")
 }
 
 fn root_selections(node: &FetchNode) -> impl Iterator<Item = &FieldSelection> {

@@ -1,6 +1,9 @@
 //! The planner crate behind a small door: a supergraph in, query plans out, no panic through it.
 
-use super::errors::{LoadError, LoadErrors};
+use super::{
+    errors::{LoadError, LoadErrors},
+    provides::without_ambiguous,
+};
 use graphql_tools::static_graphql::{query, schema};
 use hive_router_query_planner::{
     ast::{document::NormalizedDocument, normalization::normalize_operation},
@@ -18,6 +21,12 @@ use std::{
 /// on operations are what keeps planning short.
 const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What the planner says when a plan took too long.
+pub(super) const TIMED_OUT: &str = "timed out";
+
+/// A plan, and the operation as it was planned.
+pub(super) type Plan = (NormalizedDocument, QueryPlan);
+
 pub(super) struct Planner {
     inner: Inner,
     /// The supergraph, whole.
@@ -26,16 +35,13 @@ pub(super) struct Planner {
 
 impl Planner {
     pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
-        let unusable = |message: String| LoadErrors::from(LoadError::new("SUPERGRAPH", message));
         let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
-        let made = catch_unwind(AssertUnwindSafe(|| {
-            Inner::new_from_supergraph(&supergraph, QueryPlannerOptions::default())
-        }));
-        match made {
-            Ok(Ok(inner)) => Ok(Self { inner, supergraph }),
-            Ok(Err(error)) => Err(unusable(error.to_string())),
-            Err(_) => Err(unusable("the planner could not cope with this supergraph".into())),
-        }
+        Self::of(supergraph)
+    }
+
+    pub(super) fn of(supergraph: schema::Document) -> Result<Self, LoadErrors> {
+        let inner = make(without_ambiguous(&supergraph).as_ref().unwrap_or(&supergraph))?;
+        Ok(Self { inner, supergraph })
     }
 
     /// The schema that clients see, with introspection types.
@@ -67,21 +73,33 @@ impl Planner {
     }
 
     /// Plans a document that holds one operation. The text is why it cannot be planned.
-    pub(super) fn plan(&self, document: &query::Document) -> Result<(NormalizedDocument, QueryPlan), String> {
+    pub(super) fn plan(&self, document: &query::Document) -> Result<Plan, String> {
         let planned = catch_unwind(AssertUnwindSafe(|| {
             let normalized =
                 normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
             let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
-            let plan = self
-                .inner
-                .plan_from_normalized_operation(
-                    &normalized.operation,
-                    PlannerOverrideContext::default(),
-                    &timeout,
-                )
-                .map_err(|it| it.to_string())?;
-            Ok((normalized, plan))
+            let plan = self.inner.plan_from_normalized_operation(
+                &normalized.operation,
+                PlannerOverrideContext::default(),
+                &timeout,
+            );
+            Ok((normalized, plan.map_err(|it| it.to_string())?))
         }));
         planned.unwrap_or_else(|_| Err("the planner gave up on it".into()))
+    }
+}
+
+fn unusable(message: String) -> LoadErrors {
+    LoadErrors::from(LoadError::new("SUPERGRAPH", message))
+}
+
+fn make(supergraph: &schema::Document) -> Result<Inner, LoadErrors> {
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        Inner::new_from_supergraph(supergraph, QueryPlannerOptions::default())
+    }));
+    match made {
+        Ok(Ok(planner)) => Ok(planner),
+        Ok(Err(error)) => Err(unusable(error.to_string())),
+        Err(_) => Err(unusable("the planner could not cope with this supergraph".into())),
     }
 }

@@ -6,6 +6,7 @@ use super::{
     compile::{Compiler, several},
     compose::{Composed, compose},
     cut::cut,
+    deferred::{Entries, Entry},
     document::{self, Document},
     errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
     events::{self, Action, Binding, EventGraph},
@@ -14,8 +15,9 @@ use super::{
     introspection::{answer, public_schema},
     join::check_supported,
     limits::Limits,
-    planner::Planner,
+    planner::{Plan, Planner, TIMED_OUT},
     projection::{TooLarge, project},
+    required::Requirements,
     selection::{Field, inline, root_fields},
     types::{Types, input_types},
 };
@@ -24,14 +26,14 @@ use crate::{
     plan::{FeedField, Operation, OperationKind, Projection, ProviderId, ProviderKind, Step, SubgraphId},
 };
 use graphql_tools::{
-    static_graphql::schema,
+    static_graphql::{query::VariableDefinition, schema},
     validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A subgraph that plans refer to by its index.
@@ -62,6 +64,9 @@ pub struct EventField {
 pub struct Schema {
     sdl: String,
     planner: Planner,
+    entries: Entries,
+    /// Plans what is put off. Made when it is first needed; `None` if it cannot be.
+    entry_planner: OnceLock<Option<Planner>>,
     rules: ValidationPlan,
     subgraphs: Arc<[Subgraph]>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
@@ -79,6 +84,7 @@ pub struct Schema {
     authorization: Authorization,
     /// Coordinates of fields that not every operation can have.
     unsatisfiable: BTreeSet<String>,
+    requirements: Requirements,
     notes: Vec<String>,
 }
 
@@ -140,6 +146,9 @@ impl Schema {
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
+            requirements: Requirements::of(&planner.supergraph),
+            entries: Entries::of(&planner.supergraph),
+            entry_planner: OnceLock::new(),
             planner,
             rules: default_rules_validation_plan(),
             subgraphs: subgraphs.into(),
@@ -280,12 +289,21 @@ impl Schema {
             _ => vec![fields],
         };
         for fields in plans {
-            let operation = planner_document(&context, kind, fields, &document.operation.variables);
-            let (mut normalized, plan) = self.planner.plan(&operation).map_err(|it| planning_error(&it))?;
-            normalized.operation.name = None;
-            canonical.push_str(&normalized.operation.to_string());
-            if let Some(node) = &plan.node {
-                steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+            let variables = &document.operation.variables;
+            let parts = match self.planner.plan(&planner_document(&context, kind, fields, variables)) {
+                Ok(planned) => vec![(planned, None)],
+                Err(reason) if reason.contains(TIMED_OUT) => return Err(planning_error(&reason)),
+                Err(reason) => self
+                    .plan_in_parts(&context, kind, fields, variables)
+                    .ok_or_else(|| planning_error(&reason))?,
+            };
+            for ((mut normalized, plan), entry) in parts {
+                normalized.operation.name = None;
+                canonical.push_str(&normalized.operation.to_string());
+                compiler.entry = entry;
+                if let Some(node) = &plan.node {
+                    steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+                }
             }
         }
         format!("{steps:?}").hash(&mut fetches);
@@ -313,8 +331,43 @@ impl Schema {
         })
     }
 
+    /// Plans what the planner cannot plan as a whole: see [`super::deferred`].
+    fn plan_in_parts(
+        &self,
+        context: &Context<'_>,
+        kind: OperationKind,
+        fields: &[&Field],
+        variables: &[VariableDefinition],
+    ) -> Option<Vec<(Plan, Option<Entry>)>> {
+        let (types, root_type) = (&self.supergraph_types, context.root_type);
+        let key_of = |it: &Field| match kind {
+            OperationKind::Mutation => it.response_key.clone(),
+            _ => it.key.clone(),
+        };
+        let fields: Vec<Field> = fields.iter().map(|it| (*it).clone()).collect();
+        let (rest, deferred) = self.entries.defer(types, &self.requirements, root_type, &fields, &key_of)?;
+        let rest: Vec<&Field> = rest.iter().collect();
+        let mut parts =
+            vec![(self.planner.plan(&planner_document(context, kind, &rest, variables)).ok()?, None)];
+        let open = || {
+            let query = self.root_type(OperationKind::Query);
+            Planner::of(self.entries.open(&self.planner.supergraph, query)).ok()
+        };
+        let planner = self.entry_planner.get_or_init(open).as_ref()?;
+        for it in deferred {
+            let root = it.root();
+            let operation = planner_document(context, OperationKind::Query, &[&root], variables);
+            parts.push((planner.plan(&operation).ok()?, Some(it.entry)));
+        }
+        Some(parts)
+    }
+
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {
         self.planner.root_type(kind)
+    }
+
+    pub(super) fn requirements(&self) -> &Requirements {
+        &self.requirements
     }
 
     pub(super) fn supergraph_types(&self) -> &Types {

@@ -117,9 +117,9 @@ pub enum PathSegment {
 }
 
 /// A part of a representation.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum RequiresItem {
-    /// Read from `key` (else from `name`), sent as `name`… `key` is the response key that the planner
+    /// Read from `key` (else from `name`), sent as `name`. `key` is the response key that the planner
     /// gave it, which differs from `name` only when arguments force an alias.
     Field { name: Arc<str>, key: Arc<str>, selection: Vec<Self> },
     /// Only for objects whose type is one of these.

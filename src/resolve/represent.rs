@@ -87,7 +87,7 @@ impl Representations {
             self.json.push(b',');
         }
         let start = self.json.len();
-        if !write_entity(document, read_from, recipe.requires, &mut self.json) {
+        if !write_entity(document, object, read_from, recipe.requires, &mut self.json) {
             return self.json.truncate(before);
         }
         let index = self.intern(start..self.json.len(), before);
@@ -114,12 +114,23 @@ impl Representations {
 
 /// Appends the representation of one entity; `false` (and rubbish appended) when it has none: its type
 /// is unknown, no condition applies, or a needed field is missing.
-fn write_entity(document: &Document, entity: NodeId, requires: &[RequiresItem], out: &mut Vec<u8>) -> bool {
-    let typename = document.get(entity, "__typename").and_then(|it| document.as_str(it));
-    let Some(typename) = typename.as_deref().or_else(|| only_type(requires)) else { return false };
+///
+/// What is sent comes from `read_from`. Conditions may be about the entity's own type too: for a subgraph that
+/// knows only the interface, the rewritten copy has the interface's name and would pass none that names a type.
+fn write_entity(
+    document: &Document,
+    entity: NodeId,
+    read_from: NodeId,
+    requires: &[RequiresItem],
+    out: &mut Vec<u8>,
+) -> bool {
+    let typename = |of| document.get(of, "__typename").and_then(|it| document.as_str(it));
+    let (own, sent) = (typename(entity), typename(read_from));
+    let Some(own) = own.as_deref().or_else(|| only_type(requires)) else { return false };
     out.extend_from_slice(b"{\"__typename\":");
-    write_string(typename, out);
-    let mut object = Object { document, node: entity, typename: Some(typename), names: SmallVec::new() };
+    write_string(sent.as_deref().unwrap_or(own), out);
+    let typenames = [Some(own), sent.as_deref()];
+    let mut object = Object { document, node: read_from, typenames, names: SmallVec::new() };
     let written = object.write(requires, out);
     out.push(b'}');
     written.is_ok_and(|applied| applied || requires.is_empty())
@@ -139,7 +150,8 @@ fn only_type(requires: &[RequiresItem]) -> Option<&str> {
 struct Object<'a> {
     document: &'a Document,
     node: NodeId,
-    typename: Option<&'a str>,
+    /// Its type, and the name that the subgraph has for it; nothing where that is not known.
+    typenames: [Option<&'a str>; 2],
     names: SmallVec<[&'a str; 8]>,
 }
 
@@ -154,7 +166,8 @@ impl<'a> Object<'a> {
                     applied = true;
                 }
                 RequiresItem::On { types, selection } => {
-                    if self.typename.is_none_or(|it| types.contains(it)) {
+                    let mut known = self.typenames.iter().flatten().peekable();
+                    if known.peek().is_none() || known.any(|it| types.contains(it)) {
                         self.write(selection, out)?;
                         applied = true;
                     }
@@ -223,7 +236,8 @@ fn write_object(
         out.extend_from_slice(b",\"__typename\":");
         write_string(name, out);
     }
-    Object { document, node, typename: typename.as_deref(), names: SmallVec::new() }.write(selection, out)?;
+    let typenames = [typename.as_deref(), None];
+    Object { document, node, typenames, names: SmallVec::new() }.write(selection, out)?;
     // Every member brought a comma before it; the first one becomes the brace.
     match out.get_mut(start) {
         Some(comma) => *comma = b'{',

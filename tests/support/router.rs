@@ -125,6 +125,13 @@ impl Router {
         (response.status().as_u16(), response.body_mut().read_json().unwrap_or_default())
     }
 
+    /// Posts a body as it stands; the HTTP status and the answer's text.
+    pub fn post_text(&self, body: &str) -> (u16, String) {
+        let request = self.http.post(self.graphql_url()).header("Content-Type", "application/json");
+        let mut response = request.send(body).expect("an HTTP answer");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("a text"))
+    }
+
     /// Publishes an event to the memory provider `default`; the HTTP status.
     pub fn publish(&self, subject: &str, payload: &Value) -> u16 {
         let url = format!("{}/admin/publish/{subject}?provider=default", self.admin_url());

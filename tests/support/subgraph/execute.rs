@@ -25,12 +25,21 @@ pub struct Call<'a> {
 /// The value of a field (objects carry `__typename` where the type is abstract), or an error's message.
 pub type Resolved = Result<Value, String>;
 
+/// Resolves the fields that have no resolver of their own, and all entities: for graphs whose data are
+/// described as a whole.
+pub trait Data: Send + Sync {
+    fn field(&self, type_name: &str, field: &str, call: &Call<'_>) -> Resolved;
+    fn entity(&self, representation: &Map<String, Value>) -> Resolved;
+}
+
 type Resolver = Box<dyn Fn(&Call<'_>) -> Resolved + Send + Sync>;
 type EntityResolver = Box<dyn Fn(&Map<String, Value>) -> Resolved + Send + Sync>;
 
-/// A schema with its resolvers. A field without one is read from its parent by name.
+/// A schema with its resolvers. A field without one is asked of the data, or else read from its parent by
+/// name.
 pub struct Graph {
     schema: Schema,
+    data: Option<Box<dyn Data>>,
     fields: HashMap<(&'static str, &'static str), Resolver>,
     entities: HashMap<&'static str, EntityResolver>,
     entity_errors: Mutex<Vec<(Value, String)>>,
@@ -38,8 +47,18 @@ pub struct Graph {
 
 impl Graph {
     pub fn new(sdl: &str) -> Self {
+        Self::of(Schema::parse(sdl), None)
+    }
+
+    /// A graph all of whose values come from `data`.
+    pub fn over(schema: Schema, data: impl Data + 'static) -> Self {
+        Self::of(schema, Some(Box::new(data)))
+    }
+
+    fn of(schema: Schema, data: Option<Box<dyn Data>>) -> Self {
         Self {
-            schema: Schema::parse(sdl),
+            schema,
+            data,
             fields: HashMap::new(),
             entities: HashMap::new(),
             entity_errors: Mutex::default(),
@@ -140,7 +159,10 @@ impl Graph {
         match self.fields.iter().find(|((owner, name), _)| *owner == type_name && *name == field) {
             Some((_, resolver)) => resolver(call),
             None if field == "_service" => Ok(json!({ "sdl": self.schema.sdl() })),
-            None => Ok(call.parent.get(field).cloned().unwrap_or(Value::Null)),
+            None => match &self.data {
+                Some(data) => data.field(type_name, field, call),
+                None => Ok(call.parent.get(field).cloned().unwrap_or(Value::Null)),
+            },
         }
     }
 
@@ -151,6 +173,9 @@ impl Graph {
             return Err(message.clone());
         }
         let members = representation.as_object().ok_or("A representation must be an object.")?;
+        if let Some(data) = &self.data {
+            return data.entity(members);
+        }
         let type_name = members.get("__typename").and_then(Value::as_str).ok_or("No __typename.")?;
         let resolver = self.entities.get(type_name).ok_or(format!("\"{type_name}\" is no entity here."))?;
         let mut entity = resolver(members)?;

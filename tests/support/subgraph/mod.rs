@@ -12,9 +12,9 @@
 
 pub mod demo;
 mod execute;
-mod schema;
+pub mod schema;
 
-pub use execute::{Call, Graph, Resolved};
+pub use execute::{Call, Data, Graph, Resolved};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -72,6 +72,8 @@ pub struct Recorded {
     pub headers: http::HeaderMap,
     /// The body as JSON, `null` where it was none.
     pub body: Value,
+    /// The body as it came.
+    pub bytes: Bytes,
 }
 
 impl Recorded {
@@ -200,13 +202,13 @@ impl Shared {
     }
 
     /// The request's number.
-    fn record(&self, headers: http::HeaderMap, body: Value) -> u64 {
+    fn record(&self, headers: http::HeaderMap, body: Value, bytes: Bytes) -> u64 {
         let mut journal = self.journal();
         journal.total += 1;
         if journal.kept.len() == REQUESTS_KEPT {
             journal.kept.pop_front();
         }
-        journal.kept.push_back(Recorded { at: Instant::now(), headers, body });
+        journal.kept.push_back(Recorded { at: Instant::now(), headers, body, bytes });
         journal.total
     }
 }
@@ -242,9 +244,9 @@ async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<
 
 async fn behave(request: Request<Incoming>, shared: &Shared) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(io::Error::other)?.to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let number = shared.record(head.headers, body.clone());
+    let bytes = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(io::Error::other)?.to_bytes();
+    let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let number = shared.record(head.headers, body.clone(), bytes);
     let mut behaviour = shared.behaviour.subscribe();
     loop {
         let now = behaviour.borrow_and_update().clone();
