@@ -37,6 +37,18 @@ fn findings(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn comments_may_be_as_long_as_one_likes() {
+    let report = findings(&format!(
+        "{}typo: 1
+",
+        "# a word
+"
+        .repeat(5000)
+    ));
+    assert_eq!(report[0], "5002:1: typo: unknown key");
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest() {
     let text = "supergraph:\n  file: x\nengine:\n  max_concurent_resolvers: 10\n";
     assert_eq!(

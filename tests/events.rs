@@ -241,7 +241,7 @@ fn ps_04_fields_of_the_event_arrive_when_the_subgraph_fails() {
 /// An error that the subgraph has for one entity concerns nobody else.
 #[test]
 fn an_error_of_one_entity_stays_with_its_subscribers() {
-    let stage = Stage::start();
+    let stage = Stage::start_with("subgraph_error_propagation: { mode: pass-through }\n");
     let mut client = stage.client();
     let query = "subscription ($id: Int!) { employeeUpdated(employeeID: $id) { id notes } }";
     for id in [3, 4] {

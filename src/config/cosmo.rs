@@ -63,6 +63,13 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("instance_id", Ignored("nothing names an instance")),
     key("localhost_fallback_inside_docker", Ignored("URLs are taken as they are")),
     key("cluster", Ignored(NO_CONTROL_PLANE)),
+    key("access_logs.enabled", Supported),
+    key("access_logs.level", Ignored("access logs have the level `info`")),
+    key("access_logs.add_stacktrace", Ignored(NOT_YET)),
+    key("access_logs.buffer", Ignored("lines are written as they come")),
+    key("access_logs.output", Ignored("they go where the other logs go")),
+    key("access_logs.router", Ignored("the fields are fixed")),
+    key("access_logs.subgraphs", Ignored("requests to subgraphs are counted, not logged")),
     key("access_logs", Ignored(NOT_YET)),
     key("pyroscope", Ignored("profiles are fetched from the admin listener, `/debug/pprof/`")),
     // Where the graph comes from.

@@ -365,8 +365,14 @@ scalar! {
 scalar! {
     /// An expression of Cosmo's. None but the empty one can be honoured.
     NoExpression -> (), "expression", "no expression", "`\"\"`",
-    |text, _| match text {
-        "" => Ok(()),
+    |text, _| if text.is_empty() { Ok(()) } else { Err(Some("expressions are not supported yet".to_owned())) }
+}
+
+scalar! {
+    /// What is repeated is fixed; the expression that says the same, which Cosmo has by default, may stand.
+    RetryExpression -> (), "expression", "no expression", "`\"\"`",
+    |text, _| match text.split_whitespace().collect::<String>().as_str() {
+        "" | "IsRetryableStatusCode()||IsConnectionError()||IsTimeout()" => Ok(()),
         _ => Err(Some("expressions are not supported: what is repeated is fixed, see the manual".to_owned())),
     }
 }

@@ -2,7 +2,10 @@
 
 use super::{
     finding::Findings,
-    format::{Alike, FieldName, FieldValue, List, Map, Maybe, Merge, NamePattern, Operation, Text, Toggle},
+    format::{
+        Alike, FieldName, FieldValue, List, Map, Maybe, Merge, NamePattern, NoExpression, Operation, Text,
+        Toggle,
+    },
     keys::Fallback::{Absent, Required, Section, Text as Is},
     keys::settings,
     tree::Node,
@@ -99,6 +102,8 @@ settings! {
         name: Option<HeaderName> as Maybe<FieldName> = Absent("X-Router");
         /// `set`: its value.
         value: Option<HeaderValue> as Maybe<FieldValue> = Absent("juga");
+        /// `set`: a value that is computed. Not supported yet; anything but an empty one is refused.
+        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
     }
 }
 
@@ -124,6 +129,8 @@ settings! {
         name: Option<HeaderName> as Maybe<FieldName> = Absent("Cache-Control");
         /// `set`: its value.
         value: Option<HeaderValue> as Maybe<FieldValue> = Absent("max-age=60");
+        /// `set`: a value that is computed. Not supported yet; anything but an empty one is refused.
+        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{
     format::{
         After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, Level, Limit, List, Listen, Map,
-        Maybe, Mechanism, NamePattern, NatsUrl, NoExpression, Password, Percentage, Propagation, RedisUrl,
+        Maybe, Mechanism, NamePattern, NatsUrl, Password, Percentage, Propagation, RedisUrl, RetryExpression,
         RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle, Travel, UrlPath,
         VersionOne, Wait,
     },
@@ -558,7 +558,7 @@ settings! {
         /// Longest first wait. A wait that would not end within `request_timeout` is not begun.
         interval: Duration as Time = Is("3s");
         /// Not supported: anything but an empty text is an error.
-        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
+        expression: Option<()> as Maybe<RetryExpression> = Absent("\"\"");
     }
 }
 

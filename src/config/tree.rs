@@ -4,7 +4,7 @@
 //! findings here; anchors and aliases are put in place.
 
 use super::finding::{Findings, Origin, Place};
-use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use serde_saphyr::granit_parser::{Event, Options as ParserOptions, Parser, ScalarStyle, ScanError, Span};
 use std::collections::HashMap;
 
 /// Nodes that a file may unfold to: aliases of aliases must not fill the memory.
@@ -156,8 +156,11 @@ impl Entry {
 
 /// Reads one document. An empty file is an empty map. `None` when it is no YAML; the finding says why.
 pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
-    let mut builder =
-        Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, depth: 0, findings };
+    let mut options = ParserOptions::default();
+    // Comments as events are buffered, and bounded: a long stretch of them would be no YAML.
+    options.set_emit_comments(false);
+    let events = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { events, anchors: HashMap::new(), nodes: 0, depth: 0, findings };
     match builder.document() {
         Ok(node) => Some(node),
         Err(Stop::Syntax(error)) => {

@@ -157,9 +157,9 @@ mod tests {
     use super::*;
 
     /// There may be a hundred thousand of them, most of them idle. (In debug builds, mio's sockets are twelve
-    /// bytes larger.)
+    /// bytes larger.) Who the client is and which graph it sees are one pointer each.
     #[test]
     fn a_connection_stays_small() {
-        assert!(size_of::<Connection>() <= 152, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 160, "{} bytes", size_of::<Connection>());
     }
 }

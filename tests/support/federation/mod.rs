@@ -139,9 +139,13 @@ fn config(sdls: &[Sdl], url: impl Fn(&str) -> String) -> String {
     };
     let subgraphs: String = sdls.iter().map(subgraph).collect();
     format!(
-        "version: \"1\"\nlisten_addr: 127.0.0.1:0\nadmin: {{ listen_addr: \"127.0.0.1:0\" }}\njson_log: true\nsupergraph:\n  subgraphs:\n{subgraphs}"
+        "version: \"1\"\nlisten_addr: 127.0.0.1:0\nadmin: {{ listen_addr: \"127.0.0.1:0\" }}\njson_log: true\n{OPTIONS}supergraph:\n  subgraphs:\n{subgraphs}"
     )
 }
+
+/// A failing subgraph is told at once, in its own words.
+const OPTIONS: &str = "traffic_shaping: { all: { retry: { enabled: false } } }\n\
+    subgraph_error_propagation: { mode: pass-through, allow_all_extension_fields: true }\n";
 
 /// A graph being served: its subgraphs, the router before them, and the oracle.
 struct Suite {
