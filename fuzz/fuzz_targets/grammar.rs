@@ -1,0 +1,13 @@
+//! Operations made up by the schema's grammar, which get past validation and try the planner.
+#![no_main]
+
+use juga_fuzz::{dice::Dice, judge, operation, world::WORLD};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let operation = operation::generate(&WORLD, &mut Dice::new(input));
+    if judge::shows() {
+        eprintln!("{}\n{}", operation.text, operation.variables);
+    }
+    judge::operation(&WORLD, &operation.text, &operation.variables);
+});
