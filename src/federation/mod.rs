@@ -18,6 +18,7 @@ mod graphs;
 mod introspection;
 mod join;
 mod limits;
+mod literals;
 mod meta;
 mod places;
 mod planner;

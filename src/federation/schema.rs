@@ -12,6 +12,7 @@ use super::{
     introspection::{answer, public_schema},
     join::{check_supported, unenforced},
     limits::Limits,
+    literals::ObjectsOfObjectTypes,
     planner::Planner,
     projection::{TooLarge, project},
     selection::{Field, inline, root_fields},
@@ -128,7 +129,7 @@ impl Schema {
         Ok(Self {
             sdl: composed.sdl,
             planner,
-            rules: default_rules_validation_plan(),
+            rules: rules(),
             subgraphs,
             subgraph_ids: ids,
             event_graphs,
@@ -288,6 +289,12 @@ impl Schema {
     pub(super) fn binding(&self, graph: &str, root: OperationKind, field: &str) -> Option<&Binding> {
         self.bindings.get(&(graph.to_owned(), root, field.to_owned()))
     }
+}
+
+fn rules() -> ValidationPlan {
+    let mut rules = default_rules_validation_plan();
+    rules.add_rule(Box::new(ObjectsOfObjectTypes));
+    rules
 }
 
 /// The fetching side of a planned operation.
