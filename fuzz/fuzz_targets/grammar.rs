@@ -1,4 +1,5 @@
-//! Operations made up by the schema's grammar, which get past validation and try the planner.
+//! Operations made up by the schema's grammar, which get past validation and try the planner;
+//! its plans are carried out with subgraphs that answer as they should.
 #![no_main]
 
 use juga_fuzz::{dice::Dice, judge, operation, world::WORLD};
@@ -9,5 +10,7 @@ fuzz_target!(|input: &[u8]| {
     if judge::shows() {
         eprintln!("{}\n{}", operation.text, operation.variables);
     }
-    judge::operation(&WORLD, &operation.text, &operation.variables);
+    if let Some(bound) = judge::operation(&WORLD, &operation.text, &operation.variables) {
+        judge::honest_outcome(&WORLD, bound, input);
+    }
 });

@@ -1,16 +1,23 @@
 //! What must hold of every operation, whatever its text.
 
-use crate::{effort::bounded, subgraphs, values::conforms, world::World};
+use crate::{
+    answers::{Honest, block_on},
+    effort::bounded,
+    response, subgraphs,
+    values::conforms,
+    world::World,
+};
 use bytes::Bytes;
 use juga::{
     federation::Limits,
     graphql::{Error, VariableDefinition, Variables, coerce_variables, write_errors},
-    plan::{BoundOperation, Forwarded, GroupSpec, Operation, Step, SubgraphRequest},
+    plan::{BoundOperation, Forwarded, GroupSpec, Step, SubgraphRequest},
+    resolve::{Executor, Options},
 };
 use serde_json::Value;
 use std::{
     env,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, atomic::Ordering},
     time::Duration,
 };
 
@@ -23,7 +30,7 @@ const PLANNING_MAX: Duration = Duration::from_secs(6);
 ///
 /// # Panics
 /// When the router breaks a promise.
-pub fn operation(world: &World, text: &str, variables: &str) -> Option<Arc<Operation>> {
+pub fn operation(world: &World, text: &str, variables: &str) -> Option<BoundOperation> {
     let schema = &world.schema;
     let read = bounded("reading", READING_MAX, || schema.parse(text, None, &Limits::default()));
     let document = told(read)?;
@@ -34,7 +41,7 @@ pub fn operation(world: &World, text: &str, variables: &str) -> Option<Arc<Opera
     let values = told(coerced)?;
     coerced_well(world, definitions, &values);
     let planned = bounded("planning", PLANNING_MAX, || schema.plan(&document, &values));
-    let operation = Arc::new(told(planned)?);
+    let operation: Arc<_> = told(planned)?.into();
     requests(&operation.steps, &mut |request| {
         if let Err(why) = subgraphs::understands(usize::from(request.subgraph.0), &request.document) {
             panic!("a subgraph would refuse {}: {why}", request.document);
@@ -42,14 +49,15 @@ pub fn operation(world: &World, text: &str, variables: &str) -> Option<Arc<Opera
         let unknown = |it: &&Arc<str>| !definitions.iter().any(|known| known.name == **it);
         assert_eq!(request.variables.iter().find(unknown), None, "{}", request.document);
     });
-    if operation.feed.is_some() {
-        let (operation, forwarded) = (operation.clone(), Forwarded::default());
+    let bound = BoundOperation { operation, variables: values, forwarded: Forwarded::default() };
+    if bound.operation.feed.is_some() {
         // May fail for what the variables hold; that is an error with a text.
-        if let Err(why) = GroupSpec::render(BoundOperation { operation, variables: values, forwarded }) {
+        if let Err(why) = GroupSpec::render(bound.clone()) {
             assert!(!why.to_string().is_empty());
+            return None;
         }
     }
-    Some(operation)
+    Some(bound)
 }
 
 /// Errors are there, have a text each, and can be sent.
@@ -80,9 +88,11 @@ pub fn shows() -> bool {
     *SHOWS
 }
 
-/// The planner may give up for want of time.
+/// The planner may give up for want of time. And it cannot do everything yet: `@requires` of an entity below one
+/// that was itself fetched as an entity fails (`{ employees { products { owner { seniority } } } }`), which is for
+/// its authors to mend (graphql-hive/router, issues 1308 to 1310).
 fn may_remain_unplanned(message: &str) -> bool {
-    message.contains("timed out") || message.contains("imeout") || message.contains("cancelled")
+    ["timed out", "timeout", "cancelled", "failed to build fetch graph"].iter().any(|it| message.contains(it))
 }
 
 /// Values are JSON, of their type, and stay as they are when they are coerced again.
@@ -107,6 +117,31 @@ pub fn coerced_well(world: &World, definitions: &[VariableDefinition], values: &
     again.push(b'}');
     let twice = coerce_variables(definitions, types, &again.into()).expect("coerced values can be coerced");
     assert_eq!(&twice, values);
+}
+
+/// With subgraphs and brokers that answer as they should, the response is whole.
+///
+/// # Panics
+/// When it has errors, or is not what was asked for.
+pub fn honest_outcome(world: &World, bound: BoundOperation, bytes: &[u8]) {
+    let honest = Honest::new(bytes);
+    let names = world.schema.subgraphs().iter().map(|it| it.name.clone()).collect();
+    let executor = Executor::new(&Options::default(), names, honest.clone(), honest.clone());
+    let operation = bound.operation.clone();
+    let response = match &operation.feed {
+        None => block_on(executor.execute(bound)).response,
+        Some(feed) => {
+            let event = honest.event(feed, &bound);
+            let spec = GroupSpec::render(bound).expect("has been rendered before");
+            block_on(executor.resolve(spec.into(), event.into()))
+        }
+    };
+    let text = String::from_utf8_lossy(&response);
+    assert_eq!(executor.counters().panics.load(Ordering::Relaxed), 0);
+    assert!(!text.starts_with("{\"errors\""), "{text}");
+    if let Err(why) = response::check(&operation.projection, &response) {
+        panic!("{why}: {text}");
+    }
 }
 
 /// Every request that a plan may send.

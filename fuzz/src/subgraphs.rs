@@ -1,6 +1,6 @@
 //! What subgraphs understand: their schemas, to judge requests by.
 
-use crate::world::SUBGRAPHS;
+use crate::{types::Types, world::SUBGRAPHS};
 use graphql_tools::{
     parser::{parse_query, parse_schema, schema::Definition},
     static_graphql::schema::{Document, TypeDefinition},
@@ -13,7 +13,13 @@ use std::sync::LazyLock;
 
 static SCHEMAS: LazyLock<Vec<Document>> =
     LazyLock::new(|| SUBGRAPHS.iter().map(|(_, sdl)| schema(sdl)).collect());
+static TYPES: LazyLock<Vec<Types>> = LazyLock::new(|| SCHEMAS.iter().map(Types::of).collect());
 static RULES: LazyLock<ValidationPlan> = LazyLock::new(default_rules_validation_plan);
+
+/// The types of a subgraph, as it knows them.
+pub fn types(subgraph: usize) -> &'static Types {
+    &TYPES[subgraph]
+}
 
 /// Whether a subgraph could answer this request; the text is what it would say.
 pub fn understands(subgraph: usize, document: &str) -> Result<(), String> {

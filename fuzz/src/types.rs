@@ -2,7 +2,7 @@
 
 use graphql_tools::{
     parser::{parse_schema, schema::Definition},
-    static_graphql::schema::{Directive, Field as SchemaField, InputValue, Type, TypeDefinition},
+    static_graphql::schema::{Directive, Document, Field as SchemaField, InputValue, Type, TypeDefinition},
 };
 use juga::graphql::InputType;
 use std::collections::BTreeMap;
@@ -44,16 +44,20 @@ impl Argument {
 impl Types {
     /// What clients may ask for.
     pub fn public(sdl: &str) -> Self {
-        Self::read(sdl, &|directives| !directives.iter().any(|it| it.name == "inaccessible"))
+        Self::read(&parse(sdl), &|directives| !directives.iter().any(|it| it.name == "inaccessible"))
     }
 
     /// Everything, for subgraphs to answer with.
     pub fn whole(sdl: &str) -> Self {
-        Self::read(sdl, &|_| true)
+        Self::read(&parse(sdl), &|_| true)
     }
 
-    fn read(sdl: &str, shows: &dyn Fn(&[Directive]) -> bool) -> Self {
-        let document = parse_schema::<String>(sdl).expect("the composer's own text").into_static();
+    /// Everything in a subgraph's own schema.
+    pub fn of(document: &Document) -> Self {
+        Self::read(document, &|_| true)
+    }
+
+    fn read(document: &Document, shows: &dyn Fn(&[Directive]) -> bool) -> Self {
         let (mut types, mut members) = (Self::default(), Vec::new());
         for definition in &document.definitions {
             if let Definition::TypeDefinition(it) = definition {
@@ -113,6 +117,10 @@ impl Types {
         let overlaps = |it: &Composite| it.possible.iter().any(|it| own.possible.contains(it));
         self.composites.iter().filter(|(_, it)| overlaps(it)).map(|(name, _)| name.as_str()).collect()
     }
+}
+
+fn parse(sdl: &str) -> Document {
+    parse_schema::<String>(sdl).expect("the composer's own text").into_static()
 }
 
 fn field(field: &SchemaField) -> Field {
