@@ -1,11 +1,14 @@
-# `make test` runs everything, `make bench-quick` measures, `make run` starts the quickstart.
+# `make test` runs everything, `make fuzz` looks for what no test thought of, `make bench-quick` and
+# `make bench-queries` measure, `make run` starts the quickstart.
 .DELETE_ON_ERROR:
 
 CLIENTS := tests/clients
-# Scenarios and options of the bench: make bench-quick ARGS='stalled --seconds 60 --rounds 1'
+# Scenarios and options of a bench: make bench-quick ARGS='stalled --seconds 60 --rounds 1'
 ARGS ?=
+# How long each fuzz target runs.
+SECONDS ?= 30
 
-.PHONY: test tools bench-quick lint doc deny run clean-tools
+.PHONY: test tools fuzz bench-quick bench-queries lint doc deny run clean-tools
 
 test: tools
 	cargo test --locked
@@ -24,9 +27,19 @@ bench-quick:
 	cargo bench --locked --bench bench_quick --no-run
 	cargo bench --locked --bench bench_quick -- $(ARGS)
 
+bench-queries:
+	cargo bench --locked --bench bench_queries --no-run
+	cargo bench --locked --bench bench_queries -- $(ARGS)
+
+# Needs a C++ compiler beside the stable Rust that everything else needs; see fuzz/README.md.
+fuzz:
+	sh fuzz/run.sh $(SECONDS)
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 
 doc:
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps

@@ -201,3 +201,29 @@ fn scalars_and_one_of_inputs_say_what_they_are() {
     let args = member(named(member(named(types, "Query"), "fields"), "at"), "args");
     assert_eq!(named(args, "old")["isDeprecated"], true);
 }
+
+/// Names that begin with two underscores are not in the schema, and validation rules pass over them.
+#[test]
+fn fields_that_only_look_like_introspection_are_refused() {
+    let schema = demo();
+    for text in [
+        "{ __nothing }",
+        "{ employees { __typeName } }",
+        "{ employees { __schema { types { name } } } }",
+        "{ employees { ... on Employee { __type(name: \"A\") { name } } } }",
+        "{ __schema { __type(name: \"A\") { name } } }",
+        "{ ...F } fragment F on Query { employees { ...G } } fragment G on Employee { id __what }",
+        "mutation { __schema { types { name } } }",
+        "{ employees { __typename { id } } }",
+        "{ employees { __typename(upper: true) } }",
+        "{ __schema }",
+        "{ __schema { nonsense } }",
+        "{ __schema(a: 1) { types { name } } }",
+        "{ __type { name } }",
+    ] {
+        let errors = schema.parse(text, None, &Limits::default()).expect_err(text);
+        assert_eq!(errors[0].code, Some("GRAPHQL_VALIDATION_FAILED"), "{text}: {errors:?}");
+    }
+    let both = "{ ...F } fragment F on Query { __typename __schema { types { __typename } } }";
+    schema.parse(both, None, &Limits::default()).unwrap_or_else(|it| panic!("{it:?}"));
+}

@@ -711,3 +711,29 @@ fn without_hashes(text: &str) -> String {
     }
     out + rest
 }
+
+#[test]
+fn an_object_stands_only_where_one_is_declared() {
+    let subgraph = SubgraphSource {
+        name: "a".into(),
+        routing_url: "http://localhost".into(),
+        sdl: "scalar Any enum E { X } input In { n: [Int], e: E } \
+              type Query { a(n: Int, s: [[String!]], e: E, any: Any, in: In): Int }"
+            .into(),
+        file: None,
+    };
+    let schema = load(&Graphs { subgraphs: vec![subgraph], supergraph: None, event_graphs: vec![] });
+    for (text, found) in [
+        ("{ a(n: {}) }", "\"Int\", found {}."),
+        ("{ a(s: {b: 1}) }", "\"String\", found {b: 1}."),
+        ("{ a(s: [[{b: 1}]]) }", "\"String\", found {b: 1}."),
+        ("{ a(e: {b: 1}) }", "\"E\", found {b: 1}."),
+        ("{ a(in: {n: {b: 1}}) }", "\"Int\", found {b: 1}."),
+        ("query($v: Int) { a(in: {e: {b: $v}}) }", "\"E\", found {b: $v}."),
+        ("{ a @skip(if: {b: 1}) }", "\"Boolean\", found {b: 1}."),
+    ] {
+        let errors = schema.parse(text, None, &Limits::default()).expect_err(text);
+        assert!(errors[0].message.ends_with(found), "{text}: {errors:?}");
+    }
+    plan(&schema, "{ a(any: {b: {c: [{}]}} in: {n: 1 e: X}) }");
+}

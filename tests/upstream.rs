@@ -297,7 +297,8 @@ fn a_subgraph_that_goes_away_ends_its_subscriptions_and_nothing_else() {
                 client.subscribe("1", &format!("subscription {{ reminded(topic: \"{topic}\") {{ text }} }}"));
             }
             let mut peer = stage.upstream.welcome(protocol, &Value::Null);
-            (peer.subscription(), peer.subscription());
+            peer.subscription();
+            peer.subscription();
             match how {
                 "drop" => drop(peer),
                 _ => peer.close(1011, "broken clock"),
@@ -436,7 +437,8 @@ fn clients_share_a_connection_and_a_trigger_only_where_all_that_is_forwarded_is_
         let mut peer = stage.upstream.welcome(TRANSPORT_WS, &payload);
         peer.subscription();
         seen.push((peer.header("authorization").to_owned(), payload));
-        (clients.push(client), peers.push(peer));
+        clients.push(client);
+        peers.push(peer);
     }
     assert_eq!(seen.iter().map(|(it, _)| it.as_str()).collect::<Vec<_>>(), ["a", "b", "a"]);
     let mut equal = stage.client_with(&[("Authorization", "a")], &json!({ "token": "x" }));

@@ -3,6 +3,7 @@
 use super::{
     errors::{INTROSPECTION_DISABLED, LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
     limits::{self, Limits},
+    meta,
     selection::Fragments,
     values::{input_type, json_of, variables_in},
 };
@@ -105,6 +106,7 @@ pub(super) fn read(
     let document = parse(text, limits).map_err(|it| vec![it])?;
     let (operations, fragments) = take_apart(&document);
     limits::check(&operations, &fragments, limits).map_err(|it| vec![it])?;
+    meta::check(schema, &document).map_err(|it| vec![it])?;
     let errors = validate(schema, &document, rules);
     if !errors.is_empty() {
         return Err(errors.into_iter().take(ERRORS_MAX).map(validation_error).collect());

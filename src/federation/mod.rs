@@ -26,6 +26,8 @@ mod introspection;
 mod join;
 mod limits;
 mod links;
+mod literals;
+mod meta;
 mod origins;
 mod places;
 mod planner;

@@ -15,6 +15,7 @@ use super::{
     introspection::{answer, public_schema},
     join::check_supported,
     limits::Limits,
+    literals::ObjectsOfObjectTypes,
     planner::{Plan, Planner, TIMED_OUT},
     projection::{TooLarge, project},
     required::Requirements,
@@ -150,7 +151,7 @@ impl Schema {
             entries: Entries::of(&planner.supergraph),
             entry_planner: OnceLock::new(),
             planner,
-            rules: default_rules_validation_plan(),
+            rules: rules(),
             subgraphs: subgraphs.into(),
             subgraph_ids: ids,
             event_graphs,
@@ -390,6 +391,12 @@ impl Schema {
     pub(super) fn binding(&self, graph: &str, root: OperationKind, field: &str) -> Option<&Binding> {
         self.bindings.get(&(graph.to_owned(), root, field.to_owned()))
     }
+}
+
+fn rules() -> ValidationPlan {
+    let mut rules = default_rules_validation_plan();
+    rules.add_rule(Box::new(ObjectsOfObjectTypes));
+    rules
 }
 
 /// The fetching side of a planned operation.

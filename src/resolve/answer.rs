@@ -88,6 +88,21 @@ impl Whereabouts {
         common_prefix(self.places.iter().map(|it| &it.path))
     }
 
+    /// A place whose keys stand for those of all: any one where they differ in list positions alone.
+    fn typical(&self) -> Path {
+        let keys = |path: &Path| {
+            let key =
+                |it: &graphql::PathSegment| matches!(it, graphql::PathSegment::Key(_)).then(|| it.clone());
+            path.iter().filter_map(key).collect::<Path>()
+        };
+        match self.places.split_first() {
+            Some((first, others)) if others.iter().all(|it| keys(&it.path) == keys(&first.path)) => {
+                first.path.clone()
+            }
+            _ => self.all(),
+        }
+    }
+
     /// Every place of what the subgraph calls `path`.
     fn resolve(&self, path: &[graphql::PathSegment]) -> Vec<Path> {
         let below = |place: &Place, rest: &[graphql::PathSegment]| {
@@ -204,7 +219,8 @@ impl Scene<'_> {
         let hidden = self.teller.policy.mode == ErrorMode::Hidden;
         let mut message = "Failed to fetch from Subgraph".to_owned();
         if !hidden {
-            message.push_str(&format!(" '{}'{}", self.teller.service, at_path(&path)));
+            let place = self.client_path(&whereabouts.typical());
+            message.push_str(&format!(" '{}'{}", self.teller.service, at_path(&place)));
         }
         if let Some(reason) = reason.filter(|_| !hidden) {
             message.push_str(&format!(", Reason: {reason}"));

@@ -12,7 +12,7 @@ pub(super) fn write(document: &Document, node: NodeId, leaf: &Leaf, out: &mut Ve
     let fits = match leaf {
         Leaf::Int => return write_int(document, node, out),
         Leaf::Id if kind == Kind::Number => return write_id(document, node, out),
-        Leaf::Float => kind == Kind::Number,
+        Leaf::Float => document.as_number(node).is_some_and(is_finite),
         Leaf::String | Leaf::Id => kind == Kind::String,
         Leaf::Boolean => kind == Kind::Bool,
         Leaf::Enum(names) => document.as_str(node).is_some_and(|it| names.contains(&it)),
@@ -24,10 +24,16 @@ pub(super) fn write(document: &Document, node: NodeId, leaf: &Leaf, out: &mut Ve
     fits
 }
 
+/// Whether a number is one to whoever reads it as 64 bits; only digits by the hundred or an exponent can make
+/// it too large.
+fn is_finite(text: &str) -> bool {
+    (text.len() < 300 && !text.contains(['e', 'E'])) || text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
 /// Whole numbers of 32 bits; `1.0` counts and is written as `1`.
 fn write_int(document: &Document, node: NodeId, out: &mut Vec<u8>) -> bool {
     let Some(text) = document.as_number(node) else { return false };
-    if text.parse::<i32>().is_ok() {
+    if text.parse::<i32>().is_ok() && text != "-0" {
         out.extend_from_slice(text.as_bytes());
         return true;
     }

@@ -64,6 +64,7 @@ impl Upstream {
     #[track_caller]
     pub fn upgrade(&self, protocol: &'static str) -> Peer {
         let mut seen = None;
+        #[expect(clippy::result_large_err, reason = "what tungstenite asks for")]
         let answer = |request: &Request, mut response: Response| {
             seen = Some(request.clone());
             let value = http::HeaderValue::from_static(protocol);

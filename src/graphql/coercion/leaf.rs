@@ -77,14 +77,17 @@ fn write_id(document: &Document, value: NodeId, out: &mut Vec<u8>) -> Result<(),
 }
 
 /// The digits of a number without a fraction: as written, or worked out of forms like `1.0` and `1e3`
-/// while those are exact.
+/// while those are exact. Zero has no sign: many parsers take `-0` for a float.
 fn whole_number(text: &str) -> Option<String> {
     const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+    if text == "-0" {
+        return Some("0".to_owned());
+    }
     if !text.contains(['.', 'e', 'E']) {
         return Some(text.to_owned());
     }
     let number: f64 = text.parse().ok()?;
-    (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then(|| format!("{number:.0}"))
+    (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then(|| format!("{:.0}", number + 0.0))
 }
 
 fn is_finite(text: &str) -> bool {
