@@ -142,6 +142,7 @@ fn operations_that_differ_in_names_only_share_their_canonical_text() {
             operation: Arc::new(it),
             variables: Variables::new(),
             forwarded: Default::default(),
+            trace: None,
         };
         GroupSpec::render(bound).expect("a destination").key
     };
@@ -382,7 +383,12 @@ fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
         for (name, json) in given {
             variables.set((*name).into(), json.to_string().into());
         }
-        let spec = GroupSpec::render(BoundOperation { operation, variables, forwarded: Default::default() });
+        let spec = GroupSpec::render(BoundOperation {
+            operation,
+            variables,
+            forwarded: Default::default(),
+            trace: None,
+        });
         let subjects = |it: GroupSpec| match &*it.feed.feed {
             Feed::Events(feed) => feed.destinations.join(" "),
             Feed::Upstream(_) => panic!("an event subscription"),
@@ -428,7 +434,7 @@ fn a_subgraphs_subscription_is_asked_of_it_and_completed_by_others() {
     let mut variables = Variables::new();
     variables.set("f".into(), "7".into());
     let operation = Arc::new(operation);
-    let bound = BoundOperation { operation, variables, forwarded: Default::default() };
+    let bound = BoundOperation { operation, variables, forwarded: Default::default(), trace: None };
     let spec = GroupSpec::render(bound).expect("renders");
     let Feed::Upstream(feed) = &*spec.feed.feed else { panic!("{:?}", spec.feed) };
     assert_eq!(feed.variables, r#"{"f":7}"#);
@@ -720,9 +726,9 @@ fn an_object_stands_only_where_one_is_declared() {
         sdl: "scalar Any enum E { X } input In { n: [Int], e: E } \
               type Query { a(n: Int, s: [[String!]], e: E, any: Any, in: In): Int }"
             .into(),
-        file: None,
+        ..SubgraphSource::default()
     };
-    let schema = load(&Graphs { subgraphs: vec![subgraph], supergraph: None, event_graphs: vec![] });
+    let schema = load(&Graphs { subgraphs: vec![subgraph], ..Graphs::default() });
     for (text, found) in [
         ("{ a(n: {}) }", "\"Int\", found {}."),
         ("{ a(s: {b: 1}) }", "\"String\", found {b: 1}."),

@@ -313,3 +313,58 @@ fn errors_of_subgraphs_come_back_as_configured() {
         assert_eq!(answer, json!({ "errors": expected, "data": { "mine": null } }), "{keys}");
     }
 }
+
+/// Every request to a subgraph names the one it is for, and carries its trace on; what names it does not
+/// keep equal queries apart.
+#[test]
+fn subgraphs_learn_the_requests_id_and_trace() {
+    let (demo, router) = start("");
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let client = [("X-Request-Id", "mine"), ("traceparent", trace), ("tracestate", "a=1")];
+    let answer = post(&router, &across(), &client);
+    assert_eq!(answer.header("x-request-id"), "mine");
+    for request in [&demo.employees.requests()[0], &demo.products.requests()[0]] {
+        assert_eq!(sent(request, "x-request-id"), ["mine"]);
+        assert_eq!(
+            (sent(request, "traceparent"), sent(request, "tracestate")),
+            (vec![trace.into()], vec!["a=1".into()])
+        );
+    }
+    let made = post(&router, &across(), &[]);
+    let last = demo.employees.requests().pop().expect("a request");
+    assert_eq!(sent(&last, "x-request-id"), [made.header("x-request-id")]);
+    assert!(sent(&last, "traceparent").is_empty(), "none is made up");
+
+    demo.employees.forget_requests();
+    demo.employees.behave(Behaviour::Hang);
+    let ask = |id: &'static str| {
+        let url = router.graphql_url().to_owned();
+        let body = json!({ "query": "{ employee(id: 1) { startYear } }" }).to_string();
+        std::thread::spawn(move || http("POST", &url, &[JSON, ("X-Request-Id", id)], &body).status)
+    };
+    let waiting = ["a", "b"].map(ask);
+    wait_until("both are under way", PATIENCE, || {
+        router.metrics().sum("router_engine_resolvers_inflight") == 2.0
+    });
+    demo.employees.behave(Behaviour::Answer);
+    assert_eq!(waiting.map(|it| it.join().expect("an answer")), [200, 200]);
+    assert_eq!(demo.employees.request_count(), 1);
+}
+
+#[test]
+fn plans_are_shown_to_developers_who_ask() {
+    let (_demo, router) = start("dev_mode: true\n");
+    assert_eq!(post(&router, &across(), &[]).json()["extensions"], Value::Null);
+    for header in ["X-WG-Include-Query-Plan", "Apollo-Expose-Query-Plan"] {
+        let answer = post(&router, &across(), &[(header, "true")]).json();
+        let plan = answer["extensions"]["queryPlan"].to_string();
+        assert!(
+            plan.contains("employees") && plan.contains("products") && plan.contains("_entities"),
+            "{plan}"
+        );
+        assert!(answer["data"]["employee"].is_object(), "{answer}");
+    }
+    let (_demo, router) = start("");
+    let answer = post(&router, &across(), &[("Apollo-Expose-Query-Plan", "true")]).json();
+    assert_eq!(answer["extensions"], Value::Null, "in production nobody is told");
+}

@@ -300,7 +300,12 @@ impl Life {
         let token = self.next_number;
         let sink = *self.rng.choice(&Sink::ALL)?;
         self.expect_join(token, sink, kind);
-        let bound = BoundOperation { operation, variables: Variables::new(), forwarded: Default::default() };
+        let bound = BoundOperation {
+            operation,
+            variables: Variables::new(),
+            forwarded: Default::default(),
+            trace: None,
+        };
         let spec = Arc::new(GroupSpec::render(bound).expect("destinations without arguments"));
         Some(Input::Join { member: Member { sink, token }, spec })
     }

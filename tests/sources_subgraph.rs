@@ -118,7 +118,13 @@ impl Rig {
     /// A fetch under way; the receiver gets its answer.
     fn fetch(&self, kind: OperationKind) -> (tokio::task::AbortHandle, Receiver<Answer>) {
         let body = Bytes::from_static(b"{\"query\":\"{a}\"}");
-        let fetching = self.client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None });
+        let fetching = self.client.fetch(FetchRequest {
+            subgraph: SubgraphId(0),
+            kind,
+            body,
+            headers: None,
+            trace: None,
+        });
         let (tell, told) = channel();
         let task = self.io.handle.spawn(async move {
             let _ = tell.send(fetching.await.map(|it| it.body));
@@ -263,8 +269,13 @@ fn a_lost_connection_is_an_error() {
     let client = rig.client.with_endpoints(&elsewhere).expect("client");
     let fetch = |subgraph| {
         let body = Bytes::from_static(b"{}");
-        let request =
-            FetchRequest { subgraph: SubgraphId(subgraph), kind: OperationKind::Query, body, headers: None };
+        let request = FetchRequest {
+            subgraph: SubgraphId(subgraph),
+            kind: OperationKind::Query,
+            body,
+            headers: None,
+            trace: None,
+        };
         rig.io.wait(client.fetch(request))
     };
     let Err(FetchError::Unreachable(reason)) = fetch(0) else { panic!("nobody listens there") };
@@ -587,7 +598,13 @@ fn connecting_has_limits_of_its_own() {
         let client = rig.client.with_endpoints(&[endpoint(url, options)]).expect("client");
         let body = Bytes::from_static(b"{}");
         let kind = OperationKind::Query;
-        rig.io.wait(client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None }))
+        rig.io.wait(client.fetch(FetchRequest {
+            subgraph: SubgraphId(0),
+            kind,
+            body,
+            headers: None,
+            trace: None,
+        }))
     };
     let dialled = fetch(&format!("http://{address}/"), SubgraphOptions { dial_timeout: limit, ..once() });
     let Err(FetchError::Unreachable(reason)) = dialled else { panic!("{dialled:?}") };
@@ -657,7 +674,8 @@ fn after_a_reload_what_stayed_the_same_keeps_its_connections() {
         let client = rig.client.with_endpoints(&[endpoint(&url, options)]).expect("client");
         let body = Bytes::from_static(b"{}");
         let kind = OperationKind::Query;
-        let fetching = client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None });
+        let fetching =
+            client.fetch(FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None, trace: None });
         let exchange = rig.subgraph.next();
         assert_eq!(exchange.connection, connection);
         exchange.answer("200 OK", "application/json", "{}");

@@ -118,7 +118,7 @@ fn client(io: &IoThread, subgraph: &Subgraph, tls: ClientTls) -> SubgraphClient 
 
 fn fetch(io: &IoThread, client: &SubgraphClient) -> Result<Bytes, FetchError> {
     let (body, kind) = (Bytes::from_static(b"{\"query\":\"{version}\"}"), OperationKind::Query);
-    let request = FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None };
+    let request = FetchRequest { subgraph: SubgraphId(0), kind, body, headers: None, trace: None };
     io.wait(client.fetch(request)).map(|it| it.body)
 }
 

@@ -60,6 +60,7 @@ impl Config {
             subscriptions_blocked: self.security.block_subscriptions.enabled,
             headers: super::headers::options(&self.headers),
             forward: self.forward_options(),
+            shows_plans: self.dev_mode,
         }
     }
 

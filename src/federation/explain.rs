@@ -32,8 +32,12 @@ impl Schema {
         if operation.feed.is_none() {
             return Ok(description);
         }
-        let group =
-            GroupSpec::render(BoundOperation { operation, variables, forwarded: Forwarded::default() });
+        let group = GroupSpec::render(BoundOperation {
+            operation,
+            variables,
+            forwarded: Forwarded::default(),
+            trace: None,
+        });
         let group = group.map_err(|error| vec![Error::new(error.to_string())])?;
         Ok(description.with_group(&group))
     }

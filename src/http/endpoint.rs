@@ -49,7 +49,8 @@ pub(super) async fn answer(
     let log = AccessLog::begin(state.options.access_log, id, &headers);
     let answered = async {
         let (method, media) = negotiate(&head.method, &headers)?;
-        let context = Context { method, headers: headers.clone(), peer, uploads: None };
+        let context =
+            Context { method, headers: headers.clone(), peer, request_id: id.clone(), uploads: None };
         let call = Call { state, media, log: &log, context };
         if let Some((boundary, files)) = call.files(method)? {
             return call.with_files(body, boundary, files).await;

@@ -3,7 +3,7 @@
 use super::caching::Freshness;
 use crate::graphql::{Request, Uploads};
 use bytes::Bytes;
-use hyper::{HeaderMap, Response, http::request::Parts};
+use hyper::{HeaderMap, Response, header::HeaderValue, http::request::Parts};
 use std::{
     future::Future,
     net::{SocketAddr, TcpStream},
@@ -42,6 +42,8 @@ pub struct Context {
     pub method: Method,
     pub headers: Arc<HeaderMap>,
     pub peer: SocketAddr,
+    /// What the request is called: its own `x-request-id`, or one made for it.
+    pub request_id: HeaderValue,
     /// Files that the variables have tickets for.
     pub uploads: Option<Arc<Uploads>>,
 }

@@ -147,6 +147,7 @@ fn spec(subject: &str, shape: &str, only_id: Option<&'static str>) -> GroupSpec 
         operation: Arc::new(operation),
         variables: Variables::new(),
         forwarded: Default::default(),
+        trace: None,
     };
     GroupSpec::render(bound).expect("no arguments in the destination")
 }

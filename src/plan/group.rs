@@ -44,7 +44,7 @@ impl GroupSpec {
             }
         }
         let BoundOperation { operation, forwarded, .. } = bound;
-        let bound = BoundOperation { operation, variables, forwarded };
+        let bound = BoundOperation { operation, variables, forwarded, trace: None };
         let key = GroupKey::new(&feed, rule.as_ref(), &bound);
         Ok(Self { key, feed, rule, bound })
     }

@@ -1,6 +1,6 @@
 //! An operation, ready to be carried out any number of times.
 
-use super::{FeedField, Forwarded, Projection, Step, SubgraphId};
+use super::{FeedField, Forwarded, HeaderList, Projection, Step, SubgraphId};
 use crate::graphql::Variables;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -43,4 +43,7 @@ pub struct BoundOperation {
     pub operation: Arc<Operation>,
     pub variables: Variables,
     pub forwarded: Forwarded,
+    /// Headers that name this one request (its id, its trace). They go to subgraphs with it, and decide
+    /// nothing: requests that differ in them alone are equal.
+    pub trace: Option<HeaderList>,
 }

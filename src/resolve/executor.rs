@@ -75,7 +75,8 @@ impl Executor {
         guarded(self.inner.counters.clone(), async move {
             let mut scratch = inner.buffers.take();
             let start = Start { root: scratch.document.new_object(), errors: Errors::default() };
-            let errand = Errand { forwarded: &bound.forwarded, for_event: false };
+            let errand =
+                Errand { forwarded: &bound.forwarded, trace: bound.trace.as_ref(), for_event: false };
             inner.carry_out(scratch, start, &bound, errand).await
         })
     }
@@ -94,7 +95,7 @@ impl Executor {
             let mut scratch = inner.buffers.take();
             match inner.take_in(&mut scratch, &event, feed, &spec.bound.operation) {
                 Ok(start) => {
-                    let errand = Errand { forwarded: &spec.bound.forwarded, for_event: true };
+                    let errand = Errand { forwarded: &spec.bound.forwarded, trace: None, for_event: true };
                     inner.carry_out(scratch, start, &spec.bound, errand).await
                 }
                 Err(error) => {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     graphql::{Variables, json::write_string},
-    plan::{Forwarded, OperationKind, SubgraphRequest},
+    plan::{Forwarded, HeaderList, OperationKind, SubgraphRequest},
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -39,6 +39,7 @@ pub(super) struct Call<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Errand<'a> {
     pub(super) forwarded: &'a Forwarded,
+    pub(super) trace: Option<&'a HeaderList>,
     /// It is for an event. An answer that was asked for before the event came may be older than it, so
     /// nothing is shared with requests under way.
     pub(super) for_event: bool,
@@ -111,7 +112,7 @@ impl Call<'_> {
         self.write_extensions(&mut body);
         body.push(b'}');
         let headers = self.errand.forwarded.headers(subgraph).cloned();
-        FetchRequest { subgraph, kind, body: body.into(), headers }
+        FetchRequest { subgraph, kind, body: body.into(), headers, trace: self.errand.trace.cloned() }
     }
 
     /// A mutation is everybody's own.

@@ -23,6 +23,8 @@ pub struct FetchRequest {
     pub body: Bytes,
     /// Headers beyond those that every request has.
     pub headers: Option<HeaderList>,
+    /// Further ones, which name the request that this is for and are not part of what it asks.
+    pub trace: Option<HeaderList>,
 }
 
 /// What a subgraph answered.

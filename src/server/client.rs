@@ -10,9 +10,10 @@ use crate::{
         json::{Document, write_string},
     },
     headers::{self, HeaderRules},
+    plan::HeaderList,
 };
 use bytes::Bytes;
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use regex::Regex;
 use std::sync::{Arc, LazyLock};
 
@@ -69,12 +70,20 @@ pub(super) struct Client {
     extensions: Bytes,
     /// The payload of its `connection_init`, a JSON object.
     pub(super) init_payload: Option<Bytes>,
+    /// What names its request, or its upgrade.
+    pub(super) trace: Option<HeaderList>,
 }
+
+/// Headers of distributed tracing (W3C Trace Context), passed on as they are.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+const REQUEST_ID: &str = "x-request-id";
 
 impl Client {
     /// Of a request over HTTP.
-    pub(super) fn of_request(headers: Arc<HeaderMap>) -> Self {
-        Self { headers, ..Self::default() }
+    pub(super) fn of_request(headers: Arc<HeaderMap>, request_id: HeaderValue) -> Self {
+        let id = (HeaderName::from_static(REQUEST_ID), request_id);
+        let trace = Some(named(&headers, &TRACE).chain([id]).collect());
+        Self { headers, trace, ..Self::default() }
     }
 
     /// Of a WebSocket, from the request that asked for it. Holds only what can be needed.
@@ -90,14 +99,14 @@ impl Client {
             headers: Arc::new(rules.relevant(&head.headers)),
             extensions: extensions.into_json(),
             init_payload: None,
+            trace: trace_of(&head.headers),
         }
     }
 
     /// To be kept for as long as it stays. Clients that bring nothing, which are most, share one.
     pub(super) fn shared(self) -> Arc<Self> {
         static NOBODY: LazyLock<Arc<Client>> = LazyLock::new(Arc::default);
-        let brings_nothing =
-            self.headers.is_empty() && self.extensions.is_empty() && self.init_payload.is_none();
+        let brings_nothing = self.headers.is_empty() && self.extensions.is_empty() && self.trace.is_none();
         if brings_nothing { NOBODY.clone() } else { Arc::new(self) }
     }
 
@@ -110,6 +119,7 @@ impl Client {
             headers: self.headers.clone(),
             extensions: extensions.into_json(),
             init_payload: Some(Bytes::copy_from_slice(payload.as_bytes())),
+            trace: self.trace.clone(),
         }
     }
 
@@ -126,6 +136,19 @@ impl Client {
         members.add_all(&self.extensions, &[]);
         members.into_json()
     }
+}
+
+/// What an upgrade says of its id and trace; most say nothing.
+fn trace_of(headers: &HeaderMap) -> Option<HeaderList> {
+    let list: HeaderList = named(headers, &[TRACE[0], TRACE[1], REQUEST_ID]).collect();
+    (!list.is_empty()).then_some(list)
+}
+
+fn named<'h>(
+    headers: &'h HeaderMap,
+    names: &'h [&'static str],
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> + 'h {
+    names.iter().filter_map(|it| Some((HeaderName::from_static(it), headers.get(*it)?.clone())))
 }
 
 /// A JSON object that is being written.

@@ -33,6 +33,8 @@ pub struct Options {
     pub headers: headers::Options,
     /// What WebSocket clients may send on to subgraphs.
     pub forward: super::ForwardOptions,
+    /// Whether clients may ask for the plan of their operation.
+    pub shows_plans: bool,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             subscriptions_blocked: false,
             headers: headers::Options::default(),
             forward: super::ForwardOptions::default(),
+            shows_plans: false,
         }
     }
 }
@@ -70,6 +73,15 @@ pub(super) enum Prepared {
 }
 
 pub(super) type Errors = Arc<[Error]>;
+
+impl Prepared {
+    pub(super) fn operation(&self) -> &Operation {
+        match self {
+            Self::Once(bound) => &bound.operation,
+            Self::Subscription(spec) => &spec.bound.operation,
+        }
+    }
+}
 
 /// A schema and what has been learnt about the operations sent to it.
 pub(super) struct Engine {
@@ -204,6 +216,11 @@ impl Engine {
         subgraph.map_or_else(|| Arc::from(""), |it| it.name.clone())
     }
 
+    /// An operation's plan as JSON, where clients may ask for it.
+    pub(super) fn plan_in_words(&self, operation: &Operation) -> Option<String> {
+        self.options.shows_plans.then(|| self.schema.describe(operation).to_json().to_string())
+    }
+
     pub(super) fn forward_options(&self) -> &super::ForwardOptions {
         &self.options.forward
     }
@@ -220,7 +237,8 @@ impl Engine {
         match &operation.feed {
             None => {
                 forwarded.extensions = client.extensions(request);
-                return Ok(Prepared::Once(BoundOperation { operation, variables, forwarded }));
+                let trace = client.trace.clone();
+                return Ok(Prepared::Once(BoundOperation { operation, variables, forwarded, trace }));
             }
             Some(FeedField::Upstream(_)) => {
                 forwarded.extensions = client.extensions(request);
@@ -229,7 +247,7 @@ impl Engine {
             // What is one client's own must not reach what an event brings to many.
             Some(FeedField::Event(_)) => {}
         }
-        GroupSpec::render(BoundOperation { operation, variables, forwarded })
+        GroupSpec::render(BoundOperation { operation, variables, forwarded, trace: None })
             .map(|spec| Prepared::Subscription(Arc::new(spec)))
             .map_err(|error| Errors::from([Error::new(error.to_string()).with_code("BAD_USER_INPUT")]))
     }

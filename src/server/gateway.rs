@@ -20,6 +20,7 @@ use crate::{
     protocol::Dialect,
     resolve::{Executed, Executor, Pool},
 };
+use bytes::Bytes;
 use http::{HeaderMap, Response, header::CACHE_CONTROL, request::Parts};
 use std::sync::{
     Arc,
@@ -47,10 +48,18 @@ impl Gateway for Router {
         let router = self.clone();
         Box::pin(async move {
             let engine = router.engines.choose(&context.headers).clone();
-            let client = Client::of_request(context.headers);
+            let wants_plan = wants_plan(&context.headers);
+            let client = Client::of_request(context.headers, context.request_id);
             let _files = context.uploads.map(|it| router.uploads.open(it));
-            match router.prepare(engine, request, client).await {
-                Some(Ok(prepared)) => router.carry_out(prepared, context.method).await,
+            match router.prepare(engine.clone(), request, client).await {
+                Some(Ok(prepared)) => {
+                    let plan = wants_plan.then(|| engine.plan_in_words(prepared.operation())).flatten();
+                    let mut outcome = router.carry_out(prepared, context.method).await;
+                    if let (Some(plan), Answer::Executed { body, .. }) = (plan, &mut outcome.answer) {
+                        *body = with_plan(body, &plan);
+                    }
+                    outcome
+                }
                 Some(Err(errors)) => Answer::RequestError(graphql::request_error_response(&errors)).into(),
                 None => Answer::Unavailable.into(),
             }
@@ -166,16 +175,25 @@ impl Router {
 
 /// The operation for the access log.
 fn describe(prepared: &Prepared) -> Operation {
-    let operation = match prepared {
-        Prepared::Once(bound) => &bound.operation,
-        Prepared::Subscription(spec) => &spec.bound.operation,
-    };
+    let operation = prepared.operation();
     let kind = match operation.kind {
         OperationKind::Query => Kind::Query,
         OperationKind::Mutation => Kind::Mutation,
         OperationKind::Subscription => Kind::Subscription,
     };
     Operation { kind, name: operation.name.clone() }
+}
+
+/// Whether a client asks for the plan of its operation: by Cosmo's header or Apollo's.
+fn wants_plan(headers: &HeaderMap) -> bool {
+    let says_true = |name| headers.get(name).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"true"));
+    says_true("x-wg-include-query-plan") || says_true("apollo-expose-query-plan")
+}
+
+/// A response with a plan in its extensions.
+fn with_plan(response: &[u8], plan: &str) -> Bytes {
+    let members = response.strip_suffix(b"}").unwrap_or(response);
+    [members, b",\"extensions\":{\"queryPlan\":", plan.as_bytes(), b"}}"].concat().into()
 }
 
 fn is_mutation(bound: &BoundOperation) -> bool {

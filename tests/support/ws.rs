@@ -100,6 +100,10 @@ impl Client {
         }
     }
 
+    pub fn is_legacy(&self) -> bool {
+        self.words.start == LEGACY_WORDS.start
+    }
+
     /// The socket below, to be read slowly or cut.
     pub fn stream(&self) -> &TcpStream {
         self.socket.get_ref()

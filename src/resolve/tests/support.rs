@@ -199,7 +199,12 @@ pub(super) fn bind(operation: Operation, variables: &[(&str, &str)]) -> BoundOpe
     for (name, json) in variables {
         bound.set((*name).into(), Bytes::copy_from_slice(json.as_bytes()));
     }
-    BoundOperation { operation: Arc::new(operation), variables: bound, forwarded: Forwarded::default() }
+    BoundOperation {
+        operation: Arc::new(operation),
+        variables: bound,
+        forwarded: Forwarded::default(),
+        trace: None,
+    }
 }
 
 /// A subscription field `changed` of the event graph `events`.

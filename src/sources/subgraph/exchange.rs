@@ -54,6 +54,10 @@ pub(super) fn request(uri: &Uri, fetch: FetchRequest, files: Option<Arc<Uploads>
     for (name, value) in forwarded {
         headers.append(name, value.clone());
     }
+    // What a rule says of one of them stands.
+    for (name, value) in fetch.trace.as_deref().unwrap_or_default() {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
     if let Some(files) = files {
         request.extensions_mut().insert(files);
     }
