@@ -77,10 +77,6 @@ fn tick(number: u64) -> Value {
     json!({ "data": { "tick": number } })
 }
 
-fn next(id: &str, payload: &Value) -> Value {
-    json!({ "id": id, "type": "next", "payload": payload })
-}
-
 fn complete(id: &str) -> Value {
     json!({ "id": id, "type": "complete" })
 }
