@@ -30,7 +30,7 @@ impl<'doc> OperationVisitor<'doc, ValidationErrorContext> for ObjectsOfObjectTyp
         members: &[(String, Value)],
     ) {
         let Some(declared) = visitor.current_input_type().filter(|it| takes_no_object(it)) else { return };
-        let found = Value::Object(members.iter().cloned().collect());
+        let found = Value::Object(members.to_vec());
         errors.report_error(ValidationError {
             locations: Vec::new(),
             message: format!("Expected value of type \"{}\", found {found}.", declared.name()),
