@@ -148,3 +148,19 @@ fn introspection_that_goes_round_in_circles_ends() {
     let errors = schema.plan(&document, &Variables::new()).expect_err("large as an answer");
     assert_eq!(errors[0].code, Some("OPERATION_LIMIT_EXCEEDED"));
 }
+
+#[test]
+fn errors_do_not_repeat_values_of_any_size() {
+    let value = format!("{}\"{}\"{}", "[".repeat(40), "x".repeat(100_000), "]".repeat(40));
+    let text = format!("{{ employee(id: {value}) {{ id }} }}");
+    let errors = schema().parse(&text, None, &Limits::default()).expect_err("no such number");
+    let size: usize = errors.iter().map(|it| it.message.len()).sum();
+    assert!(size < 100_000, "{size}");
+}
+
+#[test]
+fn errors_do_not_repeat_numbers_of_any_length() {
+    let text = format!("{{ employee(id: {}) {{ id }} }}", "1".repeat(200_000));
+    let errors = schema().parse(&text, None, &Limits::default()).expect_err("no such number");
+    assert!(errors[0].message.starts_with("The number 111") && errors[0].message.len() < 250, "{errors:?}");
+}

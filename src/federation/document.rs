@@ -93,6 +93,8 @@ impl Document {
 
 /// A document of nothing but mistakes is not worth a longer answer.
 const ERRORS_MAX: usize = 100;
+/// Characters of a message of the validation crate. It repeats values whole, those within them by themselves too.
+const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// Reads a document and chooses the operation.
 pub(super) fn read(
@@ -191,7 +193,8 @@ fn operation(definition: &OperationDefinition) -> Operation {
 
 fn validation_error(error: graphql_tools::validation::utils::ValidationError) -> Error {
     let places = error.locations.iter();
-    let with_code = Error::new(error.message.clone()).with_code(VALIDATION_FAILED);
+    let end = error.message.char_indices().nth(MESSAGE_CHARS_MAX).map_or(error.message.len(), |(end, _)| end);
+    let with_code = Error::new(&error.message[..end]).with_code(VALIDATION_FAILED);
     places.fold(with_code, |it, place| it.at(place.line, place.column))
 }
 

@@ -59,6 +59,9 @@ impl Default for Limits {
 /// fragments are not, and whoever walks them recurses once for each.
 const NESTING_MAX: usize = 200;
 
+/// Digits of a number that an error repeats.
+const NUMBER_SHOWN_MAX: usize = 60;
+
 fn exceeded(what: &str, limit: usize) -> Error {
     Error::new(format!("The operation has more than {limit} {what}.")).with_code(LIMIT_EXCEEDED)
 }
@@ -84,8 +87,10 @@ pub(super) fn check_text(text: &str, limits: &Limits) -> Result<(), Error> {
         };
         if !kept {
             let (line, column) = position(text, range.start);
+            let shown =
+                literal.get(..NUMBER_SHOWN_MAX).map_or_else(|| literal.to_owned(), |it| format!("{it}…"));
             let message = format!(
-                "The number {literal} cannot be written in an operation without losing digits. Send it as a variable."
+                "The number {shown} cannot be written in an operation without losing digits. Send it as a variable."
             );
             return Err(Error::new(message).with_code(PARSE_FAILED).at(line, column));
         }

@@ -19,7 +19,7 @@ use super::{
 use bytes::Bytes;
 use inspect::{cut, inspect};
 use leaf::write_leaf;
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 /// The code of errors in variables.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
@@ -47,10 +47,11 @@ pub fn coerce_variables(
         let message = "Variables must be provided as an Object where each property is a variable value.";
         return Err(vec![bad_input(message)]);
     }
+    let members = Members::of(&document, root, definitions.len());
     let mut coercion = Coercion { types, errors: Vec::new(), defaults_left: DEFAULTS_MAX };
     let mut variables = Variables::new();
     for definition in definitions {
-        let value = document.get(root, &definition.name);
+        let value = members.get(&definition.name);
         if let Some(json) = coercion.variable(definition, &document, value) {
             variables.set(definition.name.clone(), json);
         }
@@ -61,6 +62,33 @@ pub fn coerce_variables(
         }
     }
     if coercion.errors.is_empty() { Ok(variables) } else { Err(coercion.errors) }
+}
+
+/// What a client gave, by name; of twins the last one. Many variables among many members would be endless work
+/// if each were looked for by itself.
+enum Members<'d> {
+    Few(&'d Document, NodeId),
+    Many(HashMap<&'d str, NodeId>),
+}
+
+impl<'d> Members<'d> {
+    /// Variables up to which an index costs more than it saves.
+    const FEW: usize = 16;
+
+    fn of(document: &'d Document, root: NodeId, variables: usize) -> Self {
+        if variables <= Self::FEW {
+            Self::Few(document, root)
+        } else {
+            Self::Many(document.entries(root).collect())
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<NodeId> {
+        match self {
+            Self::Few(document, root) => document.get(*root, name),
+            Self::Many(members) => members.get(name).copied(),
+        }
+    }
 }
 
 struct Coercion<'a> {
