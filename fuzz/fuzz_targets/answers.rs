@@ -37,6 +37,7 @@ static PLANS: LazyLock<Vec<BoundOperation>> = LazyLock::new(|| {
             operation: operation.into(),
             variables: variables.clone(),
             forwarded: Forwarded::default(),
+            trace: None,
         }
     };
     names.map(plan).collect()

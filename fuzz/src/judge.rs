@@ -49,7 +49,7 @@ pub fn operation(world: &World, text: &str, variables: &str) -> Option<BoundOper
         let unknown = |it: &&Arc<str>| !definitions.iter().any(|known| known.name == **it);
         assert_eq!(request.variables.iter().find(unknown), None, "{}", request.document);
     });
-    let bound = BoundOperation { operation, variables: values, forwarded: Forwarded::default() };
+    let bound = BoundOperation { operation, variables: values, forwarded: Forwarded::default(), trace: None };
     if bound.operation.feed.is_some() {
         // May fail for what the variables hold; that is an error with a text.
         if let Err(why) = GroupSpec::render(bound.clone()) {

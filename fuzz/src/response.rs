@@ -89,6 +89,7 @@ impl Checker<'_> {
             FieldSource::Typename if self.document.kind(value) == Kind::String => Ok(()),
             FieldSource::Typename => Err("__typename is no string".into()),
             FieldSource::Data { value: ty, .. } => self.value(ty, value),
+            FieldSource::Unreachable { .. } => Err("every field of this graph can be reached".into()),
         }
     }
 

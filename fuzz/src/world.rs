@@ -26,12 +26,12 @@ pub static WORLD: LazyLock<World> = LazyLock::new(|| {
         name: name.into(),
         routing_url: "http://localhost".into(),
         sdl: sdl.into(),
-        file: None,
+        ..SubgraphSource::default()
     };
     let graphs = Graphs {
         subgraphs: SUBGRAPHS.into_iter().map(subgraph).collect(),
-        supergraph: None,
         event_graphs: vec![EventGraphSource { name: "events".into(), sdl: EVENTS.into(), file: None }],
+        ..Graphs::default()
     };
     let schema = Schema::load(&graphs).unwrap_or_else(|errors| panic!("{errors}"));
     let sdl = schema.supergraph_sdl();
