@@ -227,3 +227,31 @@ fn fields_that_only_look_like_introspection_are_refused() {
     let both = "{ ...F } fragment F on Query { __typename __schema { types { __typename } } }";
     schema.parse(both, None, &Limits::default()).unwrap_or_else(|it| panic!("{it:?}"));
 }
+
+/// What is no type at all, and what no object here can ever be.
+#[test]
+fn types_that_only_look_like_introspection_are_refused() {
+    let schema = demo();
+    for (text, part, column) in [
+        ("{ employees { ... on __Sundry { id } } }", "Unknown type \"__Sundry\".", 19),
+        ("{ ...F } fragment F on __Sundry { id }", "Unknown type \"__Sundry\".", 6),
+        ("query ($a: [__Sundry!]) { employee(id: $a) { id } }", "Unknown type \"__Sundry\".", 8),
+        (
+            "query ($a: __Type) { employee(id: $a) { id } }",
+            "Variable \"$a\" cannot be non-input type \"__Type\".",
+            8,
+        ),
+        ("{ employees { ... on __Type { name } } }", "can never be of type \"__Type\".", 19),
+        ("{ ... on __Schema { types { name } } }", "can never be of type \"__Schema\".", 7),
+        ("{ employees { ...F } } fragment F on __Type { name }", "can never be of type \"__Type\".", 18),
+        ("{ __schema { ... on Employee { types { name } } } }", "can never be of type \"Employee\".", 18),
+        ("{ __schema { ...F } } fragment F on Employee { id }", "can never be of type \"Employee\".", 17),
+    ] {
+        let errors = schema.parse(text, None, &Limits::default()).expect_err(text);
+        assert_eq!(errors[0].code, Some("GRAPHQL_VALIDATION_FAILED"), "{text}: {errors:?}");
+        assert!(errors[0].message.contains(part), "{text}: {errors:?}");
+        assert_eq!(errors[0].locations[0].column, column, "{text}: {errors:?}");
+    }
+    let all = "{ __schema { ... on __Schema { types { ...T } } ... { directives { ... on __Directive { name } } } } } fragment T on __Type { name kind }";
+    schema.parse(all, None, &Limits::default()).unwrap_or_else(|it| panic!("{it:?}"));
+}
