@@ -219,6 +219,9 @@ fn fields_that_only_look_like_introspection_are_refused() {
         "{ __schema { nonsense } }",
         "{ __schema(a: 1) { types { name } } }",
         "{ __type { name } }",
+        "{ team { ... on __Nothing { id } } }",
+        "{ ...F } fragment F on __Nothing { id }",
+        "query($v: __Nothing) { employee(id: $v) { id } }",
     ] {
         let errors = schema.parse(text, None, &Limits::default()).expect_err(text);
         assert_eq!(errors[0].code, Some("GRAPHQL_VALIDATION_FAILED"), "{text}: {errors:?}");

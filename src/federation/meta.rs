@@ -1,11 +1,20 @@
-//! Fields whose names begin with two underscores. The rules of validation pass over them wherever they stand, so
-//! what GraphQL has to say about them is said here (specification, sections 2.10 and 4).
+//! Fields and types whose names begin with two underscores. The rules of validation pass over them wherever they
+//! stand, so what GraphQL has to say about them is said here (specification, sections 2.10 and 4).
 
-use super::errors::VALIDATION_FAILED;
+use super::{
+    errors::VALIDATION_FAILED,
+    types::{named, type_definitions},
+};
 use crate::graphql::Error;
-use graphql_tools::static_graphql::{
-    query::{self, Definition, Field, OperationDefinition, Selection, SelectionSet, TypeCondition},
-    schema,
+use graphql_tools::{
+    parser::Pos,
+    static_graphql::{
+        query::{
+            self, Definition, Field, OperationDefinition, Selection, SelectionSet, TypeCondition,
+            VariableDefinition,
+        },
+        schema,
+    },
 };
 
 /// A selection set, and whether it is one of the query's root.
@@ -14,24 +23,65 @@ type Set<'a> = (&'a SelectionSet, bool);
 /// Refuses what is no field after all, and what is not where it belongs.
 pub(super) fn check(schema: &schema::Document, document: &query::Document) -> Result<(), Error> {
     let query = schema.query_type_name().map_or("Query", String::as_str);
+    for definition in &document.definitions {
+        if let Definition::Fragment(it) = definition {
+            check_condition(schema, &it.type_condition, it.position)?;
+        }
+        for it in variables(definition) {
+            check_type(schema, named(&it.var_type), it.position)?;
+        }
+    }
     let mut sets: Vec<Set<'_>> = document.definitions.iter().map(|it| root(it, query)).collect();
     while let Some((set, at_root)) = sets.pop() {
         for item in &set.items {
             match item {
                 Selection::Field(field) => {
-                    if let Some(why) = fault(field, at_root) {
-                        let Field { position, .. } = field;
-                        let error = Error::new(why).with_code(VALIDATION_FAILED);
-                        return Err(error.at(position.line, position.column));
-                    }
+                    check_field(field, at_root)?;
                     sets.push((&field.selection_set, false));
                 }
-                Selection::InlineFragment(it) => sets.push((&it.selection_set, at_root)),
+                Selection::InlineFragment(it) => {
+                    if let Some(condition) = &it.type_condition {
+                        check_condition(schema, condition, it.position)?;
+                    }
+                    sets.push((&it.selection_set, at_root));
+                }
                 Selection::FragmentSpread(_) => {}
             }
         }
     }
     Ok(())
+}
+
+fn check_field(field: &Field, at_root: bool) -> Result<(), Error> {
+    fault(field, at_root).map_or(Ok(()), |why| Err(refusal(&why, field.position)))
+}
+
+fn check_condition(
+    schema: &schema::Document,
+    TypeCondition::On(name): &TypeCondition,
+    position: Pos,
+) -> Result<(), Error> {
+    check_type(schema, name, position)
+}
+
+fn check_type(schema: &schema::Document, name: &str, position: Pos) -> Result<(), Error> {
+    if !name.starts_with("__") || type_definitions(schema).any(|it| it.name() == name) {
+        return Ok(());
+    }
+    Err(refusal(&format!("Unknown type \"{name}\"."), position))
+}
+
+fn refusal(why: &str, position: Pos) -> Error {
+    Error::new(why).with_code(VALIDATION_FAILED).at(position.line, position.column)
+}
+
+fn variables(definition: &Definition) -> &[VariableDefinition] {
+    match definition {
+        Definition::Operation(OperationDefinition::Query(it)) => &it.variable_definitions,
+        Definition::Operation(OperationDefinition::Mutation(it)) => &it.variable_definitions,
+        Definition::Operation(OperationDefinition::Subscription(it)) => &it.variable_definitions,
+        _ => &[],
+    }
 }
 
 fn root<'a>(definition: &'a Definition, query: &str) -> Set<'a> {
