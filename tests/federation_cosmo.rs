@@ -61,7 +61,12 @@ fn event_plans(schema: &Schema) -> Vec<String> {
             schema.parse(text, None, &Limits::default()).unwrap_or_else(|it| panic!("{text}: {it:?}"));
         let operation =
             schema.plan(&document, &Variables::new()).unwrap_or_else(|it| panic!("{text}: {it:?}"));
-        format!("{:?}\n{:?}\n{}", operation.feed, operation.steps, schema.describe(&operation).to_text())
+        format!(
+            "{:?}\n{:?}\n{}",
+            operation.plan.feed,
+            operation.plan.steps,
+            schema.describe(&operation).to_text()
+        )
     };
     let ships = [
         "shipMoved(shipID: 1)",

@@ -34,7 +34,7 @@ fn ask(schema: &Schema, text: &str, variables: &[(&str, &str)]) -> Value {
         given.set((*name).into(), json.to_string().into());
     }
     let operation = schema.plan(&document, &given).unwrap_or_else(|it| panic!("{it:?}"));
-    assert!(operation.steps.is_none(), "nothing to fetch");
+    assert!(operation.plan.steps.is_none(), "nothing to fetch");
     serde_json::from_slice(&operation.constants.expect("constants")).expect("JSON")
 }
 
@@ -182,7 +182,7 @@ fn data_and_introspection_go_together() {
         .parse("{ __typename employees { id } __schema { queryType { name } } }", None, &Limits::default())
         .expect("valid");
     let operation = schema.plan(&document, &Variables::new()).expect("a plan");
-    assert!(operation.steps.is_some() && operation.constants.is_some());
+    assert!(operation.plan.steps.is_some() && operation.constants.is_some());
     let keys: Vec<_> = operation.projection.root.fields.iter().map(|it| &*it.key).collect();
     assert_eq!(keys, ["__typename", "employees", "__schema"]);
 }

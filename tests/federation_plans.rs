@@ -74,7 +74,7 @@ fn brief(schema: &Schema, step: &Step) -> String {
 
 /// What an operation does, in a line for each step.
 fn steps(schema: &Schema, text: &str) -> String {
-    plan(schema, text).steps.map(|it| brief(schema, &it)).unwrap_or_default()
+    plan(schema, text).plan.steps.as_ref().map(|it| brief(schema, it)).unwrap_or_default()
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn an_event_is_enriched_from_both_subgraphs_at_once() {
     let schema = load(&demo());
     let text = "subscription S($e: Int!) { up: employeeUpdated(employeeID: $e) { eid: id details { forename } n: notes } }";
     let operation = plan(&schema, text);
-    let step = operation.steps.as_ref().expect("fetches");
+    let step = operation.plan.steps.as_ref().expect("fetches");
     assert_eq!(
         brief(&schema, step),
         "[products{...on Employee{notes}} | employees{...on Employee{details{forename}}}]"
@@ -108,19 +108,19 @@ fn an_event_is_enriched_from_both_subgraphs_at_once() {
     let Step::Parallel(fetches) = step else { panic!("{step:?}") };
     for fetch in fetches {
         let Step::Entities(fetch) = fetch else { panic!("{fetch:?}") };
-        let Some(FeedField::Event(feed)) = &operation.feed else { panic!("an event subscription") };
+        let Some(FeedField::Event(feed)) = &operation.plan.feed else { panic!("an event subscription") };
         assert_eq!(fetch.path, [PathSegment::Key(feed.key.clone())]);
         let [RequiresItem::On { types, selection }] = &fetch.requires[..] else { panic!("{fetch:?}") };
         assert!(types.contains("Employee"));
         assert!(matches!(&selection[..], [RequiresItem::Field { name, .. }] if &**name == "id"));
     }
-    let Some(FeedField::Event(feed)) = &operation.feed else { panic!("an event subscription") };
+    let Some(FeedField::Event(feed)) = &operation.plan.feed else { panic!("an event subscription") };
     assert_eq!(&*feed.field, "employeeUpdated");
     assert_eq!(&*feed.key, "employeeUpdated", "its arguments show in the feed, not in its key");
     assert_eq!(feed.arguments, [("employeeID".into(), InputValue::Variable("e".into()))]);
     assert_eq!(feed.possible.only().map(|it| &**it), Some("Employee"));
     assert!(!feed.is_abstract);
-    assert_eq!(names(&operation.variables_used), [""; 0], "what it comes to is in the feed");
+    assert_eq!(names(&operation.plan.variables_used), [""; 0], "what it comes to is in the feed");
     assert_eq!(operation.projection.root.fields.len(), 1);
     assert_eq!(&*operation.projection.root.fields[0].key, "up");
 }
@@ -215,7 +215,7 @@ fn plans_of_all_kinds() {
 fn entities_of_two_places_are_fetched_in_one_request() {
     let schema = load(&demo());
     let operation = plan(&schema, "{ employees { id notes } team { ... on Employee { id notes } } }");
-    let Some(Step::Sequence(steps)) = &operation.steps else { panic!("{:?}", operation.steps) };
+    let Some(Step::Sequence(steps)) = &operation.plan.steps else { panic!("{:?}", operation.plan.steps) };
     let Step::Batch(batch) = &steps[1] else { panic!("{steps:?}") };
     let [alias] = &batch.aliases[..] else { panic!("{batch:?}") };
     assert!(batch.request.document.contains(&format!("{}: _entities", alias.alias)));
@@ -361,7 +361,8 @@ fn arguments_keep_the_clients_order_and_get_defaults_for_feeds_only() {
     let text = "mutation($n: String) { updateEmployee(update: {name: $n, email: \"e\"}, id: 9007199254740993) { success } }";
     assert!(schema.parse(text, None, &Limits::default()).is_err(), "Int is of 32 bits");
     let text = "mutation($n: String) { updateEmployee(update: {name: $n, email: \"e\"}, id: 3) { success } }";
-    let Some(Step::Broker(call)) = plan(&schema, text).steps else { panic!("a broker call") };
+    let operation = plan(&schema, text);
+    let Some(Step::Broker(call)) = &operation.plan.steps else { panic!("a broker call") };
     let mut variables = Variables::new();
     assert_eq!(&call.payload(&variables)[..], br#"{"update":{"email":"e"},"id":3}"#);
     variables.set("n".into(), "\"x\"".into());
@@ -396,7 +397,7 @@ fn an_absent_variable_leaves_the_default_of_a_feeds_argument() {
         spec.map(subjects).map_err(|it| it.to_string())
     };
     let text = "subscription($k: Kind, $u: Int) { a(kind: $k, unused: $u) { id } }";
-    assert_eq!(names(&plan(&schema, text).variables_used), [""; 0], "what they come to is in the feed");
+    assert_eq!(names(&plan(&schema, text).plan.variables_used), [""; 0], "what they come to is in the feed");
     let given = "{\"name\":\"OLD\",\"part\":1}";
     assert_eq!(subjects(text, &[("k", given)]).as_deref(), Ok("a.OLD.1"));
     assert_eq!(subjects("subscription { a(kind: {part: 3}) { id } }", &[]).as_deref(), Ok("a.OLD.3"));
@@ -423,12 +424,12 @@ fn a_subgraphs_subscription_is_asked_of_it_and_completed_by_others() {
     graphs.subgraphs[0].sdl.push_str(" type Subscription { hired(from: Int): Employee! }");
     let schema = load(&graphs);
     let operation = plan(&schema, "subscription($f: Int) { mine: hired(from: $f) { id notes } }");
-    let Some(FeedField::Upstream(feed)) = &operation.feed else { panic!("{:?}", operation.feed) };
+    let Some(FeedField::Upstream(feed)) = &operation.plan.feed else { panic!("{:?}", operation.plan.feed) };
     assert_eq!((&*feed.field, feed.request.kind), ("hired", OperationKind::Subscription));
     assert!(feed.request.document.starts_with("subscription($f:Int){hired"), "{}", feed.request.document);
     assert!(feed.request.document.contains("{__typename id}"), "{}", feed.request.document);
-    assert_eq!(names(&operation.variables_used), ["f"]);
-    let step = operation.steps.as_ref().expect("a fetch");
+    assert_eq!(names(&operation.plan.variables_used), ["f"]);
+    let step = operation.plan.steps.as_ref().expect("a fetch");
     assert_eq!(brief(&schema, step), "products{...on Employee{notes}}");
 
     let mut variables = Variables::new();
@@ -475,7 +476,7 @@ fn conditions_are_decided_by_the_variables_they_name() {
         variables.set("a".into(), a.into());
         variables.set("b".into(), b.into());
         let operation = schema.plan(&document, &variables).expect("a plan");
-        operation.subgraphs.len()
+        operation.plan.subgraphs.len()
     };
     assert_eq!((asked("true", "false"), asked("false", "false"), asked("true", "true")), (2, 1, 1));
 }
@@ -572,7 +573,7 @@ fn a_finished_supergraph_with_event_graphs_beside_it_plans_the_same() {
         for (name, schema) in [("grafted", &grafted), ("bound", &bound)] {
             let (mine, theirs) = (plan(schema, text), plan(&composed, text));
             assert_eq!(sorted_brief(schema, &mine), sorted_brief(&composed, &theirs), "{name}: {text}");
-            assert_eq!(format!("{:?}", mine.feed), format!("{:?}", theirs.feed), "{name}: {text}");
+            assert_eq!(format!("{:?}", mine.plan.feed), format!("{:?}", theirs.plan.feed), "{name}: {text}");
             assert_eq!(mine.projection.shape, theirs.projection.shape, "{name}: {text}");
         }
     }
@@ -614,7 +615,7 @@ fn event_graphs_can_stand_alone() {
         }],
         ..Graphs::default()
     });
-    assert!(plan(&schema, "subscription { a(id: 1) { id } }").feed.is_some());
+    assert!(plan(&schema, "subscription { a(id: 1) { id } }").plan.feed.is_some());
     assert_eq!(steps(&schema, "{ noQueries }"), "");
 }
 
@@ -678,7 +679,7 @@ fn beside(supergraph: &str) -> Graphs {
 /// The order of steps at the same time depends on the order of the graphs, which means nothing.
 fn sorted_brief(schema: &Schema, operation: &Operation) -> String {
     let mut chars: Vec<char> =
-        operation.steps.iter().flat_map(|it| brief(schema, it).chars().collect::<Vec<_>>()).collect();
+        operation.plan.steps.iter().flat_map(|it| brief(schema, it).chars().collect::<Vec<_>>()).collect();
     chars.sort_unstable();
     chars.into_iter().collect()
 }

@@ -15,7 +15,7 @@ use juga::{
     },
     plan::{
         BoundOperation, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation, OperationKind,
-        Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template,
+        Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template,
         TypeNames,
     },
 };
@@ -766,14 +766,17 @@ fn operation(kind: Kind) -> Arc<Operation> {
         name: None,
         canonical: "subscription{updated{id}}".into(),
         constants: None,
-        steps: None,
         projection: Projection {
             root_type: "Subscription".into(),
             root: SelectionSet { fields: Vec::new() },
             shape: format!("shape-{}", kind.projection).into(),
         },
-        feed: Some(FeedField::Event(feed)),
-        variables_used: Vec::new(),
-        subgraphs: Vec::new(),
+        plan: Arc::new(Plan {
+            canonical: "subscription{updated{id}}".into(),
+            steps: None,
+            feed: Some(FeedField::Event(feed)),
+            variables_used: Vec::new(),
+            subgraphs: Vec::new(),
+        }),
     })
 }

@@ -101,3 +101,23 @@ override_routing_url: {{ subgraphs: {{ noone: "http://127.0.0.1:9/" }} }}
         assert_eq!(router.log().iter().filter(|it| it.contains(&warning)).count(), 1, "{:?}", router.log());
     }
 }
+
+#[test]
+fn requests_and_plans_are_counted() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    for query in ["{ employee(id: 1) { id } }", "{ x: employee(id: 1) { id } }", "{ employee(id: 1) { id } }"]
+    {
+        assert_eq!(router.post(&json!({ "query": query })).1["errors"], Value::Null);
+    }
+    let metrics = router.metrics();
+    let plans = |what| {
+        metrics
+            .get(&format!("router_graphql_cache_requests_stats_total{{cache_type=\"plan\",type=\"{what}\"}}"))
+    };
+    assert_eq!((plans("misses"), plans("hits")), (1.0, 2.0), "an alias makes no new plan");
+    assert_eq!(metrics.get("router_http_requests_total"), 3.0);
+    wait_until("nothing is under way", PATIENCE, || {
+        router.metrics().get("router_http_requests_in_flight") == 0.0
+    });
+}

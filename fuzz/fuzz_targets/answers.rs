@@ -69,7 +69,7 @@ fuzz_target!(|input: &[u8]| {
 /// The response to an event, if the bytes make one. The script starts with it, and goes on as answers.
 fn on_event(executor: &Executor, bound: BoundOperation, script: &[u8]) -> Option<bytes::Bytes> {
     let spec = GroupSpec::render(bound).expect("its variables are right");
-    let is_upstream = matches!(spec.bound.operation.feed, Some(FeedField::Upstream(_)));
+    let is_upstream = matches!(spec.bound.operation.plan.feed, Some(FeedField::Upstream(_)));
     let payload = match is_upstream {
         true => bytes::Bytes::copy_from_slice(script),
         false => event(&mut Dice::new(script)),

@@ -42,7 +42,7 @@ pub fn operation(world: &World, text: &str, variables: &str) -> Option<BoundOper
     coerced_well(world, definitions, &values);
     let planned = bounded("planning", PLANNING_MAX, || schema.plan(&document, &values));
     let operation: Arc<_> = told(planned)?.into();
-    requests(&operation.steps, &mut |request| {
+    requests(&operation.plan.steps, &mut |request| {
         if let Err(why) = subgraphs::understands(usize::from(request.subgraph.0), &request.document) {
             panic!("a subgraph would refuse {}: {why}", request.document);
         }
@@ -50,7 +50,7 @@ pub fn operation(world: &World, text: &str, variables: &str) -> Option<BoundOper
         assert_eq!(request.variables.iter().find(unknown), None, "{}", request.document);
     });
     let bound = BoundOperation { operation, variables: values, forwarded: Forwarded::default(), trace: None };
-    if bound.operation.feed.is_some() {
+    if bound.operation.plan.feed.is_some() {
         // May fail for what the variables hold; that is an error with a text.
         if let Err(why) = GroupSpec::render(bound.clone()) {
             assert!(!why.to_string().is_empty());
@@ -88,11 +88,9 @@ pub fn shows() -> bool {
     *SHOWS
 }
 
-/// The planner may give up for want of time. And it cannot do everything yet: `@requires` of an entity below one
-/// that was itself fetched as an entity fails (`{ employees { products { owner { seniority } } } }`), which is for
-/// its authors to mend (graphql-hive/router, issues 1308 to 1310).
+/// The planner may give up for want of time.
 fn may_remain_unplanned(message: &str) -> bool {
-    ["timed out", "timeout", "cancelled", "failed to build fetch graph"].iter().any(|it| message.contains(it))
+    ["timed out", "timeout", "cancelled"].iter().any(|it| message.contains(it))
 }
 
 /// Values are JSON, of their type, and stay as they are when they are coerced again.
@@ -132,7 +130,7 @@ pub fn honest_outcome(world: &World, bound: BoundOperation, bytes: &[u8]) {
     let names = world.schema.subgraphs().iter().map(|it| it.name.clone()).collect();
     let executor = Executor::new(&Options::default(), names, honest.clone(), honest.clone());
     let operation = bound.operation.clone();
-    let response = match &operation.feed {
+    let response = match &operation.plan.feed {
         None => block_on(executor.execute(bound)).response,
         Some(feed) => {
             let event = honest.event(feed, &bound);

@@ -100,6 +100,7 @@ impl Collector for Router {
         gauges(&snapshot, &mut page)?;
         counters(&snapshot, &mut page)?;
         labelled(&snapshot, &mut page)?;
+        caches(&snapshot, &mut page)?;
         providers(&snapshot, &mut page)?;
         subgraphs(&snapshot, &mut page)?;
         queues(&snapshot, &mut page)?;
@@ -128,7 +129,11 @@ fn gauges(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             it.catch_up_subscriptions,
         ),
         ("router_engine_outbound_bytes", "Bytes waiting for slow sockets", it.outbound_bytes),
-        ("router_http_requests_in_flight", "HTTP requests being answered", it.http_requests_in_flight),
+        (
+            "router_http_requests_in_flight",
+            "Operations sent over HTTP that are being answered",
+            it.http_requests_in_flight,
+        ),
     ] {
         page.gauge(name, help, value as f64)?;
     }
@@ -170,7 +175,7 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             "Connections dropped because pings went unanswered",
             it.connections_timed_out,
         ),
-        ("router_http_requests", "HTTP requests", it.http_requests),
+        ("router_http_requests", "Operations sent over HTTP", it.http_requests),
         ("router_subscriptions_started", "Subscriptions accepted", it.subscriptions_started),
     ] {
         page.counter(name, help, value)?;
@@ -192,6 +197,14 @@ fn labelled(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         page.counters(name, help, &samples)?;
     }
     Ok(())
+}
+
+fn caches(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
+    let labels: Vec<_> =
+        it.plan_cache.iter().map(|it| [("cache_type", "plan"), ("type", it.label)]).collect();
+    let samples: Vec<Sample<'_, u64>> =
+        labels.iter().zip(&it.plan_cache).map(|(labels, it)| (&labels[..], it.value)).collect();
+    page.counters("router_graphql_cache_requests_stats", "Times a cache was asked", &samples)
 }
 
 fn providers(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {

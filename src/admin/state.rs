@@ -83,13 +83,15 @@ pub struct Snapshot {
     /// Responses handed to audiences: once for each group, however many members it has.
     pub deliveries: u64,
     pub fetches: u64,
-    /// Representations over all entity fetches; divided by the fetches, the mean batch.
     pub fetches_shared: u64,
+    /// Representations over all entity fetches; divided by the fetches, the mean batch.
     pub representations: u64,
     pub results_unchanged: u64,
     pub events_unreadable: u64,
     pub events_lost: u64,
     pub http_requests: u64,
+    /// By outcome, `hits` or `misses`: whether an operation's plan was there already.
+    pub plan_cache: Vec<Labelled>,
     /// By cause: `full`, `accept_error`.
     pub connections_refused: Vec<Labelled>,
     /// Connections whose client answered no ping.

@@ -29,7 +29,7 @@ impl Schema {
         let variables = coerce_variables(document.variable_definitions(), self.input_types(), &variables)?;
         let operation = Arc::new(self.plan(&document, &variables)?);
         let description = self.describe(&operation);
-        if operation.feed.is_none() {
+        if operation.plan.feed.is_none() {
             return Ok(description);
         }
         let group = GroupSpec::render(BoundOperation {

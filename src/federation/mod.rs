@@ -4,8 +4,8 @@
 //! The only home of the composer and the planner crates; nothing of theirs shows in the public types.
 //! [`Schema::load`] happens at start and on reload, [`Schema::parse`] and [`Schema::plan`] for every new
 //! operation. All three are plain computations without I/O, and planning cannot be interrupted: callers
-//! run them on a thread of their own. Values of variables are coerced by the caller, plans are cached by
-//! the caller, fetches and brokers belong to `resolve` and `sources`.
+//! run them on a thread of their own. Values of variables are coerced by the caller, operations and
+//! plans ([`Plans`]) are kept by the caller, fetches and brokers belong to `resolve` and `sources`.
 
 mod authorization;
 mod canonical;
@@ -31,6 +31,7 @@ mod meta;
 mod origins;
 mod places;
 mod planner;
+mod planning;
 mod projection;
 mod provides;
 mod required;
@@ -48,4 +49,5 @@ pub use graphs::{
     Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, SupergraphSource, Travel,
 };
 pub use limits::Limits;
+pub use planning::{PlanSource, Plans};
 pub use schema::{EventField, Schema, Subgraph};

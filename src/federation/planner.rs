@@ -25,7 +25,7 @@ const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const TIMED_OUT: &str = "timed out";
 
 /// A plan, and the operation as it was planned.
-pub(super) type Plan = (NormalizedDocument, QueryPlan);
+pub(super) type PlannedDocument = (NormalizedDocument, QueryPlan);
 
 pub(super) struct Planner {
     inner: Inner,
@@ -72,21 +72,37 @@ impl Planner {
         urls.iter().map(|(name, url)| (name.as_str(), url.as_str()))
     }
 
-    /// Plans a document that holds one operation. The text is why it cannot be planned.
-    pub(super) fn plan(&self, document: &query::Document) -> Result<Plan, String> {
-        let planned = catch_unwind(AssertUnwindSafe(|| {
-            let normalized =
+    /// Makes a document that holds one operation plain: no fragments but for types, equal fields merged.
+    pub(super) fn normalize(&self, document: &query::Document) -> Result<NormalizedDocument, String> {
+        guarded(|| {
+            let mut normalized =
                 normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
-            let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
-            let plan = self.inner.plan_from_normalized_operation(
-                &normalized.operation,
-                PlannerOverrideContext::default(),
-                &timeout,
-            );
-            Ok((normalized, plan.map_err(|it| it.to_string())?))
-        }));
-        planned.unwrap_or_else(|_| Err("the planner gave up on it".into()))
+            normalized.operation.name = None;
+            Ok(normalized)
+        })
     }
+
+    /// Plans an operation. The text is why it cannot be planned.
+    pub(super) fn plan(&self, operation: &NormalizedDocument) -> Result<QueryPlan, String> {
+        guarded(|| {
+            let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
+            let (operation, overrides) = (&operation.operation, PlannerOverrideContext::default());
+            self.inner
+                .plan_from_normalized_operation(operation, overrides, &timeout)
+                .map_err(|it| it.to_string())
+        })
+    }
+
+    /// Both at once.
+    pub(super) fn plan_document(&self, document: &query::Document) -> Result<PlannedDocument, String> {
+        let normalized = self.normalize(document)?;
+        let plan = self.plan(&normalized)?;
+        Ok((normalized, plan))
+    }
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the planner gave up on it".into()))
 }
 
 fn unusable(message: String) -> LoadErrors {

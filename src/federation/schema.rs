@@ -2,38 +2,32 @@
 
 use super::{
     authorization::Authorization,
-    canonical::{Context, planner_document},
-    compile::{Compiler, several},
     compose::{Composed, compose},
-    cut::cut,
-    deferred::{Entries, Entry},
+    deferred::Entries,
     document::{self, Document},
-    errors::{LIMIT_EXCEEDED, LoadError, LoadErrors, PLANNING_FAILED},
+    errors::{LoadError, LoadErrors},
     events::{self, Action, Binding, EventGraph},
     graft::{Services, graft},
     graphs::{EventGraphSource, Graphs},
-    introspection::{answer, public_schema},
+    introspection::public_schema,
     join::check_supported,
     limits::Limits,
     literals::ObjectsOfObjectTypes,
-    planner::{Plan, Planner, TIMED_OUT},
-    projection::{TooLarge, project},
+    planner::Planner,
     required::Requirements,
-    selection::{Field, inline, root_fields},
     types::{Types, input_types},
 };
 use crate::{
-    graphql::{Error, InputTypes, Variables},
-    plan::{FeedField, Operation, OperationKind, Projection, ProviderId, ProviderKind, Step, SubgraphId},
+    graphql::{Error, InputTypes},
+    plan::{OperationKind, ProviderId, ProviderKind, SubgraphId},
 };
 use graphql_tools::{
-    static_graphql::{query::VariableDefinition, schema},
+    static_graphql::schema,
     validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
 };
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
-    hash::{Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
@@ -64,10 +58,10 @@ pub struct EventField {
 /// A composed, checked schema. Immutable; shared by every thread that prepares operations.
 pub struct Schema {
     sdl: String,
-    planner: Planner,
-    entries: Entries,
+    pub(super) planner: Planner,
+    pub(super) entries: Entries,
     /// Plans what is put off. Made when it is first needed; `None` if it cannot be.
-    entry_planner: OnceLock<Option<Planner>>,
+    pub(super) entry_planner: OnceLock<Option<Planner>>,
     rules: ValidationPlan,
     subgraphs: Arc<[Subgraph]>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
@@ -75,16 +69,16 @@ pub struct Schema {
     event_graphs: HashSet<String>,
     bindings: Bindings,
     event_fields: Vec<EventField>,
-    interface_objects: HashSet<String>,
+    pub(super) interface_objects: HashSet<String>,
     /// What clients see.
-    consumer: schema::Document,
-    consumer_types: Types,
+    pub(super) consumer: schema::Document,
+    pub(super) consumer_types: Types,
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
     input_types: InputTypes,
     authorization: Authorization,
     /// Coordinates of fields that not every operation can have.
-    unsatisfiable: BTreeSet<String>,
+    pub(super) unsatisfiable: BTreeSet<String>,
     requirements: Requirements,
     notes: Vec<String>,
 }
@@ -213,156 +207,6 @@ impl Schema {
         document::read(&self.consumer, &self.rules, text, operation_name, limits)
     }
 
-    /// Plans an operation for the values of its [specializing](Document::specializing) variables; other
-    /// variables are not looked at.
-    pub fn plan(&self, document: &Document, variables: &Variables) -> Result<Operation, Vec<Error>> {
-        self.plan_operation(document, variables).map_err(|it| vec![it])
-    }
-
-    fn plan_operation(&self, document: &Document, variables: &Variables) -> Result<Operation, Error> {
-        let kind = document.operation.kind;
-        let selections = inline(&document.operation.selection_set, &document.fragments, variables);
-        let mut fields = root_fields(selections);
-        if kind == OperationKind::Subscription {
-            // There is one at most, so its name will do, however its arguments are spelt.
-            fields.iter_mut().for_each(|it| it.key = it.name.as_str().into());
-        }
-        let mut projection = self.projection(document, &fields)?;
-        let about_schema: Vec<&Field> =
-            fields.iter().filter(|it| it.name == "__schema" || it.name == "__type").collect();
-        let constants = answer(&self.consumer, &self.consumer_types, &about_schema, variables)?;
-        let planned = match self.steps(document, kind, &fields) {
-            Err(_) if self.cut(document, &mut fields) => {
-                projection = self.projection(document, &fields)?;
-                self.steps(document, kind, &fields)
-            }
-            planned => planned,
-        }?;
-        Ok(Operation {
-            kind,
-            name: document.operation.name.clone(),
-            canonical: canonical(planned.canonical, constants.as_deref()),
-            constants,
-            steps: planned.steps,
-            projection,
-            feed: planned.feed,
-            variables_used: planned.variables_used,
-            subgraphs: planned.subgraphs,
-        })
-    }
-
-    fn projection(&self, document: &Document, fields: &[Field]) -> Result<Projection, Error> {
-        let kind = document.operation.kind;
-        let budget = document.selections_max.saturating_mul(4);
-        project(&self.consumer_types, kind, self.root_type(kind), fields, budget).map_err(|TooLarge| {
-            Error::new("The operation is too large once its fragments are applied to every type.")
-                .with_code(LIMIT_EXCEEDED)
-        })
-    }
-
-    /// Marks the fields that no plan leads to, where the graph is known to have such.
-    fn cut(&self, document: &Document, fields: &mut [Field]) -> bool {
-        let kind = document.operation.kind;
-        !self.unsatisfiable.is_empty()
-            && cut(&self.consumer_types, self.root_type(kind), &self.unsatisfiable, fields, |fields| {
-                self.steps(document, kind, fields).is_ok()
-            })
-    }
-
-    /// Plans the fields that are data: those about the schema are answered already.
-    fn steps(&self, document: &Document, kind: OperationKind, fields: &[Field]) -> Result<Planned, Error> {
-        let fields: Vec<&Field> =
-            fields.iter().filter(|it| !it.name.starts_with("__") && !it.unreachable).collect();
-        let fields = &fields[..];
-        let mut compiler = Compiler::new(self, kind, fields);
-        let (mut steps, mut canonical, mut fetches) = (Vec::new(), String::new(), DefaultHasher::new());
-        let context = Context {
-            types: &self.consumer_types,
-            interface_objects: &self.interface_objects,
-            root_type: self.root_type(kind),
-            is_event: kind == OperationKind::Subscription
-                && fields.iter().any(|it| self.is_event_field(&it.name)),
-        };
-        // One plan for each root field of a mutation: it is done, entity fetches and all, before the next.
-        let plans: Vec<&[&Field]> = match kind {
-            OperationKind::Mutation => fields.chunks(1).collect(),
-            _ if fields.is_empty() => Vec::new(),
-            _ => vec![fields],
-        };
-        for fields in plans {
-            let variables = &document.operation.variables;
-            let parts = match self.planner.plan(&planner_document(&context, kind, fields, variables)) {
-                Ok(planned) => vec![(planned, None)],
-                Err(reason) if reason.contains(TIMED_OUT) => return Err(planning_error(&reason)),
-                Err(reason) => self
-                    .plan_in_parts(&context, kind, fields, variables)
-                    .ok_or_else(|| planning_error(&reason))?,
-            };
-            for ((mut normalized, plan), entry) in parts {
-                normalized.operation.name = None;
-                canonical.push_str(&normalized.operation.to_string());
-                compiler.entry = entry;
-                if let Some(node) = &plan.node {
-                    steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
-                }
-            }
-        }
-        format!("{steps:?}").hash(&mut fetches);
-        match &mut compiler.feed {
-            Some(FeedField::Event(feed)) => {
-                // Its arguments show in what they render to.
-                let arguments = std::mem::take(&mut feed.arguments);
-                format!("{feed:?}").hash(&mut fetches);
-                feed.arguments = arguments;
-            }
-            Some(FeedField::Upstream(feed)) => format!("{feed:?}").hash(&mut fetches),
-            None => {}
-        }
-        for id in &compiler.subgraphs {
-            self.subgraphs[usize::from(id.0)].url.hash(&mut fetches);
-        }
-        // Under another schema the same operation may be fetched in another way.
-        canonical.push_str(&format!("\n# {:016x}", fetches.finish()));
-        Ok(Planned {
-            canonical,
-            steps: several(steps, Step::Sequence),
-            feed: compiler.feed,
-            variables_used: compiler.variables.into_iter().collect(),
-            subgraphs: compiler.subgraphs.into_iter().collect(),
-        })
-    }
-
-    /// Plans what the planner cannot plan as a whole: see [`super::deferred`].
-    fn plan_in_parts(
-        &self,
-        context: &Context<'_>,
-        kind: OperationKind,
-        fields: &[&Field],
-        variables: &[VariableDefinition],
-    ) -> Option<Vec<(Plan, Option<Entry>)>> {
-        let (types, root_type) = (&self.supergraph_types, context.root_type);
-        let key_of = |it: &Field| match kind {
-            OperationKind::Mutation => it.response_key.clone(),
-            _ => it.key.clone(),
-        };
-        let fields: Vec<Field> = fields.iter().map(|it| (*it).clone()).collect();
-        let (rest, deferred) = self.entries.defer(types, &self.requirements, root_type, &fields, &key_of)?;
-        let rest: Vec<&Field> = rest.iter().collect();
-        let mut parts =
-            vec![(self.planner.plan(&planner_document(context, kind, &rest, variables)).ok()?, None)];
-        let open = || {
-            let query = self.root_type(OperationKind::Query);
-            Planner::of(self.entries.open(&self.planner.supergraph, query)).ok()
-        };
-        let planner = self.entry_planner.get_or_init(open).as_ref()?;
-        for it in deferred {
-            let root = it.root();
-            let operation = planner_document(context, OperationKind::Query, &[&root], variables);
-            parts.push((planner.plan(&operation).ok()?, Some(it.entry)));
-        }
-        Some(parts)
-    }
-
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {
         self.planner.root_type(kind)
     }
@@ -376,7 +220,7 @@ impl Schema {
     }
 
     /// Whether a broker serves this subscription field.
-    fn is_event_field(&self, name: &str) -> bool {
+    pub(super) fn is_event_field(&self, name: &str) -> bool {
         self.event_fields.iter().any(|it| it.root == OperationKind::Subscription && *it.field == *name)
     }
 
@@ -397,29 +241,6 @@ fn rules() -> ValidationPlan {
     let mut rules = default_rules_validation_plan();
     rules.add_rule(Box::new(ObjectsOfObjectTypes));
     rules
-}
-
-/// The fetching side of a planned operation.
-struct Planned {
-    canonical: String,
-    steps: Option<Step>,
-    feed: Option<FeedField>,
-    variables_used: Vec<Arc<str>>,
-    subgraphs: Vec<SubgraphId>,
-}
-
-/// Operations whose constants differ are not the same.
-fn canonical(mut text: String, constants: Option<&[u8]>) -> Arc<str> {
-    if let Some(constants) = constants {
-        let mut hasher = DefaultHasher::new();
-        constants.hash(&mut hasher);
-        text.push_str(&format!("\n# constants {:016x}", hasher.finish()));
-    }
-    text.into()
-}
-
-fn planning_error(reason: &str) -> Error {
-    Error::new(format!("No plan was found for this operation: {reason}.")).with_code(PLANNING_FAILED)
 }
 
 fn check_sources(graphs: &Graphs) -> Result<(), LoadErrors> {

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     graphql::Variables,
     plan::{
-        BoundOperation, EventFeedField, Feed, FeedField, FeedKey, InputValue, Operation, OperationKind,
+        BoundOperation, EventFeedField, Feed, FeedField, FeedKey, InputValue, Operation, OperationKind, Plan,
         Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template, TypeNames,
     },
 };
@@ -133,15 +133,18 @@ fn spec(subject: &str, shape: &str, only_id: Option<&'static str>) -> GroupSpec 
         name: None,
         canonical: "subscription{f{id}}".into(),
         constants: None,
-        steps: None,
         projection: Projection {
             root_type: "Subscription".into(),
             root: SelectionSet { fields: Vec::new() },
             shape: shape.into(),
         },
-        feed: Some(FeedField::Event(feed)),
-        variables_used: Vec::new(),
-        subgraphs: Vec::new(),
+        plan: Arc::new(Plan {
+            canonical: "subscription{f{id}}".into(),
+            steps: None,
+            feed: Some(FeedField::Event(feed)),
+            variables_used: Vec::new(),
+            subgraphs: Vec::new(),
+        }),
     };
     let bound = BoundOperation {
         operation: Arc::new(operation),

@@ -31,18 +31,18 @@ impl Description {
         if let Some(name) = &operation.name {
             shown.fact("name", json!(name));
         }
-        if !operation.variables_used.is_empty() {
-            shown.fact("variables", json!(operation.variables_used));
+        if !operation.plan.variables_used.is_empty() {
+            shown.fact("variables", json!(operation.plan.variables_used));
         }
         if operation.constants.is_some() {
             shown.parts.push(Self::new("Introspection"));
         }
         let steps = Steps { subgraphs };
-        shown.parts.extend(operation.feed.as_ref().map(|it| match it {
+        shown.parts.extend(operation.plan.feed.as_ref().map(|it| match it {
             FeedField::Event(field) => event_feed(field),
             FeedField::Upstream(field) => steps.upstream(field),
         }));
-        shown.parts.extend(operation.steps.as_ref().map(|it| steps.step(it)));
+        shown.parts.extend(operation.plan.steps.as_ref().map(|it| steps.step(it)));
         shown
     }
 
@@ -56,7 +56,7 @@ impl Description {
         if let Some(found) = &group.rule {
             shown.fact("rule", rule(found));
         }
-        let names = &group.bound.operation.variables_used;
+        let names = &group.bound.operation.plan.variables_used;
         let values = names.iter().filter_map(|name| {
             let value = serde_json::from_slice(group.bound.variables.get(name)?).ok()?;
             Some((name.to_string(), value))

@@ -26,7 +26,7 @@ impl GroupSpec {
     /// # Panics
     /// When the operation is no subscription.
     pub fn render(bound: BoundOperation) -> Result<Self, RenderError> {
-        let (feed, rule) = match bound.operation.feed.as_ref().expect("a subscription") {
+        let (feed, rule) = match bound.operation.plan.feed.as_ref().expect("a subscription") {
             FeedField::Event(field) => {
                 let arguments = Arguments::new(&field.arguments, &bound.variables);
                 let rule = field.rule.as_ref().map(|it| it.render(&arguments)).transpose()?;
@@ -38,7 +38,7 @@ impl GroupSpec {
         };
         let feed = FeedKey::new(feed);
         let mut variables = Variables::new();
-        for name in &bound.operation.variables_used {
+        for name in &bound.operation.plan.variables_used {
             if let Some(value) = bound.variables.get(name) {
                 variables.set(name.clone(), value.clone());
             }

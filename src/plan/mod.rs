@@ -34,7 +34,7 @@ pub use fetch::{
 };
 pub use forwarded::{Forwarded, HeaderList};
 pub use group::{GroupKey, GroupSpec};
-pub use operation::{BoundOperation, Operation, OperationKind};
+pub use operation::{BoundOperation, Operation, OperationKind, Plan};
 pub use projection::{Field, FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType};
 pub use rule::{Rule, RuleConstant, RuleTemplate, RuleValueTemplate};
 pub use template::{RenderError, Template, TemplatePart};

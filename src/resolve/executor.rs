@@ -91,7 +91,7 @@ impl Executor {
     ) -> impl Future<Output = Bytes> + Send + use<> {
         let inner = self.inner.clone();
         guarded(self.inner.counters.clone(), async move {
-            let feed = spec.bound.operation.feed.as_ref().expect("a group's operation has a feed");
+            let feed = spec.bound.operation.plan.feed.as_ref().expect("a group's operation has a feed");
             let mut scratch = inner.buffers.take();
             match inner.take_in(&mut scratch, &event, feed, &spec.bound.operation) {
                 Ok(start) => {
@@ -175,7 +175,7 @@ impl Inner {
             scratch.document.merge(root, constants);
         }
         let mut headers = Vec::new();
-        if let Some(steps) = &operation.steps {
+        if let Some(steps) = &operation.plan.steps {
             let job = Job {
                 dispatcher: &self.dispatcher,
                 brokers: &*self.brokers,

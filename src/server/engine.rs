@@ -6,7 +6,7 @@
 
 use super::{client::Client, stats::EngineStats};
 use crate::{
-    federation::{Document, Limits, Schema},
+    federation::{Document, Limits, PlanSource, Plans, Schema},
     graphql::{Error, Request, Variables, coerce_variables},
     headers::{self, HeaderRules},
     plan::{BoundOperation, FeedField, GroupSpec, Operation, OperationKind, SubgraphId},
@@ -23,7 +23,7 @@ use std::{
 pub struct Options {
     /// Limits of one operation, checked before it is validated.
     pub limits: Limits,
-    /// Documents kept parsed and plans kept, each.
+    /// Documents kept parsed, operations kept as clients write them, and plans kept, each.
     pub plan_cache_size: usize,
     /// Whether `__schema` and `__type` are answered.
     pub introspection: bool,
@@ -89,7 +89,9 @@ pub(super) struct Engine {
     headers: HeaderRules,
     options: Options,
     documents: Cache<DocumentKey, Arc<Document>>,
-    plans: Cache<PlanKey, Arc<Operation>>,
+    operations: Cache<OperationKey, Arc<Operation>>,
+    /// What `operations` have in common.
+    plans: Plans,
     failures: Cache<DocumentKey, (Instant, Errors)>,
     stats: Arc<EngineStats>,
 }
@@ -114,21 +116,21 @@ impl Equivalent<DocumentKey> for DocumentRef<'_> {
     }
 }
 
-/// A document and the values of the variables that its plan depends on.
+/// A document and the values of the variables that its meaning depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct PlanKey {
+struct OperationKey {
     document: DocumentKey,
     specialised: Box<[Option<Bytes>]>,
 }
 
 #[derive(Hash)]
-struct PlanRef<'a> {
+struct OperationRef<'a> {
     document: DocumentRef<'a>,
     specialised: &'a [Option<Bytes>],
 }
 
-impl Equivalent<PlanKey> for PlanRef<'_> {
-    fn equivalent(&self, key: &PlanKey) -> bool {
+impl Equivalent<OperationKey> for OperationRef<'_> {
+    fn equivalent(&self, key: &OperationKey) -> bool {
         self.document.equivalent(&key.document) && *self.specialised == *key.specialised
     }
 }
@@ -151,7 +153,8 @@ impl Engine {
             schema,
             headers,
             documents: Cache::new(size),
-            plans: Cache::new(size),
+            operations: Cache::new(size),
+            plans: Plans::new(size),
             failures: Cache::new(FAILURES_MAX),
             options,
             stats,
@@ -177,9 +180,9 @@ impl Engine {
             Err(errors) => return Some(Err(errors)),
         };
         let specialised = specialised(&document, &variables);
-        let plan_key = PlanRef { document: key, specialised: &specialised };
-        let Some(operation) = self.plans.get(&plan_key) else {
-            return self.known_failure(&plan_key.document, now).map(Err);
+        let key = OperationRef { document: key, specialised: &specialised };
+        let Some(operation) = self.operations.get(&key) else {
+            return self.known_failure(&key.document, now).map(Err);
         };
         self.stats.plan_cache_hits.increment();
         Some(self.bind(operation, variables, request, client))
@@ -233,8 +236,8 @@ impl Engine {
         request: &Request,
         client: &Client,
     ) -> Result<Prepared, Errors> {
-        let mut forwarded = self.headers.forward(&operation.subgraphs, &client.headers);
-        match &operation.feed {
+        let mut forwarded = self.headers.forward(&operation.plan.subgraphs, &client.headers);
+        match &operation.plan.feed {
             None => {
                 forwarded.extensions = client.extensions(request);
                 let trace = client.trace.clone();
@@ -300,12 +303,16 @@ impl Engine {
         now: Instant,
     ) -> Result<Arc<Operation>, Errors> {
         let specialised = specialised(document, variables);
-        self.stats.plan_cache_misses.increment();
-        match self.schema.plan(document, variables) {
-            Ok(operation) => {
+        let planned = self.schema.plan_sharing(document, variables, &self.plans);
+        match &planned {
+            Ok((_, PlanSource::Shared)) => self.stats.plan_cache_hits.increment(),
+            Ok((_, PlanSource::Planner)) | Err(_) => self.stats.plan_cache_misses.increment(),
+        }
+        match planned {
+            Ok((operation, _)) => {
                 let operation = Arc::new(operation);
-                let key = PlanKey { document: DocumentRef::of(request).to_key(), specialised };
-                self.plans.insert(key, operation.clone());
+                let key = OperationKey { document: DocumentRef::of(request).to_key(), specialised };
+                self.operations.insert(key, operation.clone());
                 Ok(operation)
             }
             // A plan that fails may fail for the values put in, so only a document without them is remembered.

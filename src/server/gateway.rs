@@ -10,7 +10,7 @@ use super::{
     inbox::Mail,
     liveness::Liveness,
     mail::{Newcomer, ReactorMail},
-    stats::ReactorStats,
+    stats::{FrontStats, ReactorStats, UnderWay},
 };
 use crate::{
     graphql::{self, Request, UploadDesk},
@@ -36,6 +36,7 @@ pub(super) struct Router {
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
     pub(super) reactor_stats: Arc<ReactorStats>,
+    pub(super) stats: Arc<FrontStats>,
     pub(super) connections_max: usize,
     pub(super) ready: Arc<AtomicBool>,
     pub(super) liveness: Liveness,
@@ -46,7 +47,9 @@ pub(super) struct Router {
 impl Gateway for Router {
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome> {
         let router = self.clone();
+        let under_way = UnderWay::begin(&self.stats);
         Box::pin(async move {
+            let _under_way = under_way;
             let engine = router.engines.choose(&context.headers).clone();
             let wants_plan = wants_plan(&context.headers);
             let client = Client::of_request(context.headers, context.request_id);

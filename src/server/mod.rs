@@ -141,6 +141,7 @@ impl Server {
             executor: threads.executor.clone(),
             reactor: threads.reactor.clone(),
             reactor_stats: stats.reactor.clone(),
+            stats: stats.front.clone(),
             connections_max: options.websocket.connections_max,
             ready: ready.clone(),
             liveness: stats.liveness.clone(),

@@ -4,7 +4,7 @@
 use super::{
     hub_thread::HubLink,
     liveness::Liveness,
-    stats::{EngineStats, HubStats, ReactorStats},
+    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats},
 };
 use crate::{
     admin::{
@@ -27,6 +27,7 @@ use std::sync::{
 #[derive(Clone, Default)]
 pub(super) struct Stats {
     pub(super) engine: Arc<EngineStats>,
+    pub(super) front: Arc<FrontStats>,
     pub(super) hub: Arc<HubStats>,
     pub(super) reactor: Arc<ReactorStats>,
     pub(super) liveness: Liveness,
@@ -55,6 +56,8 @@ impl admin::State for State {
 
     fn metrics(&self) -> Snapshot {
         let mut snapshot = Snapshot { resolvers_max: self.resolvers_max as u64, ..Snapshot::default() };
+        self.add_front(&mut snapshot);
+        self.add_engine(&mut snapshot);
         self.add_reactor(&mut snapshot);
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
@@ -83,6 +86,21 @@ impl admin::State for State {
 }
 
 impl State {
+    fn add_front(&self, snapshot: &mut Snapshot) {
+        let front = &self.stats.front;
+        // In this order, so that a request which ends meanwhile is not missing from those begun.
+        let ended = front.requests_ended.get();
+        snapshot.http_requests = front.requests_begun.get();
+        snapshot.http_requests_in_flight = snapshot.http_requests - ended;
+    }
+
+    fn add_engine(&self, snapshot: &mut Snapshot) {
+        let engine = &self.stats.engine;
+        let labelled = |label, count: &Count| Labelled { label, value: count.get() };
+        snapshot.plan_cache.push(labelled("hits", &engine.plan_cache_hits));
+        snapshot.plan_cache.push(labelled("misses", &engine.plan_cache_misses));
+    }
+
     fn add_reactor(&self, snapshot: &mut Snapshot) {
         let reactor = &self.stats.reactor;
         snapshot.connections = reactor.connections.get();

@@ -40,6 +40,29 @@ pub(super) struct EngineStats {
     pub(super) plan_cache_misses: Count,
 }
 
+/// The HTTP front's numbers.
+#[derive(Debug, Default)]
+pub(super) struct FrontStats {
+    pub(super) requests_begun: Count,
+    pub(super) requests_ended: Count,
+}
+
+/// A request that counts as under way until this is dropped: answered, or left by its client.
+pub(super) struct UnderWay(Arc<FrontStats>);
+
+impl UnderWay {
+    pub(super) fn begin(stats: &Arc<FrontStats>) -> Self {
+        stats.requests_begun.increment();
+        Self(stats.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.requests_ended.increment();
+    }
+}
+
 /// The reactor's numbers.
 #[derive(Default)]
 pub(super) struct ReactorStats {

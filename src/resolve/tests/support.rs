@@ -4,9 +4,9 @@ use crate::{
     graphql::{Variables, json::Document},
     plan::{
         BatchAlias, BatchFetch, BoundOperation, EntityFetch, Event, EventFeedField, FeedField, Field,
-        FieldSource, Forwarded, GroupSpec, Leaf, Operation, OperationKind, PathSegment, Position, Projection,
-        ProviderKind, RequiresItem, Rewrite, RootFetch, SelectionSet, Step, SubgraphId, SubgraphRequest,
-        Template, TypeNames, ValueType,
+        FieldSource, Forwarded, GroupSpec, Leaf, Operation, OperationKind, PathSegment, Plan, Position,
+        Projection, ProviderKind, RequiresItem, Rewrite, RootFetch, SelectionSet, Step, SubgraphId,
+        SubgraphRequest, Template, TypeNames, ValueType,
     },
     resolve::{
         BoxFuture, BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation, Executed, Executor,
@@ -186,11 +186,14 @@ pub(super) fn operation(steps: Option<Step>, fields: Vec<Field>) -> Operation {
         name: None,
         canonical: "".into(),
         constants: None,
-        steps,
         projection: Projection { root_type: "Query".into(), root: SelectionSet { fields }, shape: "".into() },
-        feed: None,
-        variables_used: vec![],
-        subgraphs: vec![],
+        plan: Arc::new(Plan {
+            canonical: "".into(),
+            steps,
+            feed: None,
+            variables_used: vec![],
+            subgraphs: vec![],
+        }),
     }
 }
 
@@ -216,19 +219,20 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
     let mut operation = operation(steps, vec![field("changed", non_null(ty))]);
     operation.kind = OperationKind::Subscription;
     operation.projection.root_type = "Subscription".into();
-    operation.feed = Some(FeedField::Event(EventFeedField {
-        field: "changed".into(),
-        key: "changed".into(),
-        graph: "events".into(),
-        kind: ProviderKind::Nats,
-        provider: "default".into(),
-        destinations: vec![Template::parse("s")],
-        stream: None,
-        arguments: vec![],
-        rule: None,
-        possible,
-        is_abstract,
-    }));
+    Arc::get_mut(&mut operation.plan).expect("not shared yet").feed =
+        Some(FeedField::Event(EventFeedField {
+            field: "changed".into(),
+            key: "changed".into(),
+            graph: "events".into(),
+            kind: ProviderKind::Nats,
+            provider: "default".into(),
+            destinations: vec![Template::parse("s")],
+            stream: None,
+            arguments: vec![],
+            rule: None,
+            possible,
+            is_abstract,
+        }));
     Arc::new(GroupSpec::render(bind(operation, &[])).expect("no arguments"))
 }
 

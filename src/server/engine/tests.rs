@@ -61,6 +61,26 @@ fn a_plan_is_made_for_each_value_that_shapes_it() {
     }
 }
 
+/// What clients write differs; what is fetched does not.
+#[test]
+fn operations_that_say_the_same_in_other_words_share_a_plan() {
+    let (engine, now) = (engine(), Instant::now());
+    let prepare = |query| plan(engine.prepare(&request(query, "{}"), &Client::default(), now));
+    let first = prepare("{ a b(id: 1) }");
+    for query in [
+        "query Named { a # alone\n b(id: 1) }",
+        "{ x: b(id: 1) y: a z: a }",
+        "{ ...F b(id: 1) } fragment F on Query { a ... { a } }",
+    ] {
+        let other = prepare(query);
+        assert!(Arc::ptr_eq(&first.plan, &other.plan), "{query}");
+        assert!(!Arc::ptr_eq(&first, &other), "{query}");
+    }
+    assert!(!Arc::ptr_eq(&first.plan, &prepare("{ a b(id: 2) }").plan));
+    let stats = &engine.stats;
+    assert_eq!((stats.plan_cache_misses.get(), stats.plan_cache_hits.get()), (2, 3));
+}
+
 #[test]
 fn a_failure_is_remembered_for_a_while() {
     let (engine, now) = (engine(), Instant::now());
