@@ -551,12 +551,21 @@ fn ids_come_back_as_they_were() {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn thread_names(pid: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("/proc");
+    threads.filter_map(|it| std::fs::read_to_string(it.ok()?.path().join("comm")).ok()).collect()
+}
+
 /// WG-02: threads follow from the configuration, not from clients.
 #[cfg(target_os = "linux")]
 #[test]
 fn wg_02_clients_cost_no_threads() {
     let stage = Stage::start();
-    let threads = || std::fs::read_dir(format!("/proc/{}/task", stage.router.pid())).expect("/proc").count();
+    // Those for lookups of names and for profiles are bounded too, but come and go with what there is to do; one that
+    // has just begun still has the name of the thread that started it.
+    let lasts = |name: &&String| !["juga-lookup", "juga-profile"].contains(&name.trim());
+    let threads = || thread_names(stage.router.pid()).iter().filter(lasts).count();
     let _warm = stage.client();
     let before = threads();
     let mut clients: Vec<Client> = (0..200).map(|_| stage.client()).collect();
@@ -565,5 +574,5 @@ fn wg_02_clients_cost_no_threads() {
     }
     wait_until_live(&stage.router, 200);
     assert_eq!(count(&stage.router, "triggers"), 200);
-    assert_eq!(threads(), before);
+    assert!(threads() <= before, "{:?}", thread_names(stage.router.pid()));
 }

@@ -51,11 +51,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     let _employees = serve(home, "employees", demo::employees, EMPLOYEES_PORT, &mut environment)?;
     let _products = serve(home, "products", demo::products, PRODUCTS_PORT, &mut environment)?;
     let router = start_router(&home.join("examples/quickstart/juga.yaml"), &environment)?;
+    let signals = router.watch_signals()?;
     let addresses = router.addresses();
     greet(addresses);
     let (stop, stopped) = mpsc::channel();
     let publisher = thread::spawn(move || publish(addresses.admin, &stopped));
-    router.wait_for_signal();
+    router.wait_for_signal(signals);
     end(stop, publisher);
     router.stop();
     Ok(())

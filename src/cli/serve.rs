@@ -32,13 +32,20 @@ pub(super) fn serve(config: &Config) -> ExitCode {
 }
 
 fn run(server: Server, config: &Config) -> ExitCode {
+    let signals = match server.watch_signals() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!("signals cannot be watched: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let addresses = server.addresses();
     tracing::info!(
         graphql = format!("http://{}{}", addresses.public, config.graphql_path),
         admin = format!("http://{}", addresses.admin),
         "listening"
     );
-    server.wait_for_signal();
+    server.wait_for_signal(signals);
     tracing::info!("stopping");
     server.stop();
     ExitCode::SUCCESS

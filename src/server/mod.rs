@@ -27,6 +27,7 @@ mod upstreams;
 pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use reactor::Options as WebSocketOptions;
+pub use signals::StopSignals;
 pub use upstreams::UpstreamOptions;
 
 use crate::{
@@ -176,11 +177,22 @@ impl Server {
         self.addresses
     }
 
-    /// Waits until the process is asked to stop (SIGINT, SIGTERM). A second signal ends it at once.
-    pub fn wait_for_signal(&self) {
-        self.threads.io.wait_for(signals::stop_asked());
-        self.threads.io.handle().spawn(async {
-            signals::stop_asked().await;
+    /// Has the signals that ask the process to stop caught from now on. To be called before anybody is told
+    /// that the router runs: without it they end the process at once.
+    pub fn watch_signals(&self) -> std::io::Result<StopSignals> {
+        let _inside = self.threads.io.handle().enter();
+        StopSignals::watch()
+    }
+
+    /// Waits until the process is asked to stop. A second signal ends it at once.
+    pub fn wait_for_signal(&self, mut signals: StopSignals) {
+        let signals = self.threads.io.wait_for(async move {
+            signals.next().await;
+            signals
+        });
+        let Some(mut signals) = signals else { return };
+        self.threads.io.handle().spawn(async move {
+            signals.next().await;
             tracing::warn!("asked to stop twice, ending at once");
             std::process::exit(1);
         });

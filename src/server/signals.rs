@@ -1,24 +1,45 @@
 //! When the operating system asks the process to stop.
 
-/// Done at the next SIGINT or SIGTERM. Needs the io runtime.
+use std::io;
 #[cfg(unix)]
-pub(super) async fn stop_asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-        tracing::warn!("signals cannot be watched; the process ends without notice");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that ask a process to stop (SIGINT, SIGTERM; elsewhere Ctrl-C). They are caught from when this is made,
+/// and none that comes before somebody waits is lost.
+#[derive(Debug)]
+pub struct StopSignals {
+    #[cfg(unix)]
+    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    /// Needs the io runtime.
+    pub(super) fn watch() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Done at the next of them.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
-/// Done at the next Ctrl-C.
 #[cfg(not(unix))]
-pub(super) async fn stop_asked() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+impl StopSignals {
+    pub(super) fn watch() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Done at the next Ctrl-C.
+    pub(super) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
