@@ -13,7 +13,7 @@ use super::{
     planner::{PlannedDocument, Planner, TIMED_OUT},
     projection::{TooLarge, project},
     schema::Schema,
-    selection::{Field, inline, root_fields},
+    selection::{Field, inline, keep_fitting, root_fields},
 };
 use crate::{
     graphql::{Error, Variables},
@@ -93,6 +93,7 @@ impl Planning<'_> {
         let kind = self.kind();
         let selections = inline(&document.operation.selection_set, &document.fragments, variables);
         let mut fields = root_fields(selections);
+        keep_fitting(&schema.consumer_types, schema.root_type(kind), &mut fields);
         if kind == OperationKind::Subscription {
             // There is one at most, so its name will do, however its arguments are spelt.
             fields.iter_mut().for_each(|it| it.key = it.name.as_str().into());

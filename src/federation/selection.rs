@@ -2,8 +2,11 @@
 //!
 //! From this tree come both the operation that the planner sees and the projection of the response.
 
-use super::canonical::canonical_key;
-use crate::graphql::Variables;
+use super::{
+    canonical::canonical_key,
+    types::{Types, named},
+};
+use crate::{graphql::Variables, plan::TypeNames};
 use graphql_tools::static_graphql::query::{self, TypeCondition, Value};
 use std::{collections::HashMap, sync::Arc};
 
@@ -117,6 +120,34 @@ pub(super) fn root_fields(selections: Vec<Selection>) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     collect(selections, &mut fields);
     fields
+}
+
+/// Takes out fragments that fit no object at their place, such as one on a type within one on another. The planner
+/// finds no way to nothing.
+pub(super) fn keep_fitting(types: &Types, root_type: &str, fields: &mut [Field]) {
+    fields.iter_mut().for_each(|it| keep_fitting_below(types, root_type, it));
+}
+
+fn keep_fitting_below(types: &Types, owner: &str, field: &mut Field) {
+    let returns = types.field(owner, &field.name).map(|it| named(&it.ty));
+    let Some(returns) = returns.filter(|it| types.composite(it).is_some()) else { return };
+    keep_fitting_in(types, returns, &types.possible(returns), &mut field.selections);
+}
+
+fn keep_fitting_in(types: &Types, owner: &str, objects: &TypeNames, selections: &mut Vec<Selection>) {
+    selections.retain_mut(|it| match it {
+        Selection::Field(it) => {
+            keep_fitting_below(types, owner, it);
+            true
+        }
+        Selection::On { condition, selections } => {
+            let objects = objects.and(&types.possible(condition));
+            if !objects.is_empty() {
+                keep_fitting_in(types, condition, &objects, selections);
+            }
+            !objects.is_empty() && !selections.is_empty()
+        }
+    });
 }
 
 fn collect(selections: Vec<Selection>, fields: &mut Vec<Field>) {

@@ -26,6 +26,16 @@ impl TypeNames {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names that are in both.
+    pub fn and(&self, other: &Self) -> Self {
+        // A part of what is sorted is sorted.
+        Self(self.0.iter().filter(|it| other.contains(it)).cloned().collect())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
         self.0.iter()
     }
