@@ -94,10 +94,6 @@ pub(super) fn planner_document(
     fields: &[&Field],
     variables: &[VariableDefinition],
 ) -> Document {
-    let key = |it: &Field| match kind {
-        OperationKind::Mutation => it.response_key.clone(),
-        _ => it.key.clone(),
-    };
     let (without_arguments, borrowed): (Vec<Field>, Vec<&Field>);
     let fields = if context.is_event {
         without_arguments =
@@ -107,7 +103,7 @@ pub(super) fn planner_document(
     } else {
         fields
     };
-    let selections = fields.iter().map(|it| context.field(context.root_type, it, &key(it)));
+    let selections = fields.iter().map(|it| context.field(context.root_type, it, it.root_key(kind)));
     let selection_set = set(selections.collect());
     let (position, name, directives) = (Pos::default(), None, Vec::new());
     let variable_definitions = used_variables(fields, variables);

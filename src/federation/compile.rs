@@ -58,14 +58,10 @@ struct Seen<'c> {
 
 impl<'a> Compiler<'a> {
     pub(super) fn new(schema: &'a Schema, kind: OperationKind, fields: &[&'a Field]) -> Self {
-        let key = |it: &'a Field| match kind {
-            OperationKind::Mutation => &*it.response_key,
-            _ => &*it.key,
-        };
         Self {
             schema,
             kind,
-            roots: fields.iter().map(|it| (key(it), *it)).collect(),
+            roots: fields.iter().map(|it| (&**it.root_key(kind), *it)).collect(),
             variables: BTreeSet::new(),
             subgraphs: BTreeSet::new(),
             feed: None,

@@ -15,7 +15,7 @@ use super::{
     selection::{Field, Selection},
     types::{Types, named},
 };
-use crate::plan::{PathSegment, TypeNames};
+use crate::plan::PathSegment;
 use graphql_tools::static_graphql::schema::{
     self, Definition, Directive, Document, EnumValue, Type, TypeDefinition, Value,
 };
@@ -161,8 +161,7 @@ impl Walk<'_> {
                     if is_put_off { put_off.push(field) } else { kept.push(field) }
                 }
                 Selection::On { condition, selections } => {
-                    let types = TypeNames::new(self.types.possible(condition).iter().cloned());
-                    let path = below(path, PathSegment::Types(types));
+                    let path = below(path, PathSegment::Types(self.types.possible(condition)));
                     let selections = self.selections(condition, around, &path, selections);
                     kept.push(Selection::On { condition: condition.clone(), selections });
                 }

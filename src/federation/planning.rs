@@ -242,10 +242,7 @@ impl Planning<'_> {
         fields: &[&Field],
     ) -> Option<Vec<(PlannedDocument, Option<Entry>)>> {
         let (schema, kind, variables) = (self.schema, self.kind(), &self.document.operation.variables);
-        let key_of = |it: &Field| match kind {
-            OperationKind::Mutation => it.response_key.clone(),
-            _ => it.key.clone(),
-        };
+        let key_of = |it: &Field| it.root_key(kind).clone();
         let fields: Vec<Field> = fields.iter().map(|it| (*it).clone()).collect();
         let (types, requirements) = (schema.supergraph_types(), schema.requirements());
         let (rest, deferred) =

@@ -6,7 +6,10 @@ use super::{
     canonical::canonical_key,
     types::{Types, named},
 };
-use crate::{graphql::Variables, plan::TypeNames};
+use crate::{
+    graphql::Variables,
+    plan::{OperationKind, TypeNames},
+};
 use graphql_tools::static_graphql::query::{self, TypeCondition, Value};
 use std::{collections::HashMap, sync::Arc};
 
@@ -31,6 +34,17 @@ pub(super) struct Field {
     pub(super) is_composite: bool,
     /// No plan leads to it, so it is not planned and answers null.
     pub(super) unreachable: bool,
+}
+
+impl Field {
+    /// The key under which a root field is planned: those of a mutation keep the client's, because two equal ones
+    /// must both run.
+    pub(super) fn root_key(&self, kind: OperationKind) -> &Arc<str> {
+        match kind {
+            OperationKind::Mutation => &self.response_key,
+            OperationKind::Query | OperationKind::Subscription => &self.key,
+        }
+    }
 }
 
 /// Named fragments of a document.

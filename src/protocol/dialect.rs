@@ -22,6 +22,14 @@ impl Dialect {
     /// The names in `Sec-WebSocket-Protocol` of all dialects.
     pub const SUBPROTOCOLS: [&str; 2] = [graphql_transport_ws::SUBPROTOCOL, graphql_ws::SUBPROTOCOL];
 
+    /// Its name there.
+    pub const fn subprotocol(self) -> &'static str {
+        match self {
+            Self::GraphqlTransportWs => graphql_transport_ws::SUBPROTOCOL,
+            Self::GraphqlWs => graphql_ws::SUBPROTOCOL,
+        }
+    }
+
     pub fn of_subprotocol(name: &str) -> Option<Self> {
         match name {
             graphql_transport_ws::SUBPROTOCOL => Some(Self::GraphqlTransportWs),

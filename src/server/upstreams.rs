@@ -4,7 +4,7 @@ use super::{inbox::Mail, mail::ReactorMail};
 use crate::{
     federation::Subgraph,
     plan::{Feed, UpstreamFeed},
-    protocol::client::Subprotocol,
+    protocol::Dialect,
     resolve::ErrorPropagation,
     sources::{
         Ticket,
@@ -61,9 +61,9 @@ pub(super) struct Target {
     pub(super) reconnect: bool,
 }
 
-const AUTO: &[&str] = &[Subprotocol::GraphqlTransportWs.name(), Subprotocol::GraphqlWs.name()];
-const NEWER: &[&str] = &[Subprotocol::GraphqlTransportWs.name()];
-const OLDER: &[&str] = &[Subprotocol::GraphqlWs.name()];
+const AUTO: &[&str] = &[Dialect::GraphqlTransportWs.subprotocol(), Dialect::GraphqlWs.subprotocol()];
+const NEWER: &[&str] = &[Dialect::GraphqlTransportWs.subprotocol()];
+const OLDER: &[&str] = &[Dialect::GraphqlWs.subprotocol()];
 
 /// The graph's subgraphs, in their order.
 pub(super) fn targets(

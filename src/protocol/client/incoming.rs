@@ -1,6 +1,6 @@
 //! Reads a server's message. Payloads stay slices of its text.
 
-use super::Subprotocol;
+use crate::protocol::Dialect;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ pub enum Heard<'m> {
     Ping { payload: Option<&'m str> },
     /// We may not connect; `reason` is what the server says of it.
     Refused { reason: &'m str },
-    /// The server does not keep to the subprotocol.
+    /// The server does not keep to the dialect.
     Violation(&'static str),
 }
 
@@ -56,9 +56,9 @@ impl<'m> Message<'m> {
         Ok(Self { kind, id, payload })
     }
 
-    pub(super) fn judge(&self, subprotocol: Subprotocol) -> Result<Judged<'m>, &'static str> {
-        use Subprotocol::{GraphqlTransportWs, GraphqlWs};
-        Ok(Judged::Heard(match (&*self.kind, subprotocol) {
+    pub(super) fn judge(&self, dialect: Dialect) -> Result<Judged<'m>, &'static str> {
+        use Dialect::{GraphqlTransportWs, GraphqlWs};
+        Ok(Judged::Heard(match (&*self.kind, dialect) {
             ("connection_ack", _) => return Ok(Judged::Ack),
             ("next", GraphqlTransportWs) | ("data", GraphqlWs) => {
                 Heard::Next { id: self.id()?, response: self.object()? }

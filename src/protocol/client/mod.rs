@@ -7,33 +7,11 @@ mod incoming;
 #[cfg(test)]
 mod tests;
 
+use super::Dialect;
 use crate::graphql::json::write_string;
 
 pub use incoming::Heard;
 use incoming::{Judged, Message};
-
-/// What a server can be asked to speak, the preferred one first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subprotocol {
-    /// `graphql-transport-ws`.
-    GraphqlTransportWs,
-    /// `graphql-ws`, which came before it (subscriptions-transport-ws).
-    GraphqlWs,
-}
-
-impl Subprotocol {
-    /// The name in `Sec-WebSocket-Protocol`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::GraphqlTransportWs => "graphql-transport-ws",
-            Self::GraphqlWs => "graphql-ws",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::GraphqlTransportWs, Self::GraphqlWs].into_iter().find(|it| it.name() == name)
-    }
-}
 
 /// What to subscribe to, in JSON texts.
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +26,14 @@ pub struct Subscribe<'a> {
 /// Where one connection stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Session {
-    subprotocol: Subprotocol,
+    dialect: Dialect,
     acknowledged: bool,
 }
 
 impl Session {
     /// To begin with [`Session::write_init`].
-    pub fn new(subprotocol: Subprotocol) -> Self {
-        Self { subprotocol, acknowledged: false }
+    pub fn new(dialect: Dialect) -> Self {
+        Self { dialect, acknowledged: false }
     }
 
     /// Whether the server lets us subscribe.
@@ -65,7 +43,7 @@ impl Session {
 
     /// Judges one text message.
     pub fn receive<'m>(&mut self, text: &'m str) -> Heard<'m> {
-        match Message::parse(text).and_then(|it| it.judge(self.subprotocol)) {
+        match Message::parse(text).and_then(|it| it.judge(self.dialect)) {
             Err(reason) => Heard::Violation(reason),
             Ok(Judged::Ack) if self.acknowledged => Heard::Violation("a second connection_ack"),
             Ok(Judged::Ack) => {
@@ -83,9 +61,9 @@ impl Session {
 
     /// Appends the message that starts a subscription.
     pub fn write_subscribe(&self, id: u64, subscribe: Subscribe<'_>, out: &mut Vec<u8>) {
-        let kind = match self.subprotocol {
-            Subprotocol::GraphqlTransportWs => "subscribe",
-            Subprotocol::GraphqlWs => "start",
+        let kind = match self.dialect {
+            Dialect::GraphqlTransportWs => "subscribe",
+            Dialect::GraphqlWs => "start",
         };
         out.extend_from_slice(format!(r#"{{"id":"{id}","type":"{kind}","payload":{{"query":"#).as_bytes());
         write_string(subscribe.document, out);
@@ -100,16 +78,16 @@ impl Session {
 
     /// Appends the message that ends a subscription from our side.
     pub fn write_unsubscribe(&self, id: u64, out: &mut Vec<u8>) {
-        let kind = match self.subprotocol {
-            Subprotocol::GraphqlTransportWs => "complete",
-            Subprotocol::GraphqlWs => "stop",
+        let kind = match self.dialect {
+            Dialect::GraphqlTransportWs => "complete",
+            Dialect::GraphqlWs => "stop",
         };
         out.extend_from_slice(format!(r#"{{"id":"{id}","type":"{kind}"}}"#).as_bytes());
     }
 
     /// Appends a `ping`, or tells that this subprotocol has none: a WebSocket's own will do then.
     pub fn write_ping(&self, out: &mut Vec<u8>) -> bool {
-        let has_pings = self.subprotocol == Subprotocol::GraphqlTransportWs;
+        let has_pings = self.dialect == Dialect::GraphqlTransportWs;
         if has_pings {
             write_bare("ping", None, out);
         }

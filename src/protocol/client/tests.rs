@@ -1,10 +1,10 @@
 //! Transcripts of the client's side.
 
 use super::*;
-use Subprotocol::{GraphqlTransportWs, GraphqlWs};
+use Dialect::{GraphqlTransportWs, GraphqlWs};
 
-fn acknowledged(subprotocol: Subprotocol) -> Session {
-    let mut session = Session::new(subprotocol);
+fn acknowledged(dialect: Dialect) -> Session {
+    let mut session = Session::new(dialect);
     assert!(!session.is_acknowledged());
     assert_eq!(session.receive(r#"{"type":"connection_ack","payload":{"a":1}}"#), Heard::Acknowledged);
     assert!(session.is_acknowledged());
@@ -18,17 +18,17 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
 }
 
 #[test]
-fn what_we_say_in_either_subprotocol() {
+fn what_we_say_in_either_dialect() {
     let subscribe = Subscribe {
         document: "subscription{a(x:\"y\")}",
         variables: br#"{"v":1.50}"#,
         extensions: br#"{"e":{}}"#,
     };
     let bare = Subscribe { document: "subscription{a}", variables: b"", extensions: b"" };
-    for (subprotocol, start, stop) in
+    for (dialect, start, stop) in
         [(GraphqlTransportWs, "subscribe", "complete"), (GraphqlWs, "start", "stop")]
     {
-        let session = Session::new(subprotocol);
+        let session = Session::new(dialect);
         assert_eq!(written(|out| session.write_init(None, out)), r#"{"type":"connection_init"}"#);
         assert_eq!(
             written(|out| session.write_init(Some(br#"{"t":1}"#), out)),
@@ -52,7 +52,7 @@ fn what_we_say_in_either_subprotocol() {
 }
 
 #[test]
-fn pings_are_the_newer_subprotocols_own() {
+fn pings_are_the_newer_dialects_own() {
     let mut out = Vec::new();
     assert!(Session::new(GraphqlTransportWs).write_ping(&mut out));
     assert_eq!(out, br#"{"type":"ping"}"#);
@@ -102,7 +102,7 @@ fn what_servers_say() {
 }
 
 #[test]
-fn servers_that_do_not_keep_to_the_subprotocol_are_noticed() {
+fn servers_that_do_not_keep_to_the_dialect_are_noticed() {
     for text in [
         "",
         "[]",

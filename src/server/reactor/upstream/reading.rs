@@ -3,7 +3,7 @@
 use super::{LinkId, Upstreams, endings::Loss, link::Up};
 use crate::{
     net::websocket::{self, Decoded, Incoming, Peer},
-    protocol::client::{Session, Subprotocol},
+    protocol::{Dialect, client::Session},
     resolve::UpstreamLoss,
     server::clock::Slice,
     sources::subgraph::Dialed,
@@ -26,9 +26,9 @@ impl Upstreams {
             tracing::warn!(%error, "a connection to a subgraph could not be registered");
             return self.lose(now, id, &Loss::BROKEN);
         }
-        let subprotocol = Subprotocol::named(dialed.protocol).expect("one of those on offer");
+        let dialect = Dialect::of_subprotocol(dialed.protocol).expect("one of those on offer");
         let link = &mut self.links[id.index as usize];
-        link.state = super::State::Up(Box::new(Up::new(socket, Session::new(subprotocol), now)));
+        link.state = super::State::Up(Box::new(Up::new(socket, Session::new(dialect), now)));
         let payload = link.key.init_payload.clone();
         self.say(now, id, |session, out| session.write_init(payload.as_deref(), out));
         self.take_bytes(now, id, &mut dialed.read.to_vec());
