@@ -1,0 +1,40 @@
+//! Server-Sent Events: events `next` and `complete`, heartbeats as comments.
+//!
+//! A line of data ends at CR, LF or both (HTML standard, section 9.2.5). JSON has such only between its
+//! tokens, where a client puts LF back in.
+
+use std::{io::Write, time::Duration};
+
+pub(super) const MEDIA_TYPE: &str = "text/event-stream";
+pub(super) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
+
+pub(super) fn write_opening(reconnection_time: Duration, out: &mut Vec<u8>) {
+    write!(out, "retry: {}\n\n", reconnection_time.as_millis()).expect("a vector takes every write");
+}
+
+pub(super) fn write_next(response: &[u8], out: &mut Vec<u8>) {
+    out.reserve(response.len() + 32);
+    out.extend_from_slice(b"event: next\ndata: ");
+    write_data(response, out);
+    out.extend_from_slice(b"\n\n");
+}
+
+pub(super) fn write_complete(out: &mut Vec<u8>) {
+    // With no line of data at all, browsers would not hand the event out.
+    out.extend_from_slice(b"event: complete\ndata: \n\n");
+}
+
+pub(super) fn write_heartbeat(out: &mut Vec<u8>) {
+    out.extend_from_slice(b":heartbeat\n\n");
+}
+
+fn write_data(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some(end) = rest.iter().position(|it| matches!(it, b'\n' | b'\r')) {
+        let (line, behind) = rest.split_at(end);
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\ndata: ");
+        rest = behind.strip_prefix(b"\r\n").unwrap_or(&behind[1..]);
+    }
+    out.extend_from_slice(rest);
+}
