@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("resolve", &["graphql", "plan"]),
     ("sources", &["graphql", "plan", "resolve", "net"]),
     ("net", &[]),
-    ("http", &["graphql"]),
+    ("http", &["graphql", "protocol"]),
     ("admin", &[]),
     (
         "server",

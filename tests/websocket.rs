@@ -8,9 +8,8 @@ use std::{
     time::Duration,
 };
 use support::{
-    Demo,
     live::{count, listen, wait_until_idle, wait_until_live},
-    router::Router,
+    stage::{Stage, watch, watch_widely},
     subgraph::Behaviour,
     wait::wait_until,
     ws::{Client, Said, TRANSPORT_WS},
@@ -19,38 +18,9 @@ use tungstenite::{Bytes, Error, Message};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Stage {
-    router: Router,
-    demo: Demo,
-}
-
-impl Stage {
-    fn start() -> Self {
-        Self::start_with("")
-    }
-
-    fn start_with(more: &str) -> Self {
-        let demo = Demo::start();
-        Self { router: Router::start(&demo.config(more)), demo }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(&self.router.websocket_url())
-    }
-
-    /// Upgraded, and nothing said yet.
-    fn stranger(&self) -> Client {
-        Client::upgrade(&self.router.websocket_url(), &[TRANSPORT_WS], &[])
-    }
-
-    fn tell(&self, id: i64) {
-        let event = json!({ "__typename": "Employee", "id": id });
-        assert_eq!(self.router.publish(&format!("employeeUpdated.{id}"), &event), 202);
-    }
-}
-
-fn watch(id: i64) -> String {
-    format!("subscription {{ employeeUpdated(employeeID: {id}) {{ id }} }}")
+/// Upgraded, and nothing said yet.
+fn stranger(stage: &Stage) -> Client {
+    Client::upgrade(&stage.router.websocket_url(), &[TRANSPORT_WS], &[])
 }
 
 #[track_caller]
@@ -162,10 +132,7 @@ fn close_1013_for_a_client_that_does_not_read() {
     const EVENTS: usize = 320;
     // A frame that others get too counts by its entry, not by its bytes.
     let stage = Stage::start_with("websocket: { outbound_queue: 1KB }");
-    let fields: String = (0..190)
-        .map(|it| format!("d{it}: details {{ forename surname location {{ city country }} }} "))
-        .collect();
-    let query = format!("subscription {{ employeeUpdated(employeeID: 3) {{ id {fields} }} }}");
+    let query = watch_widely(3);
     let (mut stalled, mut reading) = (stage.client(), stage.client());
     listen(&stage.router, &mut stalled, "1", &query, 1);
     listen(&stage.router, &mut reading, "1", &query, 2);
@@ -267,7 +234,7 @@ fn introspection_over_a_websocket() {
 fn pings_of_both_layers_come_back_with_their_payload() {
     let stage = Stage::start();
     // Before `connection_init` too.
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "ping", "payload": { "a": [1, "ü"] } }));
     assert_eq!(client.message(), json!({ "type": "pong", "payload": { "a": [1, "ü"] } }));
     client.send(&json!({ "type": "ping" }));
@@ -346,7 +313,7 @@ fn close_4400_for_messages_that_are_none() {
 #[test]
 fn close_4401_for_operations_before_the_ack() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.subscribe("1", "{ employee(id: 1) { id } }");
     assert_eq!(closes(&mut client, 4401), "Unauthorized");
 }
@@ -373,7 +340,7 @@ fn close_4406_without_a_subprotocol_of_ours() {
 fn close_4408_when_connection_init_does_not_come() {
     let stage = Stage::start_with("websocket: { connection_init_timeout: 200ms }");
     let mut lively = stage.client();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "ping" }));
     assert_eq!(client.message()["type"], "pong", "is no init");
     assert_eq!(closes(&mut client, 4408), "Connection initialisation timeout");
@@ -453,7 +420,7 @@ fn close_1003_for_binary_messages() {
 #[test]
 fn fragments_are_put_together() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     for byte in b"\x01\x8a\0\0\0\0{\"type\":\"c\x89\x81\0\0\0\0!\x80\x90\0\0\0\0onnection_init\"}" {
         raw(&mut client, &[*byte]);
     }

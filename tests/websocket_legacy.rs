@@ -6,9 +6,8 @@ mod support;
 use serde_json::{Value, json};
 use std::{io::Write, time::Duration};
 use support::{
-    Demo,
     live::{count, listen, wait_until_idle, wait_until_live},
-    router::Router,
+    stage::{Stage, watch},
     subgraph::Behaviour,
     wait::wait_until,
     ws::{Client, LEGACY_WS, Said, TRANSPORT_WS},
@@ -17,43 +16,13 @@ use tungstenite::Message;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Stage {
-    router: Router,
-    demo: Demo,
+fn legacy(stage: &Stage) -> Client {
+    Client::connect_legacy(&stage.router.websocket_url())
 }
 
-impl Stage {
-    fn start() -> Self {
-        Self::start_with("")
-    }
-
-    fn start_with(more: &str) -> Self {
-        let demo = Demo::start();
-        Self { router: Router::start(&demo.config(more)), demo }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect_legacy(&self.router.websocket_url())
-    }
-
-    /// Of the other dialect.
-    fn modern(&self) -> Client {
-        Client::connect(&self.router.websocket_url())
-    }
-
-    /// Upgraded, and nothing said yet.
-    fn stranger(&self) -> Client {
-        Client::upgrade(&self.router.websocket_url(), &[LEGACY_WS], &[])
-    }
-
-    fn tell(&self, id: i64) {
-        let event = json!({ "__typename": "Employee", "id": id });
-        assert_eq!(self.router.publish(&format!("employeeUpdated.{id}"), &event), 202);
-    }
-}
-
-fn watch(id: i64) -> String {
-    format!("subscription {{ employeeUpdated(employeeID: {id}) {{ id }} }}")
+/// Upgraded, and nothing said yet.
+fn stranger(stage: &Stage) -> Client {
+    Client::upgrade(&stage.router.websocket_url(), &[LEGACY_WS], &[])
 }
 
 /// The payload of an `error`: one error, and all of them.
@@ -89,7 +58,7 @@ fn closes(client: &mut Client, code: u16) -> String {
 #[test]
 fn a_subscription_from_beginning_to_end() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "connection_init", "payload": {} }));
     expect_said(&mut client, json!({ "type": "connection_ack" }));
     expect_said(&mut client, json!({ "type": "ka" }));
@@ -113,7 +82,7 @@ fn a_subscription_from_beginning_to_end() {
 #[test]
 fn a_start_may_come_right_behind_the_init() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "connection_init", "payload": {} }));
     client.subscribe("1", "{ employee(id: 1) { id } }");
     expect_said(&mut client, json!({ "type": "connection_ack" }));
@@ -126,7 +95,7 @@ fn a_start_may_come_right_behind_the_init() {
 #[test]
 fn queries_and_mutations_answer_with_data_and_complete() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     client.subscribe("q", "{ employee(id: 3) { details { forename } seniority } }");
     let expected = json!({ "data": { "employee": { "details": { "forename": "Kadri" }, "seniority": 8 } } });
     assert_eq!(client.next("q"), expected);
@@ -146,7 +115,7 @@ fn queries_and_mutations_answer_with_data_and_complete() {
 #[test]
 fn what_cannot_be_prepared_is_an_error() {
     let stage = Stage::start_with("limits: { subscriptions_per_connection: 2 }");
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     for payload in [
         json!({ "query": "subscription { does_not_exist { id } }" }),
         json!({ "query": "{" }),
@@ -174,7 +143,7 @@ fn what_cannot_be_prepared_is_an_error() {
 #[test]
 fn what_fails_later_is_data_with_errors_and_complete() {
     let stage = Stage::start();
-    let (mut client, mut modern) = (stage.client(), stage.modern());
+    let (mut client, mut modern) = (legacy(&stage), stage.client());
     let query = "subscription { employeeUpdatedMyNats(id: 3) { id } }";
     let before = stage.router.metrics().sum("router_engine_messages_sent_total");
     for _ in 0..2 {
@@ -198,8 +167,8 @@ fn what_fails_later_is_data_with_errors_and_complete() {
 fn a_group_is_shared_by_both_dialects() {
     let stage = Stage::start();
     let query = "subscription { employeeUpdated(employeeID: 3) { id details { forename } } }";
-    let (mut old, mut new) = (stage.client(), stage.modern());
-    let (mut older, mut newer) = (stage.client(), stage.modern());
+    let (mut old, mut new) = (legacy(&stage), stage.client());
+    let (mut older, mut newer) = (legacy(&stage), stage.client());
     for (number, client) in [&mut old, &mut new, &mut older, &mut newer].into_iter().enumerate() {
         let id = "i".repeat(number + 1);
         listen(&stage.router, client, &id, query, number as u64 + 1);
@@ -229,7 +198,7 @@ fn a_group_is_shared_by_both_dialects() {
 #[test]
 fn several_subscriptions_on_one_connection() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     client.subscribe("emp", &watch(1));
     client.subscribe("cat", "subscription { catalogueChanged { __typename ... on Product { name } } }");
     wait_until_live(&stage.router, 2);
@@ -249,7 +218,7 @@ fn several_subscriptions_on_one_connection() {
 #[test]
 fn ids_can_be_used_again() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     client.complete("never there");
     for id in 1..4 {
         listen(&stage.router, &mut client, "1", &watch(id), 1);
@@ -274,8 +243,8 @@ fn ids_can_be_used_again() {
 #[test]
 fn keep_alives_come_at_their_interval() {
     let stage = Stage::start_with("websocket: { legacy_keep_alive_interval: 150ms }");
-    let mut modern = stage.modern();
-    let mut client = stage.client();
+    let mut modern = stage.client();
+    let mut client = legacy(&stage);
     for _ in 0..3 {
         expect_said(&mut client, json!({ "type": "ka" }));
     }
@@ -292,7 +261,7 @@ fn keep_alives_come_at_their_interval() {
 #[test]
 fn keep_alives_can_be_turned_off() {
     let stage = Stage::start_with("websocket: { legacy_keep_alive_interval: 0s }");
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "connection_init", "payload": {} }));
     client.subscribe("1", "{ employee(id: 1) { id } }");
     expect_said(&mut client, json!({ "type": "connection_ack" }));
@@ -305,7 +274,7 @@ fn keep_alives_can_be_turned_off() {
 #[test]
 fn silent_clients_are_pinged() {
     let stage = Stage::start_with("websocket: { ping_interval: 150ms }");
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     for _ in 0..3 {
         assert_eq!(client.hear(PATIENCE), Some(Said::Ping(Vec::new())), "and the client library answers");
     }
@@ -333,7 +302,7 @@ fn the_subprotocol_is_negotiated() {
 #[test]
 fn the_init_payload_is_forwarded() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "connection_init", "payload": { "token": "t" } }));
     assert_eq!(client.message(), json!({ "type": "connection_ack" }));
     client.subscribe("1", "{ employee(id: 1) { startYear } }");
@@ -345,7 +314,7 @@ fn the_init_payload_is_forwarded() {
 #[test]
 fn terminate_closes_normally_and_cleans_up() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     listen(&stage.router, &mut client, "1", &watch(1), 1);
     listen(&stage.router, &mut client, "2", &watch(2), 2);
     client.send(&json!({ "type": "connection_terminate", "payload": null }));
@@ -357,7 +326,7 @@ fn terminate_closes_normally_and_cleans_up() {
 #[test]
 fn clients_that_leave_are_cleaned_up_after() {
     let stage = Stage::start();
-    let (mut polite, mut rude) = (stage.client(), stage.client());
+    let (mut polite, mut rude) = (legacy(&stage), legacy(&stage));
     listen(&stage.router, &mut polite, "1", &watch(1), 1);
     listen(&stage.router, &mut rude, "1", &watch(1), 2);
     polite.send_frame(Message::Close(None));
@@ -370,7 +339,7 @@ fn clients_that_leave_are_cleaned_up_after() {
 #[test]
 fn a_bad_init_is_answered_with_connection_error() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.send(&json!({ "type": "connection_init", "payload": ["token"] }));
     let message = client.message();
     assert_eq!(message["type"], "connection_error");
@@ -393,11 +362,11 @@ fn close_4400_for_messages_that_are_none() {
         r#"{"type":"start","id":"1"}"#,
         r#"{"type":"stop"}"#,
     ] {
-        let mut client = stage.client();
+        let mut client = legacy(&stage);
         client.send_frame(Message::text(text));
         assert!(!closes(&mut client, 4400).is_empty(), "{text}");
     }
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     client.send(&json!({ "type": "subscription_start", "id": "1" }));
     assert_eq!(closes(&mut client, 4400), "Invalid message type");
 }
@@ -405,7 +374,7 @@ fn close_4400_for_messages_that_are_none() {
 #[test]
 fn close_4401_for_operations_before_the_init() {
     let stage = Stage::start();
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     client.subscribe("1", "{ employee(id: 1) { id } }");
     assert_eq!(closes(&mut client, 4401), "Unauthorized");
 }
@@ -413,14 +382,14 @@ fn close_4401_for_operations_before_the_init() {
 #[test]
 fn close_4408_when_connection_init_does_not_come() {
     let stage = Stage::start_with("websocket: { connection_init_timeout: 200ms }");
-    let mut client = stage.stranger();
+    let mut client = stranger(&stage);
     assert_eq!(closes(&mut client, 4408), "Connection initialisation timeout");
 }
 
 #[test]
 fn close_4409_for_an_id_that_is_live() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     listen(&stage.router, &mut client, "one", &watch(1), 1);
     client.subscribe("one", &watch(2));
     assert_eq!(closes(&mut client, 4409), "Subscriber for one already exists");
@@ -430,7 +399,7 @@ fn close_4409_for_an_id_that_is_live() {
 #[test]
 fn close_4429_for_a_second_init() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     client.send(&json!({ "type": "connection_init", "payload": {} }));
     assert_eq!(closes(&mut client, 4429), "Too many initialisation requests");
 }
@@ -444,7 +413,7 @@ fn close_1013_for_a_client_that_does_not_read() {
         .map(|it| format!("d{it}: details {{ forename surname location {{ city country }} }} "))
         .collect();
     let query = format!("subscription {{ employeeUpdated(employeeID: 3) {{ id {fields} }} }}");
-    let (mut stalled, mut reading, mut modern) = (stage.client(), stage.client(), stage.modern());
+    let (mut stalled, mut reading, mut modern) = (legacy(&stage), legacy(&stage), stage.client());
     listen(&stage.router, &mut stalled, "1", &query, 1);
     listen(&stage.router, &mut reading, "1", &query, 2);
     listen(&stage.router, &mut modern, "1", &query, 3);
@@ -462,7 +431,7 @@ fn close_1013_for_a_client_that_does_not_read() {
 #[test]
 fn close_1012_when_the_router_stops() {
     let mut stage = Stage::start_with("shutdown_delay: 0s");
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     listen(&stage.router, &mut client, "1", &watch(1), 1);
     stage.router.signal("TERM");
     closes(&mut client, 1012);
@@ -473,7 +442,7 @@ fn close_1012_when_the_router_stops() {
 #[test]
 fn the_clients_close_is_answered() {
     let stage = Stage::start();
-    let mut client = stage.client();
+    let mut client = legacy(&stage);
     for byte in b"\x88\x84\0\0\0\0\x03\xe8ok" {
         client.stream().write_all(&[*byte]).expect("the socket takes it");
     }

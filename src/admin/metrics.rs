@@ -112,6 +112,7 @@ fn gauges(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
     for (name, help, value) in [
         ("router_engine_connections", "WebSocket connections", it.connections),
         ("router_engine_subscriptions", "Live subscriptions", it.subscriptions),
+        ("router_engine_http_streams", "Those of them that go out in HTTP answers", it.http_streams),
         ("router_engine_upstream_connections", "WebSockets to subgraphs", it.upstream_connections),
         (
             "router_engine_upstream_subscriptions",

@@ -60,6 +60,7 @@ pub struct Snapshot {
     // How much there is now.
     pub connections: u64,
     pub subscriptions: u64,
+    pub http_streams: u64,
     pub upstream_connections: u64,
     pub upstream_subscriptions: u64,
     pub triggers: u64,

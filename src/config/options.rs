@@ -26,6 +26,7 @@ impl Config {
             hub: self.hub_options(),
             resolve: self.resolve_options(),
             websocket: self.websocket_options(),
+            http_streams: self.http_stream_options(),
             sources: self.sources_options(),
             subgraphs: self.traffic(),
             upstream: self.upstream_options(),
@@ -70,6 +71,14 @@ impl Config {
             upgrade_headers: allow_list(&websocket.forward_upgrade_headers),
             upgrade_query_params: allow_list(&websocket.forward_upgrade_query_params),
             initial_payload: websocket.forward_initial_payload,
+        }
+    }
+
+    fn http_stream_options(&self) -> server::HttpStreamOptions {
+        server::HttpStreamOptions {
+            heartbeat_interval: self.http_streams.heartbeat_interval,
+            outbound_queue_bytes_max: self.http_streams.outbound_queue,
+            outbound_total_bytes_max: self.websocket.outbound_total,
         }
     }
 

@@ -53,6 +53,8 @@ settings! {
         engine: Engine as Engine = Section;
         /// WebSocket connections of clients.
         websocket: WebSocket as WebSocket = Section;
+        /// Subscriptions whose results go out in an HTTP answer: Server-Sent Events and multipart.
+        http_streams: HttpStreams as HttpStreams = Section;
         /// What clients may ask for. `0` switches a limit off.
         limits: Limits as Limits = Section;
         /// Which headers reach subgraphs, and which come back to clients.
@@ -405,7 +407,8 @@ settings! {
         max_message_size: usize as Size = Is("256KB");
         /// Bytes that may wait for one client who reads too slowly; then it is disconnected.
         outbound_queue: usize as Size = Is("4MB");
-        /// Bytes that may wait for all clients together. A frame that goes to many counts once.
+        /// Bytes that may wait for all clients together, those of `http_streams` included. What goes to many counts
+        /// once.
         outbound_total: usize as Size = Is("512MB");
         /// Headers of the upgrade request that go to subgraphs as `extensions.upgradeHeaders`.
         forward_upgrade_headers: ForwardedNames as ForwardedNames = Section;
@@ -418,6 +421,17 @@ settings! {
         /// Answer a client's `complete` with a `complete`, as some old clients expect. (`stop`, of the old
         /// `graphql-ws`, is always answered.)
         echo_complete: bool as Toggle = Is("false");
+    }
+}
+
+settings! {
+    /// Subscriptions whose results go out in an HTTP answer.
+    pub struct HttpStreams {
+        /// Silence after which a heartbeat goes out, so that nobody in between takes the connection for dead.
+        /// `0s`: none.
+        heartbeat_interval: Duration as Time = Is("5s");
+        /// Bytes that may wait for one client who reads too slowly; then its answer is broken off.
+        outbound_queue: usize as Size = Is("4MB");
     }
 }
 

@@ -3,11 +3,11 @@
 //! What a few bytes unfold to is bounded by the same limit as any body, and memory is used only for what
 //! has been unfolded so far. All of it happens in small steps: this is the io thread, which others wait for.
 
-use super::{negotiation::Coding, routes::Reply};
+use super::{negotiation::Coding, reply_body::ReplyBody, routes::Reply};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAlloc};
 use bytes::Bytes;
 use flate2::write::{GzEncoder, MultiGzDecoder, ZlibDecoder};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::{
     StatusCode,
     body::Body,
@@ -186,7 +186,8 @@ fn window_bits(first: u8) -> u32 {
     }
 }
 
-/// Compresses an answer's body where the client takes that and it is worth it.
+/// Compresses an answer's body where the client takes that and it is worth it. Bodies that go on stay as they
+/// are: every piece has to be readable at once, and an encoder takes more memory than the rest of its stream.
 pub(super) async fn compress(
     reply: Reply,
     coding: Option<Coding>,
@@ -197,20 +198,21 @@ pub(super) async fn compress(
         return reply;
     }
     let (mut head, body) = reply.into_parts();
+    let ReplyBody::Whole(body) = body else { return Reply::from_parts(head, body) };
     // Caches must know, also when this one answer is too small.
     head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
     let is_large = body.size_hint().lower() >= bytes_min as u64;
     let Some(coding) = coding.filter(|_| is_large) else {
-        return Reply::from_parts(head, body);
+        return Reply::from_parts(head, ReplyBody::Whole(body));
     };
     let Ok(body) = body.collect().await.map(|it| it.to_bytes());
     let _turn = encoders.acquire().await;
     match encode(&body, coding).await {
         Ok(encoded) => {
             head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-            Reply::from_parts(head, Full::new(encoded))
+            Reply::from_parts(head, encoded.into())
         }
-        Err(_) => Reply::from_parts(head, Full::new(body)),
+        Err(_) => Reply::from_parts(head, body.into()),
     }
 }
 

@@ -34,19 +34,42 @@ const WINDOW_BYTES: u32 = 256 * 1024;
 /// How an HTTP/2 client begins; no request of HTTP/1.1 begins so.
 const PREFACE_START: &[u8] = b"PRI ";
 
-/// Keeps a gauge right however a connection or a request ends.
-struct Counted<'a>(&'a AtomicU64);
+/// Counts an open connection for as long as it lives.
+struct Open(Arc<State>);
 
-impl<'a> Counted<'a> {
-    fn new(gauge: &'a AtomicU64) -> Self {
-        gauge.fetch_add(1, Ordering::Relaxed);
-        Self(gauge)
+impl Open {
+    fn new(state: &Arc<State>) -> Self {
+        state.counters.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(state))
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.counters.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a request until its answer has been made, however that ends.
+pub(super) struct InFlight {
+    state: Arc<State>,
+    activity: Arc<Activity>,
+}
+
+impl InFlight {
+    fn new(state: Arc<State>, activity: Arc<Activity>) -> Self {
+        activity.begun.fetch_add(1, Ordering::Relaxed);
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        state.counters.count(&state.counters.requests);
+        state.counters.count(&state.counters.requests_in_flight);
+        Self { state, activity }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.activity.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.state.counters.requests_in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -74,8 +97,7 @@ pub(super) async fn serve(
     peer: SocketAddr,
     stopping: watch::Receiver<()>,
 ) {
-    let counters = Arc::clone(&state.counters);
-    let _connection = Counted::new(&counters.connections);
+    let _open = Open::new(&state);
     _ = socket.set_nodelay(true);
     match first_bytes(&socket, state.options.head_read_timeout, stopping.clone()).await {
         First::Nothing => {}
@@ -113,12 +135,9 @@ async fn answer(
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<routes::Reply, Infallible> {
-    activity.begun.fetch_add(1, Ordering::Relaxed);
-    let _of_connection = Counted::new(&activity.in_flight);
-    state.counters.count(&state.counters.requests);
-    let _request = Counted::new(&state.counters.requests_in_flight);
+    let in_flight = InFlight::new(Arc::clone(&state), activity);
     name_host(&mut request);
-    Ok(routes::answer(&state, peer, request).await)
+    Ok(routes::answer(&state, peer, request).await.map(|body| body.holding(in_flight)))
 }
 
 /// HTTP/2 has the host in another place; whoever asks for it later need not know.

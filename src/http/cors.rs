@@ -43,7 +43,6 @@ impl Default for Cors {
 }
 
 /// What to do with a request.
-#[derive(Debug)]
 pub(super) enum Verdict {
     /// Answer it, and add these headers.
     Go(HeaderMap),

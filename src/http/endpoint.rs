@@ -1,4 +1,5 @@
-//! The GraphQL endpoint: GraphQL over HTTP by POST and GET, one request at a time or several as a batch.
+//! The GraphQL endpoint: GraphQL over HTTP by POST and GET, one request at a time or several as a batch;
+//! subscriptions where the client takes a stream of results.
 //!
 //! What becomes of a request on its way through here; how that looks on the wire is `replies`' work.
 
@@ -9,12 +10,15 @@ use super::{
     coding,
     front::State,
     gateway::{Context, Kind, Method as GraphqlMethod, Outcome},
-    negotiation::{self, Media},
+    negotiation::{self, Form, Media},
     replies::{self, METHOD, refusal},
     routes::{Reply, method_not_allowed},
     upload::{self, Begun, FileUpload, UploadError},
 };
-use crate::graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response};
+use crate::{
+    graphql::{Error, Request as GraphqlRequest, json::Document, request_error_response},
+    protocol::StreamFormat,
+};
 use bytes::Bytes;
 use futures_util::{
     StreamExt,
@@ -28,14 +32,17 @@ use hyper::{
 };
 use std::{net::SocketAddr, pin::pin, sync::Arc};
 
-const NOT_ACCEPTABLE: &str =
-    "This endpoint answers with application/graphql-response+json or application/json.";
+const NOT_ACCEPTABLE: &str = "This endpoint answers with application/graphql-response+json or application/json, \
+                              subscriptions also with text/event-stream or multipart/mixed.";
 const UNSUPPORTED: &str = "The body must be JSON in UTF-8: send `Content-Type: application/json`.";
 const UNSUPPORTED_CODING: &str = "The body's coding is not known or not taken here.";
 const NO_FILES: &str = "Requests with files are turned off here.";
 const CROSS_SITE: &str = "A request with files needs a header that no foreign page can send, such as \
                           `Apollo-Require-Preflight: true`.";
 const UNSUPPORTED_CODE: &str = "UNSUPPORTED_MEDIA_TYPE";
+/// Parameters of the URL, for clients that came from Cosmo: ask for Server-Sent Events, and for one result.
+const WANTS_EVENTS: &str = "wg_sse";
+const WANTS_FIRST: &str = "wg_subscribe_once";
 
 /// Answers a request to the GraphQL path that does not ask for a WebSocket.
 pub(super) async fn answer(
@@ -48,10 +55,17 @@ pub(super) async fn answer(
     let headers = Arc::new(head.headers);
     let log = AccessLog::begin(state.options.access_log, id, &headers);
     let answered = async {
-        let (method, media) = negotiate(&head.method, &headers)?;
-        let context =
-            Context { method, headers: headers.clone(), peer, request_id: id.clone(), uploads: None };
-        let call = Call { state, media, log: &log, context };
+        let (method, form) = negotiate(&head.method, head.uri.query(), &headers)?;
+        let context = Context {
+            method,
+            headers: headers.clone(),
+            peer,
+            request_id: id.clone(),
+            uploads: None,
+            stream: form.stream,
+            first_only: wants(head.uri.query(), WANTS_FIRST),
+        };
+        let call = Call { state, form, log: &log, context };
         if let Some((boundary, files)) = call.files(method)? {
             return call.with_files(body, boundary, files).await;
         }
@@ -61,8 +75,8 @@ pub(super) async fn answer(
         };
         match asked {
             Ok(Asked::One(request)) => Ok(call.one(request).await),
-            Ok(Asked::Batch(batching, entries)) => Ok(call.batch(batching, entries).await),
-            Err(error) => Err(Refused::new(replies::of_error(StatusCode::BAD_REQUEST, media, error))),
+            Ok(Asked::Batch(batching, entries)) => call.batch(batching, entries).await,
+            Err(error) => Err(Refused::new(replies::of_error(StatusCode::BAD_REQUEST, form.media(), error))),
         }
     };
     answered.await.unwrap_or_else(|Refused(reply)| {
@@ -81,7 +95,11 @@ impl Refused {
 }
 
 /// How a request asks, and how it wants to be answered.
-fn negotiate(method: &Method, headers: &HeaderMap) -> Result<(GraphqlMethod, Media), Refused> {
+fn negotiate(
+    method: &Method,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(GraphqlMethod, Form), Refused> {
     let method = match *method {
         Method::GET => GraphqlMethod::Get,
         Method::POST => GraphqlMethod::Post,
@@ -90,13 +108,21 @@ fn negotiate(method: &Method, headers: &HeaderMap) -> Result<(GraphqlMethod, Med
             return Err(Refused::new(method_not_allowed(reply, "GET, POST")));
         }
     };
-    match negotiation::response_media(headers) {
-        Some(media) => Ok((method, media)),
-        None => {
-            let status = StatusCode::NOT_ACCEPTABLE;
-            Err(Refused::new(refusal(status, Media::Json, NOT_ACCEPTABLE, "NOT_ACCEPTABLE")))
-        }
+    let form = negotiation::form(headers);
+    if wants(query, WANTS_EVENTS) {
+        let (single, stream) = (form.and_then(|it| it.single), Some(StreamFormat::ServerSentEvents));
+        return Ok((method, Form { single, stream, prefers_stream: true }));
     }
+    Ok((method, form.ok_or_else(not_acceptable)?))
+}
+
+fn not_acceptable() -> Refused {
+    Refused::new(refusal(StatusCode::NOT_ACCEPTABLE, Media::Json, NOT_ACCEPTABLE, "NOT_ACCEPTABLE"))
+}
+
+/// Whether the URL has a parameter of this name, whatever its value.
+fn wants(query: Option<&str>, name: &str) -> bool {
+    query.is_some_and(|it| it.split('&').any(|pair| pair.split('=').next() == Some(name)))
 }
 
 fn parse_query(query: Option<&str>) -> Result<Asked, Error> {
@@ -106,7 +132,7 @@ fn parse_query(query: Option<&str>) -> Result<Asked, Error> {
 /// One HTTP request whose answer's form is settled.
 struct Call<'a> {
     state: &'a State,
-    media: Media,
+    form: Form,
     log: &'a AccessLog<'a>,
     context: Context,
 }
@@ -125,12 +151,13 @@ impl Call<'_> {
         let bounds = Bounds { bytes_max: options.max_request_body_size, timeout: options.body_read_timeout };
         match body::read(body, coding, bounds, &self.state.bodies).await {
             Ok(body) => Ok(batch::parse(body.bytes.clone(), options.batching)),
-            Err(error) => Err(Refused::new(replies::of_body_error(self.state, error, self.media))),
+            Err(error) => Err(Refused::new(replies::of_body_error(self.state, error, self.form.media()))),
         }
     }
 
     fn unsupported(&self, message: &str) -> Refused {
-        Refused::new(refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, self.media, message, UNSUPPORTED_CODE))
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Refused::new(refusal(status, self.form.media(), message, UNSUPPORTED_CODE))
     }
 
     fn unsupported_coding(&self, decompression_enabled: bool) -> Refused {
@@ -147,7 +174,7 @@ impl Call<'_> {
             (Some(_), None) => Err(self.unsupported(NO_FILES)),
             (Some(_), _) if !upload::is_vouched_for(&self.context.headers) => {
                 let status = StatusCode::BAD_REQUEST;
-                Err(Refused::new(refusal(status, self.media, CROSS_SITE, "CSRF_PREVENTION")))
+                Err(Refused::new(refusal(status, self.form.media(), CROSS_SITE, "CSRF_PREVENTION")))
             }
             // Files are passed on as they are, so there is no place where they would be unfolded.
             (Some(_), _) if negotiation::body_coding(&self.context.headers) != Ok(None) => {
@@ -182,8 +209,8 @@ impl Call<'_> {
 
     fn broken(&self, error: UploadError) -> Refused {
         Refused::new(match error.explain() {
-            Err(error) => replies::of_body_error(self.state, error, self.media),
-            Ok((status, error)) => replies::closing(replies::of_error(status, self.media, error)),
+            Err(error) => replies::of_body_error(self.state, error, self.form.media()),
+            Ok((status, error)) => replies::closing(replies::of_error(status, self.form.media(), error)),
         })
     }
 
@@ -193,7 +220,7 @@ impl Call<'_> {
 
     fn reply(&self, outcome: Outcome) -> Reply {
         let cache_control = self.cache_control(&outcome);
-        let mut reply = replies::of_answer(outcome.answer, self.context.method, self.media);
+        let mut reply = replies::of_answer(outcome.answer, self.context.method, self.form);
         if let Some(value) = cache_control {
             reply.headers_mut().insert(CACHE_CONTROL, value);
         }
@@ -202,18 +229,24 @@ impl Call<'_> {
     }
 
     /// Entries are carried out side by side, mutations too: whoever needs an order sends one operation.
-    async fn batch(&self, batching: Batching, entries: Vec<Result<GraphqlRequest, Error>>) -> Reply {
+    async fn batch(
+        &self,
+        batching: Batching,
+        entries: Vec<Result<GraphqlRequest, Error>>,
+    ) -> Result<Reply, Refused> {
+        let media = self.form.single.ok_or_else(not_acceptable)?;
         // Boxed, because the compiler cannot see that the closure's futures are `Send`.
         let entries: Vec<BoxedEntry<'_>> =
             entries.into_iter().map(|it| Box::pin(self.entry(batching, it)) as BoxedEntry<'_>).collect();
         let bodies: Vec<_> = stream::iter(entries).buffered(batching.concurrency_max).collect().await;
-        replies::of_body(StatusCode::OK, self.media, batch::join(&bodies))
+        Ok(replies::of_body(StatusCode::OK, media, batch::join(&bodies)))
     }
 
     async fn entry(&self, batching: Batching, request: Result<GraphqlRequest, Error>) -> Bytes {
         let (operation, body) = match request {
             Ok(request) => {
-                let outcome = self.execute(request).await;
+                let context = Context { stream: None, first_only: false, ..self.context.clone() };
+                let outcome = self.state.gateway.execute(request, context).await;
                 let unsupported = || batching.subscription_error();
                 (outcome.operation, replies::entry_of_answer(outcome.answer, unsupported))
             }

@@ -1,7 +1,10 @@
 //! What the front asks of the rest of the router.
 
-use super::caching::Freshness;
-use crate::graphql::{Request, Uploads};
+use super::{caching::Freshness, reply_body::Updates};
+use crate::{
+    graphql::{Request, Uploads},
+    protocol::StreamFormat,
+};
 use bytes::Bytes;
 use hyper::{HeaderMap, Response, header::HeaderValue, http::request::Parts};
 use std::{
@@ -16,7 +19,8 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Answers requests and takes over WebSockets. Called on the io thread, so nothing here may block.
 pub trait Gateway: Send + Sync + 'static {
-    /// Carries out a query or mutation. Dropped when the client goes away; must end by itself otherwise.
+    /// Carries out a query or mutation, or begins a subscription. Dropped when the client goes away; must end
+    /// by itself otherwise.
     fn execute(&self, request: Request, context: Context) -> BoxFuture<Outcome>;
 
     /// Checks an opening handshake. `Ok` is the `101` to answer with, `Err` the refusal.
@@ -46,6 +50,10 @@ pub struct Context {
     pub request_id: HeaderValue,
     /// Files that the variables have tickets for.
     pub uploads: Option<Arc<Uploads>>,
+    /// How the results of a subscription can go out, where the client takes more than one.
+    pub stream: Option<StreamFormat>,
+    /// Of a subscription, the client wants the first result and no more.
+    pub first_only: bool,
 }
 
 /// The HTTP method of a GraphQL request. A GET must not change anything.
@@ -56,7 +64,6 @@ pub enum Method {
 }
 
 /// What became of a request, and what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub answer: Answer,
     /// `None` where it never got as far as an operation.
@@ -96,13 +103,14 @@ impl Kind {
 }
 
 /// What became of a request, for its client.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It was executed: a response with `data`, and with `errors` where parts failed; with headers for the
     /// client.
     Executed { body: Bytes, headers: HeaderMap },
     /// It did not parse, validate or coerce: a response with `errors` and without `data`.
     RequestError(Bytes),
+    /// A subscription has begun: its results, framed already.
+    Stream { format: StreamFormat, updates: Updates },
     /// A queue was full or the router is stopping; trying again may help.
     Unavailable,
     /// A mutation came by GET.

@@ -1,5 +1,5 @@
-//! The public HTTP front: GraphQL over HTTP, health, the page of the dev mode, and the door through
-//! which WebSockets leave.
+//! The public HTTP front: GraphQL over HTTP, answers that go on (Server-Sent Events, multipart), health, the
+//! page of the dev mode, and the door through which WebSockets leave.
 //!
 //! Runs on the io runtime. It knows requests and responses, never plans or subscriptions: what a request
 //! means is behind [`Gateway`], and an upgraded socket is handed over whole and forgotten.
@@ -18,6 +18,7 @@ mod listen;
 mod negotiation;
 mod page;
 mod replies;
+mod reply_body;
 mod routes;
 mod upgrade;
 mod upload;
@@ -27,7 +28,7 @@ pub use caching::{CachePolicy, Freshness, strictest};
 pub use cors::Cors;
 pub use front::{Counters, Front, Options};
 pub use gateway::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded};
-
+pub use reply_body::{BrokenOff, Updates};
 pub use upload::FileUpload;
 
 #[cfg(test)]

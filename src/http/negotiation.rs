@@ -1,6 +1,7 @@
-//! Content negotiation of GraphQL over HTTP: which media type and which coding a response has, and which a
+//! Content negotiation of GraphQL over HTTP: which media type and which coding an answer has, and which a
 //! body may have.
 
+use crate::protocol::StreamFormat;
 use hyper::{
     HeaderMap,
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue},
@@ -31,6 +32,29 @@ impl Media {
             Self::GraphqlResponse => "application/graphql-response+json",
             Self::Json => "application/json",
         }
+    }
+}
+
+/// What an answer may look like, by its client's wishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    /// For a single response; `None` when the client takes none of ours.
+    pub(super) single: Option<Media>,
+    /// For the results of a subscription.
+    pub(super) stream: Option<StreamFormat>,
+    /// The client wants a stream even where there is one response only.
+    pub(super) prefers_stream: bool,
+}
+
+impl Form {
+    /// For what is said outside of any result.
+    pub(super) fn media(self) -> Media {
+        self.single.unwrap_or(Media::Json)
+    }
+
+    /// The stream in which a single response goes out, if it does.
+    pub(super) fn stream_of_one(self) -> Option<StreamFormat> {
+        self.stream.filter(|_| self.prefers_stream)
     }
 }
 
@@ -87,14 +111,35 @@ pub(super) fn response_coding(headers: &HeaderMap) -> Option<Coding> {
     }
 }
 
-/// The media type the client likes best; `None` when it takes none of ours.
+/// How the client wants to be answered; `None` when it takes nothing that we have.
+///
+/// A stream has to be named: `*/*` does not ask for one. Of the streams the one with more weight is taken, or
+/// that which comes first. A single response goes out alone unless the client likes a stream better.
+pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
+    let ranges = ranges(headers.get_all(ACCEPT).iter());
+    let single = single(&ranges);
+    let stream = stream(&ranges);
+    let weight_of_single = single.map_or(0, |(_, weight)| weight);
+    let prefers_stream = stream.is_some_and(|(_, weight)| weight > weight_of_single);
+    let form = Form { single: single.map(|it| it.0), stream: stream.map(|it| it.0), prefers_stream };
+    (single.is_some() || stream.is_some()).then_some(form)
+}
+
+fn stream(ranges: &[Range]) -> Option<(StreamFormat, u16)> {
+    let named = ranges.iter().filter(|it| it.weight > 0).filter_map(|range| {
+        let format = StreamFormat::ALL.into_iter().find(|it| it.media_type() == range.name)?;
+        Some((format, range.weight))
+    });
+    named.reduce(|best, it| if it.1 > best.1 { it } else { best })
+}
+
+/// The media type of a single response, and its weight.
 ///
 /// Who says nothing, or `*/*`, gets `application/json`: so do clients older than the newer type. Who
 /// names the newer type gets it, unless another one has more weight.
-pub(super) fn response_media(headers: &HeaderMap) -> Option<Media> {
-    let ranges = ranges(headers.get_all(ACCEPT).iter());
+fn single(ranges: &[Range]) -> Option<(Media, u16)> {
     if ranges.is_empty() {
-        return Some(Media::Json);
+        return Some((Media::Json, WEIGHT_MAX));
     }
     let best = |media: Media| {
         let name = media.name();
@@ -105,8 +150,8 @@ pub(super) fn response_media(headers: &HeaderMap) -> Option<Media> {
     let named = newer.is_some_and(|(specificity, _)| specificity == EXACT);
     match (weight(newer), weight(json)) {
         (0, 0) => None,
-        (newer, json) if newer > json || (newer == json && named) => Some(Media::GraphqlResponse),
-        _ => Some(Media::Json),
+        (newer, json) if newer > json || (newer == json && named) => Some((Media::GraphqlResponse, newer)),
+        (_, json) => Some((Media::Json, json)),
     }
 }
 
@@ -128,6 +173,8 @@ pub(super) fn has_json_body(headers: &HeaderMap) -> bool {
 /// Ranges of an `Accept…` header that are looked at; real ones have about ten.
 const RANGES_MAX: usize = 64;
 const EXACT: u8 = 2;
+/// Of a range that says nothing about its weight, in thousandths.
+const WEIGHT_MAX: u16 = 1000;
 
 struct Range {
     name: String,
@@ -157,7 +204,7 @@ fn ranges<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> Vec<Range> {
 fn range(text: &str) -> Option<Range> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|it| !it.is_empty())?.to_ascii_lowercase();
-    let mut weight = 1000;
+    let mut weight = WEIGHT_MAX;
     for parameter in parts {
         match parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")) {
             Some(q) => weight = q.parse::<f32>().map_or(0, |it| (it.clamp(0.0, 1.0) * 1000.0).round() as u16),
@@ -186,6 +233,10 @@ mod tests {
         HeaderMap::from_iter([(name, value.parse().expect("header value"))])
     }
 
+    fn media(headers: &HeaderMap) -> Option<Media> {
+        form(headers).and_then(|it| it.single)
+    }
+
     #[test]
     fn accept_headers_choose_the_media_type() {
         use Media::{GraphqlResponse, Json};
@@ -211,16 +262,51 @@ mod tests {
             ("text/html, application/xhtml+xml, */*;q=0.8", Some(Json)),
             ("nonsense", None),
         ] {
-            assert_eq!(response_media(&with(ACCEPT, accept)), wanted, "{accept}");
+            assert_eq!(media(&with(ACCEPT, accept)), wanted, "{accept}");
         }
-        assert_eq!(response_media(&HeaderMap::new()), Some(Json));
+        assert_eq!(media(&HeaderMap::new()), Some(Json));
+    }
+
+    /// `Accept` headers as clients send them: graphql-sse and `EventSource`, Apollo Client, urql.
+    #[test]
+    fn streams_are_for_those_who_name_them() {
+        use StreamFormat::{Multipart, ServerSentEvents};
+        for (accept, stream, prefers_stream) in [
+            ("", None, false),
+            ("*/*", None, false),
+            ("text/event-stream", Some(ServerSentEvents), true),
+            ("Text/Event-Stream", Some(ServerSentEvents), true),
+            ("text/event-stream, application/json", Some(ServerSentEvents), false),
+            ("text/event-stream, application/json;q=0.9", Some(ServerSentEvents), true),
+            (
+                "multipart/mixed;boundary=\"graphql\";subscriptionSpec=1.0,application/json",
+                Some(Multipart),
+                false,
+            ),
+            ("multipart/mixed;subscriptionSpec=1.0", Some(Multipart), true),
+            ("text/event-stream, multipart/mixed", Some(ServerSentEvents), true),
+            ("multipart/mixed, text/event-stream", Some(Multipart), true),
+            ("multipart/mixed;q=0.5, text/event-stream;q=0.6", Some(ServerSentEvents), true),
+            ("multipart/mixed;q=0, application/json", None, false),
+            (
+                "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+                Some(ServerSentEvents),
+                false,
+            ),
+        ] {
+            let form = form(&with(ACCEPT, accept)).expect("something is taken");
+            assert_eq!((form.stream, form.prefers_stream), (stream, prefers_stream), "{accept}");
+        }
+        for accept in ["text/event-stream;q=0", "text/*, multipart/*"] {
+            assert_eq!(form(&with(ACCEPT, accept)), None, "{accept}");
+        }
     }
 
     #[test]
     fn repeated_accept_headers_count_as_one() {
         let mut headers = with(ACCEPT, "text/html");
         headers.append(ACCEPT, "application/graphql-response+json".parse().expect("header value"));
-        assert_eq!(response_media(&headers), Some(Media::GraphqlResponse));
+        assert_eq!(media(&headers), Some(Media::GraphqlResponse));
         assert!(names_html(&headers));
         assert!(!names_html(&with(ACCEPT, "*/*")));
     }

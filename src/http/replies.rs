@@ -2,20 +2,25 @@
 //!
 //! Status codes follow the media type: with `application/graphql-response+json` a request that cannot be
 //! executed is a 400, with `application/json` a 200 as older clients expect. What is no GraphQL request
-//! at all (broken JSON, no query) is a 400 with both.
+//! at all (broken JSON, no query) is a 400 with both. In a stream everything that became of an operation is a
+//! result on a 200: browsers show nothing else of it to the page.
 
 use super::{
     body::BodyError,
     front::State,
     gateway::{Answer, Method as GraphqlMethod},
-    negotiation::Media,
+    negotiation::{Form, Media},
+    reply_body::ReplyBody,
     routes::{Reply, method_not_allowed, text},
 };
-use crate::graphql::{BAD_REQUEST, Error, request_error_response};
+use crate::{
+    graphql::{BAD_REQUEST, Error, request_error_response},
+    protocol::StreamFormat,
+};
 use bytes::Bytes;
 use hyper::{
-    StatusCode,
-    header::{CONNECTION, HeaderValue, RETRY_AFTER, VARY},
+    Response, StatusCode,
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY},
 };
 
 /// The code of what a method cannot do.
@@ -23,17 +28,24 @@ pub(super) const METHOD: &str = "METHOD_NOT_ALLOWED";
 const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 const BUSY: &str = "The router cannot take this request now; try again.";
 const NEEDS_POST: &str = "Mutations need POST: a GET must not change anything.";
-const NEEDS_STREAMING: &str = "A subscription needs a connection that stays open: use a WebSocket on this \
-                               path with the subprotocol graphql-transport-ws or graphql-ws.";
+const NEEDS_STREAMING: &str = "A subscription has more than one result: accept text/event-stream or \
+                               multipart/mixed, or use a WebSocket on this path with the subprotocol \
+                               graphql-transport-ws or graphql-ws.";
 
 /// The answer to one operation.
-pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, media: Media) -> Reply {
+pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, form: Form) -> Reply {
+    let media = form.media();
     match answer {
         Answer::Executed { body, headers } => {
-            let mut reply = of_body(StatusCode::OK, media, body);
+            let mut reply = match form.stream_of_one() {
+                Some(format) => of_one_result(format, &body),
+                None => of_body(StatusCode::OK, media, body),
+            };
             reply.headers_mut().extend(headers);
             reply
         }
+        Answer::Stream { format, updates } => streamed(format, ReplyBody::streamed(updates)),
+        Answer::RequestError(body) if let Some(format) = form.stream_of_one() => of_one_result(format, &body),
         Answer::RequestError(body) => {
             let status = match media {
                 Media::GraphqlResponse => StatusCode::BAD_REQUEST,
@@ -65,7 +77,7 @@ pub(super) fn entry_of_answer(answer: Answer, subscription_error: impl FnOnce() 
         Answer::Executed { body, .. } | Answer::RequestError(body) => return body,
         Answer::Unavailable => Error::new(BUSY).with_code(UNAVAILABLE),
         Answer::NeedsPost => Error::new(NEEDS_POST).with_code(METHOD),
-        Answer::NeedsStreaming => subscription_error(),
+        Answer::NeedsStreaming | Answer::Stream { .. } => subscription_error(),
     };
     request_error_response(&[error])
 }
@@ -117,6 +129,26 @@ pub(super) fn unavailable(mut reply: Reply) -> Reply {
 
 pub(super) fn of_error(status: StatusCode, media: Media, error: Error) -> Reply {
     of_body(status, media, request_error_response(&[error]))
+}
+
+/// A stream of one result, known in full.
+fn of_one_result(format: StreamFormat, response: &[u8]) -> Reply {
+    let mut body = Vec::new();
+    format.write_opening(&mut body);
+    format.write_result(response, &mut body);
+    format.write_complete(&mut body);
+    streamed(format, Bytes::from(body).into())
+}
+
+/// Caches and proxies have to let every piece through at once.
+fn streamed(format: StreamFormat, body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    reply
 }
 
 /// Caches must keep the two media types apart.

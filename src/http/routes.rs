@@ -1,8 +1,10 @@
 //! Which path gets which answer.
 
-use super::{access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, upgrade};
+use super::{
+    access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, reply_body::ReplyBody,
+    upgrade,
+};
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -10,8 +12,7 @@ use hyper::{
 };
 use std::{net::SocketAddr, sync::Arc};
 
-/// Every response fits one buffer.
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<ReplyBody>;
 
 /// Answers one request, compressed if that is wanted.
 pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
@@ -81,7 +82,7 @@ fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {
 
 /// A response with a body that is known in full.
 pub(super) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(body.into().into());
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply

@@ -258,7 +258,8 @@ fn statuses_follow_method_media_type_and_outcome() {
         (JSON, query("mutation {a}"), 200, ""),
         ("", query("{a}"), 415, "UNSUPPORTED_MEDIA_TYPE"),
         ("Content-Type: text/plain\r\n", query("{a}"), 415, "UNSUPPORTED_MEDIA_TYPE"),
-        (&format!("{JSON}Accept: text/event-stream\r\n"), query("{a}"), 406, "NOT_ACCEPTABLE"),
+        (&format!("{JSON}Accept: text/html\r\n"), query("{a}"), 406, "NOT_ACCEPTABLE"),
+        (&format!("{JSON}Accept: text/event-stream\r\n"), query("invalid"), 200, ""),
         (JSON, long, 413, "PAYLOAD_TOO_LARGE"),
     ] {
         let reply = front.post(headers, &body);

@@ -5,10 +5,10 @@ use super::{
     gateway::Upgraded,
     negotiation::Media,
     replies::{refusal, unavailable},
+    reply_body::ReplyBody,
     routes::{Reply, text},
 };
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
@@ -46,7 +46,7 @@ pub(super) fn answer(state: &Arc<State>, peer: SocketAddr, mut request: Request<
             let protocol = reply.headers().get(SEC_WEBSOCKET_PROTOCOL);
             let protocol = protocol.and_then(|it| it.to_str().ok()).map(str::to_owned);
             tokio::spawn(hand_over(Arc::clone(state), upgrade, head, protocol, peer));
-            reply.map(|()| Full::new(Bytes::new()))
+            reply.map(|()| ReplyBody::default())
         }
         Err(reply) => {
             state.counters.count(&state.counters.upgrades_refused);

@@ -1,4 +1,5 @@
-//! The router behind the HTTP front: queries, mutations, and WebSockets on their way to the reactor.
+//! The router behind the HTTP front: queries, mutations, and subscriptions and WebSockets on their way to those
+//! who keep them.
 
 use super::{
     abandon::tied,
@@ -6,6 +7,7 @@ use super::{
     clock,
     engine::{Engine, Errors, Prepared},
     engines::Engines,
+    http_streams::HttpStreams,
     hub_thread::internal_error,
     inbox::Mail,
     liveness::Liveness,
@@ -14,13 +16,16 @@ use super::{
 };
 use crate::{
     graphql::{self, Request, UploadDesk},
-    http::{Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Upgraded},
+    http::{
+        Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Updates, Upgraded,
+    },
     net::websocket::{self, Refusal},
-    plan::{BoundOperation, OperationKind},
-    protocol::Dialect,
+    plan::{BoundOperation, GroupSpec, OperationKind},
+    protocol::{Dialect, StreamFormat},
     resolve::{Executed, Executor, Pool},
 };
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http::{HeaderMap, Response, header::CACHE_CONTROL, request::Parts};
 use std::sync::{
     Arc,
@@ -35,6 +40,7 @@ pub(super) struct Router {
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
+    pub(super) streams: HttpStreams,
     pub(super) reactor_stats: Arc<ReactorStats>,
     pub(super) stats: Arc<FrontStats>,
     pub(super) connections_max: usize,
@@ -54,10 +60,12 @@ impl Gateway for Router {
             let wants_plan = wants_plan(&context.headers);
             let client = Client::of_request(context.headers, context.request_id);
             let _files = context.uploads.map(|it| router.uploads.open(it));
+            let asked =
+                Asked { method: context.method, stream: context.stream, first_only: context.first_only };
             match router.prepare(engine.clone(), request, client).await {
                 Some(Ok(prepared)) => {
                     let plan = wants_plan.then(|| engine.plan_in_words(prepared.operation())).flatten();
-                    let mut outcome = router.carry_out(prepared, context.method).await;
+                    let mut outcome = router.carry_out(prepared, asked).await;
                     if let (Some(plan), Answer::Executed { body, .. }) = (plan, &mut outcome.answer) {
                         *body = with_plan(body, &plan);
                     }
@@ -125,16 +133,29 @@ impl Router {
         Some(result.await.unwrap_or_else(panicked))
     }
 
-    async fn carry_out(&self, prepared: Prepared, method: Method) -> Outcome {
+    async fn carry_out(&self, prepared: Prepared, asked: Asked) -> Outcome {
         let operation = Some(describe(&prepared));
         let (answer, freshness) = match prepared {
-            Prepared::Subscription(_) => (Answer::NeedsStreaming, None),
-            Prepared::Once(bound) if is_mutation(&bound) && method == Method::Get => {
+            Prepared::Subscription(spec) => (self.subscribe(spec, asked).await, None),
+            Prepared::Once(bound) if is_mutation(&bound) && asked.method == Method::Get => {
                 (Answer::NeedsPost, None)
             }
             Prepared::Once(bound) => self.execute_once(bound).await,
         };
         Outcome { answer, operation, freshness }
+    }
+
+    async fn subscribe(&self, spec: Arc<GroupSpec>, asked: Asked) -> Answer {
+        if asked.stream.is_none() && !asked.first_only {
+            return Answer::NeedsStreaming;
+        }
+        let Some(updates) = self.streams.open(spec, asked.stream, asked.first_only) else {
+            return Answer::Unavailable;
+        };
+        match asked.stream {
+            Some(format) => Answer::Stream { format, updates },
+            None => Answer::Executed { body: only_response(updates).await, headers: HeaderMap::new() },
+        }
     }
 
     async fn execute_once(&self, bound: BoundOperation) -> (Answer, Option<Freshness>) {
@@ -173,6 +194,25 @@ impl Router {
             values.into_iter().map(move |it| (name.clone(), it))
         });
         Freshness { has_errors: executed.has_errors, said: said.collect() }
+    }
+}
+
+/// How a request wants to be answered.
+#[derive(Clone, Copy)]
+struct Asked {
+    method: Method,
+    stream: Option<StreamFormat>,
+    first_only: bool,
+}
+
+/// The first response of a subscription, and why there is none where it ends without any.
+async fn only_response(mut updates: Updates) -> Bytes {
+    match updates.next().await {
+        Some(Ok(response)) if !response.is_empty() => response,
+        _ => {
+            let error = graphql::Error::new("The subscription ended before it had a result.");
+            graphql::null_data_response(&[error.with_code("SUBSCRIPTION_ENDED")])
+        }
     }
 }
 

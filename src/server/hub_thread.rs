@@ -7,9 +7,10 @@
 use super::{
     clock,
     describe::describe,
+    http_streams::HttpStreams,
     inbox::{Bell, BellPull, Mail, bell},
     liveness::Vital,
-    mail::ReactorMail,
+    mail::{ReactorMail, SinkMail, StreamMail},
     reply::Reply,
     stats::{HubQueues, HubStats},
     upstreams::Upstreams,
@@ -159,6 +160,7 @@ pub(super) struct Neighbours {
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
+    pub(super) streams: HttpStreams,
     pub(super) upstreams: Upstreams,
 }
 
@@ -272,28 +274,27 @@ impl HubThread {
                 },
                 Output::Resolve { job, spec, event } => self.resolve(job, spec, event),
                 Output::Joined { member, group } => {
-                    self.mail(member.sink, ReactorMail::Joined { token: member.token, group });
+                    self.mail(member.sink, SinkMail::Joined { token: member.token, group });
                 }
                 Output::Deliver { sink, group, response } => {
-                    self.mail(sink, ReactorMail::Deliver { group, response });
+                    self.mail(sink, SinkMail::Deliver { group, response });
                 }
                 Output::End { sink, group, reason } => {
-                    self.mail(sink, ReactorMail::End { group, reason });
+                    self.mail(sink, SinkMail::End { group, reason });
                 }
             }
         }
         outputs
     }
 
-    /// Puts mail for a sink, which is told at the end of the turn.
-    fn mail(&mut self, sink: Sink, mail: ReactorMail) {
+    /// Puts mail for a sink. The reactor is told at the end of the turn, because that is a system call.
+    fn mail(&mut self, sink: Sink, mail: SinkMail) {
         match sink {
             Sink::Reactor => {
-                self.neighbours.reactor.put(mail);
+                self.neighbours.reactor.put(ReactorMail::FromHub(mail));
                 self.reactor_has_mail = true;
             }
-            // HTTP streams are not served yet: nobody joins from there.
-            Sink::Io => debug_assert!(false, "no members at this sink"),
+            Sink::Io => self.neighbours.streams.send(StreamMail::FromHub(mail)),
         }
     }
 

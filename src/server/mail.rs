@@ -1,14 +1,15 @@
-//! What other threads tell the reactor.
+//! What other threads tell the reactor and the task of HTTP streams.
 
-use super::reactor::LinkId;
 use super::{
     client::Client,
     engine::{Engine, Errors, Prepared},
+    http_streams::Channel,
+    reactor::LinkId,
 };
 use crate::{
     hub::{EndReason, GroupId},
-    plan::Feed,
-    protocol::Dialect,
+    plan::{Feed, GroupSpec},
+    protocol::{Dialect, StreamFormat},
     sources::{
         Ticket,
         subgraph::{DialError, Dialed},
@@ -22,27 +23,69 @@ pub(super) enum ReactorMail {
     /// A connection after its upgrade.
     Adopt(Box<Newcomer>),
     /// An operation is ready to be carried out, or refused.
-    Prepared { token: u64, result: Result<Prepared, Errors> },
+    Prepared {
+        token: u64,
+        result: Result<Prepared, Errors>,
+    },
     /// The response of a query or mutation.
-    Answered { token: u64, response: Bytes },
-    /// The hub let a subscription into its group.
+    Answered {
+        token: u64,
+        response: Bytes,
+    },
+    FromHub(SinkMail),
+    /// Start a feed that a subgraph serves.
+    Listen {
+        ticket: Ticket,
+        feed: Arc<Feed>,
+    },
+    /// Nobody listens to it any more.
+    StopListening {
+        ticket: Ticket,
+    },
+    /// A WebSocket to a subgraph stands, or will not.
+    Dialed {
+        link: LinkId,
+        result: Result<Dialed, DialError>,
+    },
+    /// Close every connection, spread over this time, and take no more.
+    Drain {
+        spread: Duration,
+    },
+    /// Stop once the last connection is gone: nobody brings new ones any more.
+    Finish,
+    /// Stop now.
+    Stop,
+}
+
+/// What the hub tells a sink about its members.
+pub(super) enum SinkMail {
+    /// It let a subscription into its group.
     Joined { token: u64, group: GroupId },
     /// A response for a group's audience.
     Deliver { group: GroupId, response: Bytes },
     /// A group is over.
     End { group: GroupId, reason: EndReason },
-    /// Start a feed that a subgraph serves.
-    Listen { ticket: Ticket, feed: Arc<Feed> },
-    /// Nobody listens to it any more.
-    StopListening { ticket: Ticket },
-    /// A WebSocket to a subgraph stands, or will not.
-    Dialed { link: LinkId, result: Result<Dialed, DialError> },
-    /// Close every connection, spread over this time, and take no more.
-    Drain { spread: Duration },
-    /// Stop once the last connection is gone: nobody brings new ones any more.
-    Finish,
-    /// Stop now.
-    Stop,
+}
+
+/// Everything that can happen to HTTP streams.
+pub(super) enum StreamMail {
+    /// A new one, which asks to join its group.
+    Open {
+        token: u64,
+        spec: Arc<GroupSpec>,
+        format: Option<StreamFormat>,
+        first_only: bool,
+        channel: Arc<Channel>,
+    },
+    /// Its body is over or its client is gone.
+    Left {
+        token: u64,
+    },
+    FromHub(SinkMail),
+    /// End every stream, spread over this time, and take no more.
+    Drain {
+        spread: Duration,
+    },
 }
 
 /// A client's WebSocket, its handshake answered.

@@ -1,8 +1,8 @@
 //! Threads and wiring: the one room where sockets, subscriptions, plans and brokers meet.
 //!
 //! [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order (`threads`). What
-//! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, subgraphs,
-//! brokers), the pool's in `resolve`, the admin port's in `admin`.
+//! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, `http_streams`,
+//! subgraphs, brokers), the pool's in `resolve`, the admin port's in `admin`.
 
 mod abandon;
 mod client;
@@ -11,14 +11,17 @@ mod describe;
 mod engine;
 mod engines;
 mod gateway;
+mod http_streams;
 mod hub_thread;
 mod inbox;
 mod io;
 mod liveness;
 mod mail;
+mod outbound;
 mod reactor;
 mod reply;
 mod signals;
+mod spread;
 mod state;
 mod stats;
 mod threads;
@@ -26,6 +29,7 @@ mod upstreams;
 
 pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
+pub use http_streams::Options as HttpStreamOptions;
 pub use reactor::Options as WebSocketOptions;
 pub use signals::StopSignals;
 pub use upstreams::UpstreamOptions;
@@ -42,7 +46,7 @@ use crate::{
 };
 use gateway::Router;
 use io::Io;
-use mail::ReactorMail;
+use mail::{ReactorMail, StreamMail};
 use state::{State, Stats};
 use std::{
     collections::BTreeMap,
@@ -64,6 +68,7 @@ pub struct Options {
     pub hub: hub::Options,
     pub resolve: resolve::Options,
     pub websocket: WebSocketOptions,
+    pub http_streams: HttpStreamOptions,
     pub sources: sources::Options,
     pub subgraphs: Traffic,
     /// How subgraphs serve subscriptions of their own, by name of the subgraph, where that was set.
@@ -141,6 +146,7 @@ impl Server {
             pool: threads.pool.clone(),
             executor: threads.executor.clone(),
             reactor: threads.reactor.clone(),
+            streams: threads.streams.clone(),
             reactor_stats: stats.reactor.clone(),
             stats: stats.front.clone(),
             connections_max: options.websocket.connections_max,
@@ -209,6 +215,7 @@ impl Server {
         let deadline = clock::now() + self.grace_period.min(GRACE_MAX);
         self.ready.store(false, Ordering::Release);
         self.threads.reactor.send(ReactorMail::Drain { spread: self.shutdown_delay });
+        self.threads.streams.send(StreamMail::Drain { spread: self.shutdown_delay });
         front.stop(&self.threads.io, self.grace_period);
         self.threads.stop(deadline);
         drop(self.admin.take());

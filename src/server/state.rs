@@ -4,7 +4,7 @@
 use super::{
     hub_thread::HubLink,
     liveness::Liveness,
-    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats},
+    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats, StreamStats},
 };
 use crate::{
     admin::{
@@ -30,6 +30,7 @@ pub(super) struct Stats {
     pub(super) front: Arc<FrontStats>,
     pub(super) hub: Arc<HubStats>,
     pub(super) reactor: Arc<ReactorStats>,
+    pub(super) streams: Arc<StreamStats>,
     pub(super) liveness: Liveness,
 }
 
@@ -59,6 +60,7 @@ impl admin::State for State {
         self.add_front(&mut snapshot);
         self.add_engine(&mut snapshot);
         self.add_reactor(&mut snapshot);
+        self.add_streams(&mut snapshot);
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
         snapshot.providers = self.sources.status().into_iter().map(provider).collect();
@@ -117,6 +119,15 @@ impl State {
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
         snapshot.queues.push(queue("outbox", reactor.outbox_entries.get(), 0, reactor.slow_consumers.get()));
         snapshot.loops.push(Loop { name: "reactor", turns: reactor.turns.clone() });
+    }
+
+    fn add_streams(&self, snapshot: &mut Snapshot) {
+        let streams = &self.stats.streams;
+        snapshot.http_streams = streams.streams.get();
+        snapshot.subscriptions += snapshot.http_streams;
+        snapshot.messages_sent += streams.messages_sent.get();
+        snapshot.overflow.push(Labelled { label: "cut_off", value: streams.slow_consumers.get() });
+        snapshot.queues.push(queue("stream_mail", streams.mail_waiting.get(), 0, 0));
     }
 
     fn add_hub(&self, snapshot: &mut Snapshot) {

@@ -93,6 +93,16 @@ pub(super) struct ReactorStats {
     pub(super) turns: Arc<Histogram>,
 }
 
+/// The numbers of subscriptions over HTTP.
+#[derive(Debug, Default)]
+pub(super) struct StreamStats {
+    pub(super) streams: Count,
+    pub(super) messages_sent: Count,
+    pub(super) heartbeats_sent: Count,
+    pub(super) slow_consumers: Count,
+    pub(super) mail_waiting: Count,
+}
+
 /// Inputs that wait for the hub.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HubQueues {

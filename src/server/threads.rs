@@ -3,10 +3,12 @@
 use super::{
     Options, StartError, clock,
     engines::Engines,
+    http_streams::{self, HttpStreams},
     hub_thread::{self, HubLink},
     inbox::Mail,
     io::Io,
     mail::ReactorMail,
+    outbound::OutboundTotal,
     reactor,
     state::Stats,
     upstreams::{Target, Upstreams, targets},
@@ -33,6 +35,7 @@ pub(super) struct Threads {
     pub(super) uploads: Arc<UploadDesk>,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
+    pub(super) streams: HttpStreams,
     targets: Arc<[Target]>,
     hub_thread: Option<JoinHandle<()>>,
     reactor_thread: Option<JoinHandle<()>>,
@@ -48,6 +51,7 @@ impl Threads {
         let io = Io::start()?;
         let (hub, hub_inbox) = hub_thread::queues();
         let (reactor, seat) = reactor::seat()?;
+        let (streams, stream_inbox) = http_streams::inbox();
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
         let uploads = Arc::default();
         let subgraphs = subgraph_client(options, &schemas, &io)?.with_uploads(Arc::clone(&uploads));
@@ -66,12 +70,15 @@ impl Threads {
             uploads,
             hub,
             reactor,
+            streams,
             targets,
             hub_thread,
             reactor_thread,
         };
         threads.start_hub(options, hub_inbox, stats)?;
-        threads.start_reactor(options, seat, stats)?;
+        let outbound_total = OutboundTotal::default();
+        threads.start_streams(options, stream_inbox, stats, outbound_total.clone());
+        threads.start_reactor(options, seat, stats, outbound_total)?;
         Ok((threads, engines))
     }
 
@@ -86,6 +93,7 @@ impl Threads {
             pool: self.pool.clone(),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
+            streams: self.streams.clone(),
             upstreams: Upstreams {
                 targets: self.targets.clone(),
                 reactor: self.reactor.clone(),
@@ -105,11 +113,23 @@ impl Threads {
         Ok(())
     }
 
+    fn start_streams(
+        &self,
+        options: &Options,
+        inbox: http_streams::StreamInbox,
+        stats: &Stats,
+        outbound_total: OutboundTotal,
+    ) {
+        let (options, hub) = (options.http_streams.clone(), self.hub.clone());
+        http_streams::start(options, self.io.handle(), inbox, hub, outbound_total, stats.streams.clone());
+    }
+
     fn start_reactor(
         &mut self,
         options: &Options,
         seat: reactor::Seat,
         stats: &Stats,
+        outbound_total: OutboundTotal,
     ) -> Result<(), StartError> {
         let neighbours = reactor::Neighbours {
             pool: self.pool.clone(),
@@ -119,6 +139,7 @@ impl Threads {
             targets: self.targets.clone(),
             upstream: options.upstream.clone(),
             errors: options.resolve.errors.clone(),
+            outbound_total,
         };
         let (options, mail, vital) =
             (options.websocket.clone(), self.reactor.clone(), stats.liveness.vital());

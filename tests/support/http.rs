@@ -31,10 +31,18 @@ impl HttpAnswer {
 
 /// Sends `METHOD URL` with more header lines and a body, and reads until the router closes.
 pub fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
+    let mut socket = send(method, url, &[&[("Connection", "close")], headers].concat(), body);
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("an answer in time");
+    parse(&String::from_utf8(answer).expect("an answer in UTF-8"))
+}
+
+/// Sends `METHOD URL` with more header lines and a body, over a connection of its own.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
     let (address, path) = split(url);
     let mut socket = TcpStream::connect(address).expect("the router listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -42,9 +50,7 @@ pub fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Ht
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     socket.write_all(format!("{head}\r\n{body}").as_bytes()).expect("the router reads");
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).expect("an answer in time");
-    parse(&String::from_utf8(answer).expect("an answer in UTF-8"))
+    socket
 }
 
 /// A text as it stands in a query string.
@@ -58,7 +64,8 @@ fn split(url: &str) -> (&str, &str) {
     rest.find('/').map_or((rest, "/"), |at| rest.split_at(at))
 }
 
-fn parse(answer: &str) -> HttpAnswer {
+/// Takes an answer apart, the body as it stands.
+pub fn parse(answer: &str) -> HttpAnswer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {answer:?}"));
     let mut lines = head.lines();
     let status = lines.next().and_then(|it| it.split(' ').nth(1)).and_then(|it| it.parse().ok());

@@ -1,14 +1,16 @@
-//! What the tests share: the router as a process, subgraphs, the quickstart, a WebSocket client, a browser,
-//! and waiting.
+//! What the tests share: the router as a process, subgraphs, the quickstart, clients of several kinds, a
+//! browser, and waiting.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod browser;
 pub mod cli;
 pub mod federation;
 pub mod http;
+pub mod http_stream;
 pub mod live;
 pub mod quickstart;
 pub mod router;
+pub mod stage;
 pub mod subgraph;
 pub mod texts;
 pub mod upstream;

@@ -9,8 +9,6 @@ mod server_sent_events;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 /// The formats there are. The `write_*` functions append whole pieces of the body; payloads come in as
 /// JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,11 +38,10 @@ impl StreamFormat {
         }
     }
 
-    /// The first bytes of a body. Browsers wait for `reconnection_time` before they come back once the
-    /// body has ended (HTML standard, section 9.2.3).
-    pub fn write_opening(self, reconnection_time: Duration, out: &mut Vec<u8>) {
+    /// The first bytes of a body.
+    pub fn write_opening(self, out: &mut Vec<u8>) {
         match self {
-            Self::ServerSentEvents => server_sent_events::write_opening(reconnection_time, out),
+            Self::ServerSentEvents => server_sent_events::write_opening(out),
             Self::Multipart => multipart::write_opening(out),
         }
     }

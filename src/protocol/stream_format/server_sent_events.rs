@@ -3,13 +3,15 @@
 //! A line of data ends at CR, LF or both (HTML standard, section 9.2.5). JSON has such only between its
 //! tokens, where a client puts LF back in.
 
-use std::{io::Write, time::Duration};
-
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 pub(super) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
 
-pub(super) fn write_opening(reconnection_time: Duration, out: &mut Vec<u8>) {
-    write!(out, "retry: {}\n\n", reconnection_time.as_millis()).expect("a vector takes every write");
+/// How long browsers wait before they come back once the body has ended, in milliseconds (HTML standard,
+/// section 9.2.3).
+const OPENING: &[u8] = b"retry: 3000\n\n";
+
+pub(super) fn write_opening(out: &mut Vec<u8>) {
+    out.extend_from_slice(OPENING);
 }
 
 pub(super) fn write_next(response: &[u8], out: &mut Vec<u8>) {

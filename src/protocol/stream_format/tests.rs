@@ -5,7 +5,7 @@ use StreamFormat::{Multipart, ServerSentEvents};
 
 fn body(format: StreamFormat, write: impl FnOnce(StreamFormat, &mut Vec<u8>)) -> String {
     let mut out = Vec::new();
-    format.write_opening(Duration::from_secs(3), &mut out);
+    format.write_opening(&mut out);
     write(format, &mut out);
     String::from_utf8(out).expect("UTF-8")
 }

@@ -27,7 +27,9 @@ use super::{
     hub_thread::HubLink,
     inbox::{Mail, Mailbox, mailbox},
     liveness::Vital,
-    mail::{Newcomer, ReactorMail},
+    mail::{Newcomer, ReactorMail, SinkMail},
+    outbound::OutboundTotal,
+    spread::Spread,
     stats::ReactorStats,
     upstreams::{Target, UpstreamOptions},
 };
@@ -41,7 +43,6 @@ use crate::{
 use audience::Audiences;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
-use draining::Drain;
 use keep_alive::KeepAlives;
 use mio::{Events, Interest, Poll, Token, event::Event};
 use outbox::Outbox;
@@ -108,6 +109,8 @@ pub(super) struct Neighbours {
     pub(super) targets: Arc<[Target]>,
     pub(super) upstream: UpstreamOptions,
     pub(super) errors: ErrorPropagation,
+    /// Shared with those who write to other clients.
+    pub(super) outbound_total: OutboundTotal,
 }
 
 /// The reactor's poller and mailbox, made before the threads that write to it.
@@ -187,7 +190,9 @@ struct Reactor {
     unprepared: VecDeque<Work>,
     /// Deliveries worked off since the hub was last told.
     credits: u32,
-    drain: Option<Drain>,
+    /// Connections that are being closed, so that clients do not all come back at once; who comes later is turned
+    /// away.
+    drain: Option<Spread<TimerKey>>,
     finishing: bool,
     stopping: bool,
 
@@ -211,6 +216,7 @@ impl Reactor {
             queue_bytes_max: options.outbound_queue_bytes_max,
             total_bytes_max: options.outbound_total_bytes_max,
         };
+        let outbound_total = neighbours.outbound_total.clone();
         let surroundings = Surroundings {
             registry: seat.registry,
             hub: neighbours.hub.clone(),
@@ -234,7 +240,7 @@ impl Reactor {
             subscriptions: Subscriptions::default(),
             audiences: Audiences::default(),
             executing: HashMap::new(),
-            outbox: Outbox::new(outbox_limits),
+            outbox: Outbox::new(outbox_limits, outbound_total),
             wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
             keep_alives: KeepAlives::default(),
             readable: VecDeque::new(),
@@ -308,7 +314,8 @@ impl Reactor {
         let timers = [self.wheel.next_wake(self.now), self.upstreams.next_wake(self.now)];
         let keep_alive = self.keep_alives.next_wake(self.now);
         let is_paused = self.is_paused() || self.upstreams.is_paused();
-        let pause = (is_paused || self.drain.is_some()).then_some(PAUSE);
+        let is_draining = self.drain.as_ref().is_some_and(|it| !it.is_over());
+        let pause = (is_paused || is_draining).then_some(PAUSE);
         timers.into_iter().chain([keep_alive, pause]).flatten().min()
     }
 
@@ -367,9 +374,11 @@ impl Reactor {
             ReactorMail::Adopt(newcomer) => self.adopt(*newcomer),
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
-            ReactorMail::Joined { token, group } => self.joined(token, group),
-            ReactorMail::Deliver { group, response } => self.begin_delivery(group, response),
-            ReactorMail::End { group, reason } => self.begin_end(group, reason),
+            ReactorMail::FromHub(SinkMail::Joined { token, group }) => self.joined(token, group),
+            ReactorMail::FromHub(SinkMail::Deliver { group, response }) => {
+                self.begin_delivery(group, response);
+            }
+            ReactorMail::FromHub(SinkMail::End { group, reason }) => self.begin_end(group, reason),
             ReactorMail::Listen { ticket, feed } => self.upstreams.listen(self.now, ticket, feed),
             ReactorMail::StopListening { ticket } => self.upstreams.leave(self.now, ticket),
             ReactorMail::Dialed { link, result } => self.upstreams.dialed(self.now, link, result),

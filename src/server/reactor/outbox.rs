@@ -11,12 +11,13 @@
 //! [`Outbox::is_within_bounds`] after every push and every refusal.
 
 use super::subscriptions::{SubscriptionKey, Subscriptions};
-use crate::{net::websocket, protocol::Dialect};
+use crate::{
+    net::websocket,
+    protocol::Dialect,
+    server::outbound::{OutboundTotal, REFERENCE_BYTES},
+};
 use bytes::Bytes;
 use slab::Slab;
-
-/// Bytes that a reference counts against its connection.
-pub(super) const REFERENCE_BYTES: usize = 16;
 
 /// Bytes gathered for one `send`; a single larger frame still goes out whole.
 const GATHER_BYTES: usize = 64 * 1024;
@@ -122,6 +123,26 @@ pub(super) struct Written<'a> {
     pub(super) sends: u64,
 }
 
+/// Bytes kept for clients that do not read.
+struct Kept {
+    /// By this outbox.
+    bytes: usize,
+    /// By everybody.
+    total: OutboundTotal,
+}
+
+impl Kept {
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.total.add(bytes);
+    }
+
+    fn subtract(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        self.total.subtract(bytes);
+    }
+}
+
 /// All queues' entries and frames.
 pub(super) struct Outbox {
     limits: Limits,
@@ -130,20 +151,21 @@ pub(super) struct Outbox {
     counted: usize,
     frames: Slab<Frame>,
     /// Bytes that are kept for refused queues: shared frames once each, raw frames, and cuts.
-    refused_bytes: usize,
+    refused: Kept,
     gathered: Vec<u8>,
     /// Ends of the gathered messages within `gathered`.
     ends: Vec<usize>,
 }
 
 impl Outbox {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// What is kept for refused queues counts in `total`, too.
+    pub(super) fn new(limits: Limits, total: OutboundTotal) -> Self {
         Self {
             limits,
             entries: Slab::new(),
             counted: 0,
             frames: Slab::new(),
-            refused_bytes: 0,
+            refused: Kept { bytes: 0, total },
             gathered: Vec::with_capacity(GATHER_BYTES),
             ends: Vec::new(),
         }
@@ -161,7 +183,7 @@ impl Outbox {
 
     /// Bytes that are kept for connections which refused more, shared frames once each.
     pub(super) fn refused_bytes(&self) -> usize {
-        self.refused_bytes
+        self.refused.bytes
     }
 
     /// Takes in a frame for any number of [`Outbox::push`]es; close with [`Outbox::release`].
@@ -194,7 +216,7 @@ impl Outbox {
     pub(super) fn is_within_bounds(&self, queue: &Queue) -> bool {
         !queue.refused
             || (queue.counted_bytes <= self.limits.queue_bytes_max
-                && self.refused_bytes <= self.limits.total_bytes_max)
+                && self.refused.total.get() <= self.limits.total_bytes_max)
     }
 
     fn append(&mut self, queue: &mut Queue, item: Item) {
@@ -283,7 +305,7 @@ impl Outbox {
 
     fn drop_cut(&mut self, queue: &mut Queue) {
         if let Some(cut) = queue.cut.take() {
-            self.refused_bytes -= cut.bytes.len();
+            self.refused.subtract(cut.bytes.len());
         }
     }
 
@@ -322,7 +344,7 @@ impl Outbox {
                 }
                 let bytes = self.gathered[count..end].to_vec();
                 // The connection's own copy, which a shared frame's bytes do not cover.
-                self.refused_bytes += bytes.len();
+                self.refused.add(bytes.len());
                 queue.cut = Some(Box::new(Cut { bytes, at: 0 }));
             }
             self.pop_written(queue, reader, written, end > start);
@@ -367,7 +389,7 @@ impl Outbox {
         let (subscription, frame) = match entry.item {
             Item::Message { subscription, frame } => (subscription, frame),
             Item::Raw(bytes) => {
-                self.refused_bytes -= if entry.counted { bytes.len() } else { 0 };
+                self.refused.subtract(if entry.counted { bytes.len() } else { 0 });
                 return Some(None);
             }
         };
@@ -376,7 +398,7 @@ impl Outbox {
         if entry.counted {
             shared.refused -= 1;
             if shared.refused == 0 {
-                self.refused_bytes -= shared.payload.len();
+                self.refused.subtract(shared.payload.len());
             }
         }
         self.release(frame);
@@ -405,11 +427,11 @@ impl Outbox {
             Item::Message { frame, .. } => {
                 let frame = &mut self.frames[frame.0 as usize];
                 if frame.refused == 0 {
-                    self.refused_bytes += frame.payload.len();
+                    self.refused.add(frame.payload.len());
                 }
                 frame.refused += 1;
             }
-            Item::Raw(bytes) => self.refused_bytes += bytes.len(),
+            Item::Raw(bytes) => self.refused.add(bytes.len()),
         }
     }
 }

@@ -54,7 +54,7 @@ struct Bench {
 impl Bench {
     fn new(limits: Limits) -> Self {
         Self {
-            outbox: Outbox::new(limits),
+            outbox: Outbox::new(limits, OutboundTotal::default()),
             subscriptions: Subscriptions::default(),
             sent: Vec::new(),
             ended: Vec::new(),
@@ -104,7 +104,7 @@ impl Bench {
         assert_eq!(queue.counted_bytes, 0);
         assert!(self.outbox.frames.is_empty(), "frames are freed with their last reference");
         assert!(self.outbox.entries.is_empty());
-        assert_eq!((self.outbox.counted, self.outbox.refused_bytes), (0, 0));
+        assert_eq!((self.outbox.counted, self.outbox.refused.bytes), (0, 0));
     }
 }
 
@@ -242,11 +242,11 @@ fn a_shared_frame_counts_once_and_each_cut_for_itself() {
         assert_eq!(queue.counted_bytes, REFERENCE_BYTES);
     }
     bench.outbox.release(frame);
-    assert_eq!(bench.outbox.refused_bytes, 1000 + 2 * (whole - 100));
+    assert_eq!(bench.outbox.refused.bytes, 1000 + 2 * (whole - 100));
     for queue in &mut queues {
         bench.outbox.clear(queue);
     }
-    assert_eq!((bench.outbox.refused_bytes, bench.outbox.frames.len()), (0, 0));
+    assert_eq!((bench.outbox.refused.bytes, bench.outbox.frames.len()), (0, 0));
 }
 
 #[test]
@@ -341,7 +341,7 @@ impl Life {
             self.bench.assert_empty_queue(&self.queues[queue].0);
         }
         assert!(self.bench.outbox.frames.is_empty() && self.bench.outbox.entries.is_empty());
-        assert_eq!((self.bench.outbox.counted, self.bench.outbox.refused_bytes), (0, 0));
+        assert_eq!((self.bench.outbox.counted, self.bench.outbox.refused.bytes), (0, 0));
     }
 
     fn subscribe(&mut self, step: usize) {
@@ -421,7 +421,7 @@ impl Life {
         }
         let frames = self.bench.outbox.frames.iter().filter(|it| it.1.refused > 0);
         bytes += frames.map(|it| it.1.payload.len()).sum::<usize>();
-        assert_eq!((self.bench.outbox.counted, self.bench.outbox.refused_bytes), (counted, bytes));
+        assert_eq!((self.bench.outbox.counted, self.bench.outbox.refused.bytes), (counted, bytes));
     }
 }
 
