@@ -74,6 +74,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("serde_saphyr", &["config"]),
         ("prometheus_client", &["admin"]),
         ("pprof", &["admin"]),
+        ("tikv_jemalloc_ctl", &["admin"]),
     ];
     let mut strays = Vec::new();
     for file in rust_files(Path::new("src")) {

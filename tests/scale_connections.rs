@@ -13,7 +13,6 @@ use fastrand::Rng;
 use load::{
     PATIENCE, address, employee,
     frame::{self, put_client_frame},
-    process::settled_rss_anon,
 };
 use nats::NatsServer;
 use serde_json::{Value, json};
@@ -25,7 +24,8 @@ use std::{
     time::Duration,
 };
 use support::{
-    Demo,
+    Demo, http,
+    http_stream::{EVENTS, HttpStream, MULTIPART},
     router::{Metrics, Router},
     wait::{wait_for, wait_until},
     ws::{Client, Said},
@@ -208,15 +208,24 @@ fn a_client_that_went_without_a_word_is_dropped_after_two_pings() {
 }
 
 /// What must be gone when all clients are.
-const NOTHING: [&str; 4] = [
+const NOTHING: [&str; 5] = [
     "router_engine_triggers",
     "router_engine_groups",
     "router_engine_subscriptions",
     "router_engine_connections",
+    "router_engine_http_streams",
 ];
 
-/// Connects, gets as far as chance will have it, and hangs up without a word.
+/// Connects by any transport, gets as far as chance will have it, and hangs up without a word.
 fn come_and_go(router: &Router, number: u32, rng: &mut Rng) {
+    match rng.u8(0..4) {
+        0 => begin_stream(router, number, EVENTS, rng),
+        1 => begin_stream(router, number, MULTIPART, rng),
+        _ => begin_websocket(router, number, rng),
+    }
+}
+
+fn begin_websocket(router: &Router, number: u32, rng: &mut Rng) {
     let mut client = Raw::connect(router);
     let feed = rng.u8(1..=3);
     // A name of its own: it has to be prepared, which takes longer than hanging up.
@@ -243,46 +252,142 @@ fn come_and_go(router: &Router, number: u32, rng: &mut Rng) {
     }
 }
 
+fn begin_stream(router: &Router, number: u32, accept: &str, rng: &mut Rng) {
+    let feed = rng.u8(1..=3);
+    let name = if rng.bool() { format!("S{number}") } else { String::new() };
+    let query = format!("subscription {name} {{ employeeUpdated(employeeID: {feed}) {{ id notes }} }}");
+    match rng.u8(0..8) {
+        // While its operation is being prepared.
+        0..=4 => {
+            let body = json!({ "query": query }).to_string();
+            let headers = [("Accept", accept), ("Content-Type", "application/json")];
+            drop(http::send("POST", router.graphql_url(), &headers, &body));
+        }
+        // While events are coming.
+        _ => {
+            HttpStream::post(router.graphql_url(), accept, &query).result();
+        }
+    }
+}
+
+/// A router on a NATS server that never stops sending events for three feeds.
+struct Busy {
+    router: Router,
+    nats: NatsServer,
+    _demo: Demo,
+}
+
+impl Busy {
+    fn start() -> Self {
+        let (demo, nats) = (Demo::start(), NatsServer::start());
+        // Cached plans are as many as they may be after the first thousand.
+        let router = Router::start(&demo.config_with(
+            &format!("{{ nats: [{{ id: default, url: \"{}\" }}] }}", nats.url()),
+            "skip_unavailable_providers: true",
+            "engine: { execution_plan_cache_size: 64 }",
+        ));
+        Self { router, nats, _demo: demo }
+    }
+
+    /// Does something, with events coming in all the while.
+    fn meanwhile(&self, work: impl FnOnce(&Router)) {
+        let done = AtomicBool::new(false);
+        let mut publisher = self.nats.client();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    for feed in 1..=3 {
+                        let event = employee(feed).to_string();
+                        publisher.publish(&format!("employeeUpdated.{feed}"), event.as_bytes());
+                    }
+                    publisher.flush();
+                    thread::park_timeout(Duration::from_millis(2));
+                }
+            });
+            work(&self.router);
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+
+    /// Waits until nothing is left of any client, here or at the broker.
+    fn expect_nothing(&self) {
+        wait_until("nothing is left", PATIENCE, || is_nothing(&self.router.metrics()));
+        assert_eq!(self.router.state()["counts"], json!({ "triggers": 0, "groups": 0, "members": 0 }));
+        let listened =
+            || self.nats.subjects().into_iter().filter(|it| it.starts_with("employeeUpdated")).count();
+        wait_until("the broker has no subscription of the router's", PATIENCE, || listened() == 0);
+    }
+
+    fn allocated(&self) -> f64 {
+        self.router.metrics().get("router_memory_allocated_bytes")
+    }
+
+    /// Waits until as much memory is in use as before, give or take 5 %: connections end in their own time.
+    fn expect_memory(&self, before: f64) {
+        let mut now = 0.0;
+        let settled = wait_for(PATIENCE, || {
+            now = self.allocated();
+            (now <= before * 1.05).then_some(())
+        });
+        println!("allocated: {before} bytes before, {now} after, {:+.1} %", (now / before - 1.0) * 100.0);
+        assert!(settled.is_some(), "memory grows: {before} bytes before, {now} after");
+    }
+}
+
 #[test]
 fn clients_that_come_and_go_leave_nothing_behind() {
     const EACH: u32 = 1_000;
-    let demo = Demo::start();
-    let nats = NatsServer::start();
-    let mut publisher = nats.client();
-    // Cached plans are as many as they may be after the first thousand.
-    let router = Router::start(&demo.config_with(
-        &format!("{{ nats: [{{ id: default, url: \"{}\" }}] }}", nats.url()),
-        "skip_unavailable_providers: true",
-        "engine: { execution_plan_cache_size: 64 }",
-    ));
-    let done = AtomicBool::new(false);
-    let mut memory = Vec::new();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                for feed in 1..=3 {
-                    let event = employee(feed).to_string();
-                    publisher.publish(&format!("employeeUpdated.{feed}"), event.as_bytes());
+    let busy = Busy::start();
+    let mut rng = Rng::with_seed(20_260_101);
+    let mut round = |number: u32| {
+        busy.meanwhile(|router| {
+            (number * EACH..(number + 1) * EACH).for_each(|it| come_and_go(router, it, &mut rng));
+        });
+        busy.expect_nothing();
+    };
+    // The first rounds fill the caches and pools that stay.
+    (0..2).for_each(&mut round);
+    let before = busy.allocated();
+    (2..4).for_each(&mut round);
+    busy.expect_memory(before);
+}
+
+#[test]
+fn subscribing_and_completing_leaves_nothing_behind() {
+    let busy = Busy::start();
+    let url = busy.router.websocket_url();
+    let mut sockets = [Client::connect(&url), Client::connect(&url)];
+    let mut round = |cycles: u32| {
+        busy.meanwhile(|router| {
+            for cycle in 0..cycles {
+                match cycle % 4 {
+                    2 => drop(HttpStream::post(router.graphql_url(), EVENTS, PLAIN).result()),
+                    3 => drop(HttpStream::post(router.graphql_url(), MULTIPART, PLAIN).result()),
+                    number => subscribe_and_complete(&mut sockets[number as usize], cycle),
                 }
-                publisher.flush();
-                thread::park_timeout(Duration::from_millis(2));
             }
         });
-        let mut rng = Rng::with_seed(20_260_101);
-        for round in 0..4 {
-            for number in 0..EACH {
-                come_and_go(&router, round * EACH + number, &mut rng);
-            }
-            wait_until("nothing is left", PATIENCE, || is_nothing(&router.metrics()));
-            memory.push(settled_rss_anon(router.pid()));
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-    println!("memory after each thousand: {memory:?}");
-    assert_eq!(router.state()["counts"], json!({ "triggers": 0, "groups": 0, "members": 0 }));
-    let listened = || nats.subjects().into_iter().filter(|it| it.starts_with("employeeUpdated")).count();
-    wait_until("the broker has no subscription of the router's", PATIENCE, || listened() == 0);
-    assert!(memory[3] as f64 <= memory[1] as f64 * 1.1, "memory grows: {memory:?}");
+        wait_until("no subscription is left", PATIENCE, || load::members(&busy.router) == 0);
+    };
+    round(2_000);
+    let before = busy.allocated();
+    round(10_000);
+    busy.expect_memory(before);
+    drop(sockets);
+    busy.expect_nothing();
+}
+
+/// Every second time after a result.
+fn subscribe_and_complete(client: &mut Client, cycle: u32) {
+    let id = cycle.to_string();
+    client.subscribe(&id, PLAIN);
+    if cycle.is_multiple_of(8) {
+        client.next(&id);
+    }
+    client.complete(&id);
+    // What was on its way before the router knew.
+    client.send(&json!({ "type": "ping", "payload": { "cycle": cycle } }));
+    while client.message() != json!({ "type": "pong", "payload": { "cycle": cycle } }) {}
 }
 
 fn is_nothing(metrics: &Metrics) -> bool {

@@ -14,7 +14,12 @@ use load::{Crowd, PATIENCE, collect, employee, process::settled_rss_anon};
 use nats::NatsServer;
 use serde_json::{Value, json};
 use std::{fs, sync::Mutex};
-use support::{Demo, router::Router, wait::wait_until};
+use support::{
+    Demo,
+    http_stream::{EVENTS, HttpStream, MULTIPART},
+    router::Router,
+    wait::wait_until,
+};
 
 /// The wide stories take turns: together they would need more descriptors than a process may have.
 static WIDE: Mutex<()> = Mutex::new(());
@@ -73,6 +78,68 @@ fn one_event_costs_one_of_everything() {
     }
     assert_eq!(after.sum("router_engine_triggers_started_total"), 1.0);
     assert_eq!((demo.employees.request_count(), demo.products.request_count()), (1, 1));
+}
+
+/// One group for all transports: what differs is how the one response is framed.
+#[test]
+fn one_event_costs_one_of_everything_over_all_transports() {
+    const EACH: usize = 1_000;
+    let _turn = WIDE.lock();
+    let demo = Demo::start();
+    let router = Router::start(&demo.config("http_streams: { heartbeat_interval: 0s }"));
+    let question = same_question().remove(0);
+    let query = question["query"].as_str().expect("a text");
+    let crowd = Crowd { asks: vec![question.clone()], first: 3, ..Crowd::plain(1, EACH) };
+    let mut fleet = crowd.join(&router);
+    let alone = threads(router.pid());
+    let accepts = [EVENTS, MULTIPART].into_iter().cycle().take(2 * EACH);
+    let mut streams: Vec<_> =
+        accepts.map(|accept| HttpStream::post(router.graphql_url(), accept, query)).collect();
+    wait_until("everybody is a member", PATIENCE, || load::members(&router) == 3 * EACH as u64);
+    assert_eq!(router.state()["counts"], json!({ "triggers": 1, "groups": 1, "members": 3 * EACH }));
+    assert_eq!(threads(router.pid()), alone, "streams cost no thread");
+
+    let before = router.metrics();
+    assert_eq!(router.publish("employeeUpdated.3", &employee(3)), 202);
+    collect(&mut fleet, 3);
+    for stream in &mut streams {
+        assert_eq!(stream.result()["data"]["employeeUpdated"]["sequence"], 3);
+    }
+    let after = router.metrics();
+    for (name, by) in [
+        ("router_engine_events_decoded_total", 1.0),
+        ("router_engine_resolves_total", 1.0),
+        ("router_engine_serialisations_total", 1.0),
+        ("router_engine_fetches_total", 2.0),
+        // One for each of the two that hand responses on.
+        ("router_engine_deliveries_total", 2.0),
+        ("router_engine_messages_sent_total", 3.0 * EACH as f64),
+    ] {
+        assert_eq!(after.sum(name) - before.sum(name), by, "{name}");
+    }
+    assert_eq!((demo.employees.request_count(), demo.products.request_count()), (1, 1));
+}
+
+#[test]
+fn idle_streams_cost_no_thread_and_little_memory() {
+    const STREAMS: usize = 2_000;
+    let _turn = WIDE.lock();
+    let demo = Demo::start();
+    let router = Router::start(&demo.config("http_streams: { heartbeat_interval: 0s }"));
+    let query = "subscription { employeeUpdated(employeeID: 1) { sequence: id } }";
+    let join = |count| -> Vec<HttpStream> {
+        (0..count).map(|_| HttpStream::post(router.graphql_url(), EVENTS, query)).collect()
+    };
+    drop(join(100));
+    wait_until("the first have left", PATIENCE, || load::members(&router) == 0);
+    let (alone, memory) = (threads(router.pid()), settled_rss_anon(router.pid()));
+    let streams = join(STREAMS);
+    wait_until("everybody is a member", PATIENCE, || load::members(&router) == STREAMS as u64);
+    assert_eq!(threads(router.pid()), alone);
+    let each = settled_rss_anon(router.pid()).saturating_sub(memory) / STREAMS as u64;
+    println!("an idle stream adds {each} bytes");
+    assert!(each <= 20_000, "an idle stream adds {each} bytes");
+    drop(streams);
 }
 
 #[test]

@@ -297,8 +297,11 @@ struct Process;
 
 impl Collector for Process {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
-        let Some(usage) = process::usage() else { return Ok(()) };
         let mut page = Page(encoder);
+        if let Some(bytes) = process::allocated_bytes() {
+            page.gauge("router_memory_allocated_bytes", "Memory asked for and not given back", bytes as f64)?;
+        }
+        let Some(usage) = process::usage() else { return Ok(()) };
         let mut family =
             page.family("process_cpu_seconds", "CPU time used, user and system", MetricType::Counter)?;
         family.encode_counter::<Labels<'_>, _, f64>(&usage.cpu_seconds, None)?;

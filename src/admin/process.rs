@@ -1,6 +1,8 @@
-//! What the kernel says about this process. Linux only; elsewhere the `process_*` metrics are missing.
+//! What the kernel says about this process (Linux only; elsewhere the `process_*` metrics are missing), and
+//! its allocator.
 
 use std::fs;
+use tikv_jemalloc_ctl::{epoch, stats};
 
 pub(super) struct Usage {
     pub(super) cpu_seconds: f64,
@@ -34,6 +36,14 @@ pub(super) fn usage() -> Option<Usage> {
         threads: number_after(&status, "Threads:")?,
         start_seconds: number_after(&system, "btime")? + (ticks(22)? / TICKS) as u64,
     })
+}
+
+/// Bytes that the program has asked for and not given back, as jemalloc counts: what threads keep at hand
+/// for their next requests included, what waits to go back to the system not.
+pub(super) fn allocated_bytes() -> Option<u64> {
+    // Its numbers are those of the last time somebody asked it to count.
+    epoch::advance().ok()?;
+    stats::allocated::read().ok().map(|it| it as u64)
 }
 
 /// The first number behind `name` at a line's start.
