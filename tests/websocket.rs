@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 use support::{
+    http::http_head,
     live::{count, listen, wait_until_idle, wait_until_live},
     stage::{Stage, watch, watch_widely},
     subgraph::Behaviour,
@@ -378,6 +379,54 @@ fn close_1009_for_a_message_that_is_too_big() {
 }
 
 /// Frames as no client library sends them.
+/// RFC 6455, section 4.2: what is no handshake is refused with what would make it one.
+#[test]
+fn handshakes_that_are_none_are_refused() {
+    let stage = Stage::start();
+    let shake = |method: &str, lines: &[(&str, &str)]| {
+        let right = [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Protocol", TRANSPORT_WS),
+        ];
+        let kept = right.into_iter().filter(|it| !lines.iter().any(|other| other.0 == it.0));
+        let headers: Vec<_> = kept.chain(lines.iter().copied().filter(|it| !it.1.is_empty())).collect();
+        http_head(method, stage.router.graphql_url(), &headers)
+    };
+    let right = shake("GET", &[]);
+    assert_eq!((right.status, right.header("sec-websocket-accept")), (101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    // Case and lists, as HTTP has them.
+    let odd = [("Connection", "keep-alive, upgrade"), ("Upgrade", "h2c, WebSocket")];
+    assert_eq!(shake("GET", &odd).status, 101);
+    for (method, line, status, says) in [
+        ("GET", ("Sec-WebSocket-Version", "8"), 426, ("sec-websocket-version", "13")),
+        ("GET", ("Sec-WebSocket-Version", ""), 426, ("sec-websocket-version", "13")),
+        ("GET", ("Sec-WebSocket-Key", ""), 400, ("", "")),
+        ("GET", ("Sec-WebSocket-Key", "c2hvcnQ="), 400, ("", "")),
+        ("GET", ("Connection", "close"), 400, ("", "")),
+        ("POST", ("X-Nothing", "1"), 405, ("allow", "GET")),
+    ] {
+        let refused = shake(method, &[line]);
+        assert_eq!(refused.status, status, "{method} {line:?}: {refused:?}");
+        assert_eq!(refused.header(says.0), says.1, "{method} {line:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn messages_may_be_as_large_as_configured() {
+    let stage = Stage::start_with("websocket: { max_message_size: 4MiB }");
+    let mut client = stage.client();
+    let padding = "ä".repeat(1024 * 1024);
+    for id in ["1", "2"] {
+        let query = "{ employee(id: 1) { id } }";
+        client.subscribe_with(id, json!({ "query": query, "extensions": { "padding": padding } }));
+        assert_eq!(client.next(id), json!({ "data": { "employee": { "id": 1 } } }));
+        expect_complete(&mut client, id);
+    }
+}
+
 fn raw(client: &mut Client, frame: &[u8]) {
     client.stream().write_all(frame).expect("the socket takes it");
 }

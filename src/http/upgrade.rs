@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, StatusCode,
     body::Incoming,
-    header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE},
+    header::{SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE},
     http::request::Parts,
     upgrade::OnUpgrade,
 };
@@ -20,11 +20,13 @@ use hyper_util::rt::TokioIo;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
 
-/// Whether a request asks for a WebSocket. Whether it asks correctly is the handshake's to say.
+/// Whether a request asks for a WebSocket. Whether it asks correctly is the handshake's to say: of another method
+/// too, if the request can mean nothing else.
 pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
     let values = headers.get_all(UPGRADE).iter().filter_map(|it| it.to_str().ok());
     let mut tokens = values.flat_map(|it| it.split(','));
-    method == Method::GET && tokens.any(|it| it.trim().eq_ignore_ascii_case("websocket"))
+    let names_it = tokens.any(|it| it.trim().eq_ignore_ascii_case("websocket"));
+    names_it && (method == Method::GET || headers.contains_key(SEC_WEBSOCKET_KEY))
 }
 
 /// Answers an opening handshake and, when it holds, hands the socket over once the answer is written.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     time::Duration,
 };
@@ -36,6 +36,22 @@ pub fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Ht
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).expect("an answer in time");
     parse(&String::from_utf8(answer).expect("an answer in UTF-8"))
+}
+
+/// Sends `METHOD URL` with these header lines, and reads the head of the answer: its body may go on.
+pub fn http_head(method: &str, url: &str, headers: &[(&str, &str)]) -> HttpAnswer {
+    let socket = send(method, url, headers, "");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
+    parse(&read_head(&mut BufReader::new(socket)))
+}
+
+/// Reads up to and with the blank line behind a head.
+pub fn read_head(reader: &mut impl BufRead) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).expect("a head in time") > 0, "no answer: {head:?}");
+    }
+    head
 }
 
 /// Sends `METHOD URL` with more header lines and a body, over a connection of its own.

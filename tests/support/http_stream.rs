@@ -49,11 +49,7 @@ impl HttpStream {
         let socket = http::send(method, url, &headers, body);
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above zero");
         let mut reader = BufReader::new(socket);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert!(reader.read_line(&mut head).expect("a head in time") > 0, "no answer: {head:?}");
-        }
-        let head = http::parse(&head);
+        let head = http::parse(&http::read_head(&mut reader));
         let (text, ended) = match head.header("content-length").parse() {
             // Known in full, and so not cut into chunks.
             Ok(length) => {
