@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- text grammar variables answers
+[ $# -gt 0 ] || set -- text grammar variables answers frames
 # Into the folder of the tests, whose dependencies are used again.
 RUSTC_WRAPPER=$PWD/fuzz/instrument.sh \
     cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir target

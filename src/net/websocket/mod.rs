@@ -1,7 +1,7 @@
 //! RFC 6455 over buffers that belong to someone else; the server side, and `client` for the other.
 //!
-//! [`accept`] answers the opening handshake, [`Decoder`] takes a client's bytes apart, the `write_*`
-//! functions put frames together. Header coding and the accept key are tungstenite's; its connection
+//! [`accept`] answers the opening handshake, [`Decoder`] takes a client's bytes apart, [`Receiver`] does so for
+//! bytes that come in pieces, the `write_*` functions put frames together. Header coding and the accept key are tungstenite's; its connection
 //! object is not used, because it keeps large buffers of its own for every socket.
 //!
 //! Absent on purpose: extensions (permessage-deflate is declined), binary messages, sockets, and the
@@ -12,6 +12,7 @@ mod close;
 mod decoder;
 mod encoder;
 mod handshake;
+mod receiver;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +23,4 @@ pub use encoder::{
     write_text, write_text_header,
 };
 pub use handshake::{Accept, Refusal, accept};
+pub use receiver::Receiver;
