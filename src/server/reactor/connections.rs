@@ -1,12 +1,11 @@
 //! The table of WebSockets. A connection that idles owns no buffer: what it holds is in this struct.
 
-use super::{outbox::Queue, subscriptions::SubscriptionKey};
+use super::{outbox::Queue, subscriptions::SubscriptionKey, transport::Transport};
 use crate::{
     net::{timer::TimerKey, websocket::Decoder},
     protocol::{Dialect, Session},
     server::{client::Client, engine::Engine},
 };
-use mio::net::TcpStream;
 use slab::Slab;
 use std::{
     ops::{Index, IndexMut},
@@ -33,7 +32,7 @@ pub(super) enum Phase {
 
 /// One WebSocket.
 pub(super) struct Connection {
-    pub(super) socket: TcpStream,
+    pub(super) transport: Transport,
     /// Most have nothing to send on: those share one.
     pub(super) client: Arc<Client>,
     pub(super) generation: u32,
@@ -79,7 +78,7 @@ impl Connections {
 
     pub(super) fn insert(
         &mut self,
-        socket: TcpStream,
+        transport: Transport,
         engine: Arc<Engine>,
         client: Arc<Client>,
         dialect: Dialect,
@@ -88,7 +87,7 @@ impl Connections {
         self.generation = self.generation.wrapping_add(1);
         let key = self.next_key();
         self.slots.insert(Connection {
-            socket,
+            transport,
             client,
             generation: self.generation,
             phase: Phase::Open,
@@ -157,9 +156,9 @@ mod tests {
     use super::*;
 
     /// There may be a hundred thousand of them, most of them idle. (In debug builds, mio's sockets are twelve
-    /// bytes larger.) Who the client is and which graph it sees are one pointer each.
+    /// bytes larger.) Who the client is, which graph it sees, and TLS where it is spoken are one pointer each.
     #[test]
     fn a_connection_stays_small() {
-        assert!(size_of::<Connection>() <= 160, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 168, "{} bytes", size_of::<Connection>());
     }
 }

@@ -18,6 +18,7 @@ mod outbox;
 mod reading;
 mod subscriptions;
 mod timers;
+mod transport;
 mod upstream;
 mod writing;
 
@@ -44,7 +45,7 @@ use audience::Audiences;
 use connections::{ConnectionKey, Connections};
 use delivering::Walk;
 use keep_alive::KeepAlives;
-use mio::{Events, Interest, Poll, Token, event::Event};
+use mio::{Events, Poll, Token, event::Event};
 use outbox::Outbox;
 use std::{
     collections::{HashMap, VecDeque},
@@ -54,6 +55,7 @@ use std::{
     time::{Duration, Instant},
 };
 use subscriptions::{SubscriptionKey, Subscriptions};
+use transport::Transport;
 pub(super) use upstream::LinkId;
 use upstream::{Surroundings, Upstreams};
 
@@ -345,11 +347,18 @@ impl Reactor {
         let connection = &mut self.connections[key];
         connection.read_closed |= event.is_read_closed() || event.is_error();
         let has_input = event.is_readable() || connection.read_closed;
-        if has_input && !std::mem::replace(&mut connection.readable, true) {
-            self.readable.push_back(key);
-        }
         if event.is_writable() && std::mem::take(&mut connection.blocked) {
             self.mark_dirty(key);
+        }
+        if has_input {
+            self.note_input(key);
+        }
+    }
+
+    /// Gives a connection that may have input its turn at being read.
+    fn note_input(&mut self, key: ConnectionKey) {
+        if !std::mem::replace(&mut self.connections[key].readable, true) {
+            self.readable.push_back(key);
         }
     }
 
@@ -391,10 +400,9 @@ impl Reactor {
     /// Takes in a connection after its handshake.
     fn adopt(&mut self, newcomer: Newcomer) {
         let Newcomer { socket, read, dialect, engine, client } = newcomer;
-        let mut socket = mio::net::TcpStream::from_std(socket);
+        let mut transport = Transport::new(socket, None);
         let token = Token(self.connections.next_key().0 as usize);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut socket, token, interest) {
+        if let Err(error) = transport.register(self.poll.registry(), token) {
             tracing::warn!(%error, "a connection could not be registered and is dropped");
             self.stats.connections_refused.increment();
             return;
@@ -402,7 +410,7 @@ impl Reactor {
         let is_full = self.connections.len() >= self.options.connections_max;
         // One that has none is closed before it can say anything.
         let spoken = dialect.unwrap_or(Dialect::GraphqlTransportWs);
-        let key = self.connections.insert(socket, engine, client, spoken, self.now);
+        let key = self.connections.insert(transport, engine, client, spoken, self.now);
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {
@@ -414,6 +422,9 @@ impl Reactor {
             self.close(key, writing::Closing::of(Close::subprotocol_not_acceptable()));
         } else {
             self.take_bytes(key, &mut read.to_vec());
+        }
+        if self.connections[key].transport.is_encrypted() {
+            self.note_input(key);
         }
     }
 

@@ -406,7 +406,7 @@ impl Outbox {
     }
 
     /// The kernel took no more: from now on the queue counts.
-    fn refuse(&mut self, queue: &mut Queue) -> Flushed {
+    pub(super) fn refuse(&mut self, queue: &mut Queue) -> Flushed {
         if !queue.refused {
             queue.refused = true;
             let mut at = queue.head;

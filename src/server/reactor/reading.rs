@@ -11,8 +11,7 @@ use crate::{
     server::clock::Slice,
 };
 use bytes::Bytes;
-use std::io::{ErrorKind, Read};
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 /// Bytes taken from a socket at a time: a few hundred of the smallest messages.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -52,7 +51,7 @@ impl Reactor {
     /// Reads a socket once; tells whether it may have more.
     fn read_once(&mut self, key: ConnectionKey) -> bool {
         let mut buffer = std::mem::take(&mut self.read_buffer);
-        let read = self.connections[key].socket.read(&mut buffer);
+        let read = self.connections[key].transport.read(&mut buffer);
         let more = match read {
             Ok(0) => {
                 self.bury(key);
@@ -60,8 +59,9 @@ impl Reactor {
             }
             Ok(count) => {
                 self.take_bytes(key, &mut buffer[..count]);
+                let connection = &self.connections[key];
                 // A short read has emptied the socket, unless the end of the stream is behind it.
-                count == buffer.len() || self.connections[key].read_closed
+                count == buffer.len() || connection.read_closed || !connection.transport.is_drained()
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             Err(error) if error.kind() == ErrorKind::Interrupted => true,

@@ -12,7 +12,7 @@ use crate::{
     server::clock::Slice,
 };
 use bytes::Bytes;
-use std::{borrow::Cow, io::Write, net::Shutdown, time::Duration};
+use std::{borrow::Cow, io::ErrorKind, time::Duration};
 
 /// Connections flushed in one turn: a few milliseconds of `send`.
 const FLUSHES_PER_TURN: usize = 1024;
@@ -118,14 +118,14 @@ impl Reactor {
             return;
         }
         if connection.queue.is_empty() {
-            return self.after_flush(key);
+            return self.flush_transport(key);
         }
         let had_refused = connection.queue.refused;
         let mut written = Written { messages: 0, ended: &mut self.ended, bytes: 0, sends: 0 };
         let reader = Reader { subscriptions: &self.subscriptions, dialect: connection.session.dialect() };
-        let socket = &mut connection.socket;
+        let transport = &mut connection.transport;
         let flushed =
-            self.outbox.flush(&mut connection.queue, reader, &mut written, |bytes| socket.write(bytes));
+            self.outbox.flush(&mut connection.queue, reader, &mut written, |bytes| transport.write(bytes));
         self.stats.messages_sent.add(written.messages);
         self.stats.bytes_sent.add(written.bytes);
         self.stats.sends.add(written.sends);
@@ -137,10 +137,30 @@ impl Reactor {
         connection.blocked = flushed == Flushed::Refused;
         self.remove_ended();
         match flushed {
-            Flushed::Empty => self.after_flush(key),
+            Flushed::Empty => self.flush_transport(key),
             Flushed::Unfinished => self.mark_dirty(key),
             Flushed::Refused => self.end_slow_consumer(key),
             Flushed::Broken => self.bury(key),
+        }
+    }
+
+    /// The queue is empty; what TLS has taken from it, or says by itself, may still have to leave.
+    fn flush_transport(&mut self, key: ConnectionKey) {
+        let connection = &mut self.connections[key];
+        match connection.transport.flush() {
+            Ok(()) => {
+                if std::mem::take(&mut connection.queue.refused) {
+                    connection.active = self.now;
+                    connection.pings_unanswered = 0;
+                }
+                self.after_flush(key);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.blocked = true;
+                // What is queued from now on waits for a client that does not read.
+                self.outbox.refuse(&mut connection.queue);
+            }
+            Err(_) => self.bury(key),
         }
     }
 
@@ -149,11 +169,15 @@ impl Reactor {
         match connection.phase {
             Phase::Open | Phase::Dead => {}
             // Closing at once could reset the connection before the client has read the close frame.
-            Phase::Closing => {
-                let _ = connection.socket.shutdown(Shutdown::Write);
-                self.schedule(key, HANG_UP_TIMEOUT.min(self.options.write_timeout));
+            Phase::Closing => match connection.transport.shutdown() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => connection.blocked = true,
+                _ => self.schedule(key, HANG_UP_TIMEOUT.min(self.options.write_timeout)),
+            },
+            Phase::Answering => {
+                // Who does not take it sees the connection end.
+                let _ = connection.transport.close_notify();
+                self.bury(key);
             }
-            Phase::Answering => self.bury(key),
         }
     }
 
@@ -204,7 +228,7 @@ impl Reactor {
             self.end_operations(key);
             let mut connection = self.connections.remove(key);
             self.outbox.clear(&mut connection.queue);
-            let _ = self.poll.registry().deregister(&mut connection.socket);
+            connection.transport.deregister(self.poll.registry());
             if slice.is_over() {
                 break;
             }

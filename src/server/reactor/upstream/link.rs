@@ -1,13 +1,12 @@
 //! One connection to a subgraph.
 
-use super::LinkKey;
+use super::{super::transport::Transport, LinkKey};
 use crate::{
     net::websocket::Decoder,
     plan::Feed,
     protocol::client::Session,
     sources::{Ticket, subgraph::Dialing},
 };
-use mio::net::TcpStream;
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 pub(super) struct Link {
@@ -39,7 +38,7 @@ pub(super) enum State {
 
 /// A connection that stands.
 pub(super) struct Up {
-    pub(super) socket: TcpStream,
+    pub(super) transport: Transport,
     pub(super) session: Session,
     pub(super) decoder: Decoder,
     /// Bytes of a frame that is still incomplete.
@@ -102,9 +101,9 @@ impl Link {
 }
 
 impl Up {
-    pub(super) fn new(socket: TcpStream, session: Session, now: Instant) -> Self {
+    pub(super) fn new(transport: Transport, session: Session, now: Instant) -> Self {
         Self {
-            socket,
+            transport,
             session,
             decoder: Decoder::default(),
             remainder: Vec::new(),

@@ -1,6 +1,6 @@
 //! From a subgraph's socket to messages.
 
-use super::{LinkId, Upstreams, endings::Loss, link::Up};
+use super::{super::transport::Transport, LinkId, Upstreams, endings::Loss, link::Up};
 use crate::{
     net::websocket::{self, Decoded, Incoming, Peer},
     protocol::{Dialect, client::Session},
@@ -8,9 +8,9 @@ use crate::{
     server::clock::Slice,
     sources::subgraph::Dialed,
 };
-use mio::{Interest, event::Event};
+use mio::event::Event;
 use std::{
-    io::{ErrorKind, Read},
+    io::ErrorKind,
     time::{Duration, Instant},
 };
 
@@ -20,15 +20,19 @@ const READS_PER_TURN: usize = 256;
 impl Upstreams {
     /// Takes in a connection after its handshake, and says the first word.
     pub(super) fn open(&mut self, now: Instant, id: LinkId, dialed: Dialed) {
-        let mut socket = mio::net::TcpStream::from_std(dialed.socket);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.around.registry.register(&mut socket, id.token(), interest) {
+        let mut transport = Transport::new(dialed.socket, None);
+        if let Err(error) = transport.register(&self.around.registry, id.token()) {
             tracing::warn!(%error, "a connection to a subgraph could not be registered");
             return self.lose(now, id, &Loss::BROKEN);
         }
         let dialect = Dialect::of_subprotocol(dialed.protocol).expect("one of those on offer");
         let link = &mut self.links[id.index as usize];
-        link.state = super::State::Up(Box::new(Up::new(socket, Session::new(dialect), now)));
+        let mut up = Up::new(transport, Session::new(dialect), now);
+        up.readable = up.transport.is_encrypted();
+        if up.readable {
+            self.readable.push_back(id);
+        }
+        link.state = super::State::Up(Box::new(up));
         let payload = link.key.init_payload.clone();
         self.say(now, id, |session, out| session.write_init(payload.as_deref(), out));
         self.take_bytes(now, id, &mut dialed.read.to_vec());
@@ -77,7 +81,7 @@ impl Upstreams {
     /// Reads a socket once; tells whether it may have more.
     fn read_once(&mut self, now: Instant, id: LinkId, buffer: &mut [u8]) -> bool {
         let Some(up) = self.links[id.index as usize].up() else { return false };
-        match up.socket.read(buffer) {
+        match up.transport.read(buffer) {
             Ok(0) => {
                 self.lose(now, id, &Loss::BROKEN);
                 false

@@ -7,10 +7,7 @@ use crate::{
     protocol::client::{Session, Subscribe},
     sources::Report,
 };
-use std::{
-    io::{ErrorKind, Write},
-    time::Instant,
-};
+use std::{io::ErrorKind, time::Instant};
 
 /// Bytes that may wait for a subgraph; one that takes none is given up.
 const OUT_BYTES_MAX: usize = 4 << 20;
@@ -65,7 +62,7 @@ impl Upstreams {
         let Some(up) = self.links[id.index as usize].up() else { return };
         up.blocked = None;
         while up.written < up.out.len() {
-            match up.socket.write(&up.out[up.written..]) {
+            match up.transport.write(&up.out[up.written..]) {
                 Ok(count) => up.written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -78,6 +75,9 @@ impl Upstreams {
         }
         up.written = 0;
         up.out = Vec::new();
+        if up.transport.flush().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+            up.blocked = Some(now);
+        }
     }
 
     /// Sends a close frame, as far as the socket takes it; the connection is about to be dropped.
@@ -89,7 +89,8 @@ impl Upstreams {
         websocket::client::write_close(code, reason, mask, &mut frame);
         if up.blocked.is_none() {
             // Who does not take it learns the same from the end of the connection.
-            let _ = up.socket.write(&frame);
+            let _ = up.transport.write(&frame);
+            let _ = up.transport.close_notify();
         }
     }
 }
