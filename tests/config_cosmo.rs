@@ -92,7 +92,6 @@ fn variables_that_would_protect_are_refused_too() {
         ("REQUIRE_AUTHENTICATION", "authorization.require_authentication"),
         ("AUTHORIZATION_REQUIRE_AUTHENTICATION", "authorization.require_authentication"),
         ("PERSISTED_OPERATIONS_SAFELIST_ENABLED", "persisted_operations.safelist.enabled"),
-        ("TLS_SERVER_ENABLED", "tls.server.enabled"),
     ] {
         if is_declared(path) {
             continue;

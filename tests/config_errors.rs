@@ -602,6 +602,20 @@ fn what_is_wrong_about_traffic_to_subgraphs() {
             ],
         ),
         (
+            "tls: { server: { enabled: true, cert_file: c } }",
+            &[
+                "2:27: tls.server.enabled: TLS needs `key_file`",
+                "give `tls.server.cert_file` and `tls.server.key_file`, both in PEM",
+            ],
+        ),
+        (
+            "tls: { server: { enabled: true, cert_file: c, key_file: k, client_auth: { required: true } } }",
+            &[
+                "2:85: tls.server.client_auth.required: `required` needs `cert_file`",
+                "give the authorities of clients' certificates: nobody could be let in otherwise",
+            ],
+        ),
+        (
             "override_routing_url: { subgraphs: { a: } }",
             &["2:38: override_routing_url.subgraphs.a: this name has no value"],
         ),

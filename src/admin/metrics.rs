@@ -177,6 +177,11 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             it.connections_timed_out,
         ),
         ("router_http_requests", "Operations sent over HTTP", it.http_requests),
+        (
+            "router_tls_handshakes_failed",
+            "TLS handshakes of clients that came to nothing",
+            it.tls_handshakes_failed,
+        ),
         ("router_subscriptions_started", "Subscriptions accepted", it.subscriptions_started),
     ] {
         page.counter(name, help, value)?;

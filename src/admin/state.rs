@@ -91,6 +91,8 @@ pub struct Snapshot {
     pub events_unreadable: u64,
     pub events_lost: u64,
     pub http_requests: u64,
+    /// Handshakes of clients that came to nothing.
+    pub tls_handshakes_failed: u64,
     /// By outcome, `hits` or `misses`: whether an operation's plan was there already.
     pub plan_cache: Vec<Labelled>,
     /// By cause: `full`, `accept_error`.

@@ -40,8 +40,9 @@ fn run(server: Server, config: &Config) -> ExitCode {
         }
     };
     let addresses = server.addresses();
+    let scheme = if config.tls.server.enabled { "https" } else { "http" };
     tracing::info!(
-        graphql = format!("http://{}{}", addresses.public, config.graphql_path),
+        graphql = format!("{scheme}://{}{}", addresses.public, config.graphql_path),
         admin = format!("http://{}", addresses.admin),
         "listening"
     );

@@ -2,7 +2,7 @@
 
 use super::{
     finding::Findings,
-    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, SubgraphSchema},
+    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, ServerTls, SubgraphSchema},
     suggest,
     tree::Node,
 };
@@ -72,6 +72,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     check.subgraph_names(config);
     check.subgraph_urls(config);
     check.subgraph_traffic(config);
+    check.server_tls(&config.tls.server);
     for (path, tls) in tls_of_subgraphs(config) {
         check.certificate(tls, &path);
     }
@@ -108,8 +109,20 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
         let Some(tls) = &it.tls else { continue };
         files.extend(tls_files(format!("events.providers.nats[{index}].tls"), tls));
     }
+    files.extend(server_tls_files(&config.tls.server));
     files.extend(tls_of_subgraphs(config).flat_map(|(path, tls)| tls_files(path, tls)));
     files
+}
+
+/// Those of the listener, as long as it needs them.
+fn server_tls_files(tls: &ServerTls) -> impl Iterator<Item = (String, &Path)> {
+    let files = [
+        ("cert_file", &tls.cert_file),
+        ("key_file", &tls.key_file),
+        ("client_auth.cert_file", &tls.client_auth.cert_file),
+    ];
+    let needed = files.into_iter().filter(|_| tls.enabled);
+    needed.filter_map(|(name, file)| Some((format!("tls.server.{name}"), file.as_deref()?)))
 }
 
 fn tls_files(path: String, tls: &ClientTls) -> impl Iterator<Item = (String, &Path)> {
@@ -309,6 +322,29 @@ impl Check<'_> {
         }
         if let Some(tls) = &provider.tls {
             self.certificate(tls, &format!("{path}.tls"));
+        }
+    }
+
+    /// A listener that speaks TLS has a certificate and its key.
+    fn server_tls(&mut self, tls: &ServerTls) {
+        if !tls.enabled {
+            return;
+        }
+        for (name, file) in [("cert_file", &tls.cert_file), ("key_file", &tls.key_file)] {
+            if file.is_none() {
+                self.broken(
+                    "tls.server.enabled",
+                    format!("TLS needs `{name}`"),
+                    "give `tls.server.cert_file` and `tls.server.key_file`, both in PEM",
+                );
+            }
+        }
+        if tls.client_auth.required && tls.client_auth.cert_file.is_none() {
+            self.broken(
+                "tls.server.client_auth.required",
+                "`required` needs `cert_file`",
+                "give the authorities of clients' certificates: nobody could be let in otherwise",
+            );
         }
     }
 

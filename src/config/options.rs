@@ -31,6 +31,7 @@ impl Config {
             subgraphs: self.traffic(),
             upstream: self.upstream_options(),
             http: self.http_options(),
+            tls: self.tls_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
             shutdown_delay: self.shutdown_delay,
             grace_period: self.grace_period,
@@ -233,6 +234,19 @@ impl Config {
             access_log: self.access_logs.enabled,
             stop_timeout: self.grace_period,
         }
+    }
+
+    fn tls_options(&self) -> Option<server::TlsOptions> {
+        let tls = &self.tls.server;
+        let (Some(cert_file), Some(key_file)) = (tls.cert_file.clone(), tls.key_file.clone()) else {
+            return None;
+        };
+        tls.enabled.then(|| server::TlsOptions {
+            cert_file,
+            key_file,
+            client_authorities_file: tls.client_auth.cert_file.clone(),
+            client_certificate_required: tls.client_auth.required,
+        })
     }
 
     fn batching_options(&self) -> http::Batching {

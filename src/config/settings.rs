@@ -77,7 +77,7 @@ settings! {
         security: Security as Security = Section;
         /// One line in the log for each operation that comes by HTTP.
         access_logs: AccessLogs as AccessLogs = Section;
-        /// TLS of connections that the router makes.
+        /// TLS, of connections that clients make and of those that the router makes.
         tls: Tls as Tls = Section;
         /// Other addresses for subgraphs than the graph has.
         override_routing_url: OverrideRoutingUrl as OverrideRoutingUrl = Section;
@@ -603,10 +603,37 @@ settings! {
 }
 
 settings! {
-    /// TLS of connections that the router makes.
+    /// TLS, of connections that clients make and of those that the router makes.
     pub struct Tls {
+        /// Towards clients.
+        server: ServerTls as ServerTls = Section;
         /// Towards subgraphs.
         client: SubgraphTls as SubgraphTls = Section;
+    }
+}
+
+settings! {
+    /// TLS towards clients: `https` and `wss`. Versions 1.2 and 1.3; HTTP/2 and HTTP/1.1 by the client's choice,
+    /// WebSockets over HTTP/1.1.
+    pub struct ServerTls {
+        /// Speak TLS on `listen_addr`, and nothing else. Plain requests get `400`.
+        enabled: bool as Toggle = Is("false");
+        /// The router's certificate, and behind it those that lead to its authority (PEM).
+        cert_file: Option<PathBuf> as Maybe<FilePath> = Absent("./server.crt");
+        /// The certificate's key (PEM).
+        key_file: Option<PathBuf> as Maybe<FilePath> = Absent("./server.key");
+        /// Certificates of clients.
+        client_auth: ClientAuth as ClientAuth = Section;
+    }
+}
+
+settings! {
+    /// Certificates of clients.
+    pub struct ClientAuth {
+        /// Authorities that they must come from (PEM). Without it nobody is asked for a certificate.
+        cert_file: Option<PathBuf> as Maybe<FilePath> = Absent("./clients-ca.crt");
+        /// Serve nobody who shows none. Otherwise only who shows a wrong one is turned away.
+        required: bool as Toggle = Is("false");
     }
 }
 

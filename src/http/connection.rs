@@ -1,9 +1,10 @@
-//! Serves one connection: HTTP/1.1, or HTTP/2 for clients that begin with it ("prior knowledge").
+//! Serves one connection: HTTP/1.1, or HTTP/2 for clients that agree on it over TLS or, without TLS, begin with it
+//! ("prior knowledge").
 //!
 //! Only HTTP/1.1 can be upgraded to a WebSocket: HTTP/2's way (extended CONNECT) is not advertised, because a
 //! stream of it is no socket that could be given away.
 
-use super::{front::State, routes};
+use super::{front::State, routes, tls};
 use hyper::{
     Request, Version,
     body::Incoming,
@@ -12,6 +13,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -22,7 +24,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
 
 /// How long a connection without any request so far is kept once the front is stopping.
 const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
@@ -99,6 +105,38 @@ pub(super) async fn serve(
 ) {
     let _open = Open::new(&state);
     _ = socket.set_nodelay(true);
+    let config = state.tls.as_ref().map(|it| Arc::clone(&it.borrow()));
+    match config {
+        Some(config) => serve_tls(state, config, socket, peer, stopping).await,
+        None => serve_plain(state, socket, peer, stopping).await,
+    }
+}
+
+async fn serve_tls(
+    state: Arc<State>,
+    config: Arc<ServerConfig>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    stopping: watch::Receiver<()>,
+) {
+    let accepted = tokio::select! {
+        accepted = tls::accept(&state, config, socket) => accepted,
+        () = moment_at_stop(stopping.clone()) => None,
+    };
+    match accepted {
+        Some(stream) if tls::is_http2(&stream) => serve_http2(state, stream, peer, stopping).await,
+        Some(stream) => serve_http1(state, stream, peer, stopping).await,
+        None => {}
+    }
+}
+
+/// Done a moment after the front was told to stop.
+async fn moment_at_stop(mut stopping: watch::Receiver<()>) {
+    _ = stopping.changed().await;
+    tokio::time::sleep(FIRST_HEAD_AT_STOP).await;
+}
+
+async fn serve_plain(state: Arc<State>, socket: TcpStream, peer: SocketAddr, stopping: watch::Receiver<()>) {
     match first_bytes(&socket, state.options.head_read_timeout, stopping.clone()).await {
         First::Nothing => {}
         First::Http1 => serve_http1(state, socket, peer, stopping).await,
@@ -151,9 +189,14 @@ fn name_host(request: &mut Request<Incoming>) {
     }
 }
 
+/// What HTTP is spoken over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
 async fn serve_http1(
     state: Arc<State>,
-    socket: TcpStream,
+    stream: impl Stream,
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -167,7 +210,7 @@ async fn serve_http1(
             .timer(TokioTimer::new())
             .header_read_timeout(state.options.head_read_timeout)
             .max_buf_size(state.options.head_bytes_max.max(8192))
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
     // How a connection breaks off is the client's affair; requests are counted where they are answered.
@@ -187,7 +230,7 @@ async fn serve_http1(
 
 async fn serve_http2(
     state: Arc<State>,
-    socket: TcpStream,
+    stream: impl Stream,
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
 ) {
@@ -208,7 +251,7 @@ async fn serve_http2(
             // Whoever does not even answer pings is gone.
             .keep_alive_interval(Some(timeout))
             .keep_alive_timeout(timeout)
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(stream), service)
     );
     tokio::select! {
         _ = &mut connection => return,

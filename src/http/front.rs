@@ -1,8 +1,17 @@
 //! Accepts connections, up to a number, until it is told to stop.
 
 use super::{
-    access::RequestIds, batch::Batching, body::Budget, caching::CachePolicy, coding, connection::serve,
-    cors::Cors, gateway::Gateway, listen, page, upload::FileUpload,
+    access::RequestIds,
+    batch::Batching,
+    body::Budget,
+    caching::CachePolicy,
+    coding,
+    connection::serve,
+    cors::Cors,
+    gateway::Gateway,
+    listen, page,
+    tls::{self, TlsConfigs},
+    upload::FileUpload,
 };
 use bytes::Bytes;
 use std::{
@@ -17,7 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -99,6 +108,8 @@ pub struct Counters {
     pub connections_refused: AtomicU64,
     /// Failed `accept` calls, most often for want of file descriptors.
     pub accept_errors: AtomicU64,
+    /// Handshakes of TLS that came to nothing, plain requests where TLS is spoken included.
+    pub tls_handshakes_failed: AtomicU64,
     /// WebSockets handed over.
     pub upgrades: AtomicU64,
     /// Handshakes that were wrong or over a limit.
@@ -123,6 +134,8 @@ pub struct Front {
 pub(super) struct State {
     pub(super) options: Options,
     pub(super) gateway: Arc<dyn Gateway>,
+    /// With it, TLS is spoken and nothing else.
+    pub(super) tls: Option<TlsConfigs>,
     pub(super) counters: Arc<Counters>,
     pub(super) page: Option<Bytes>,
     pub(super) bodies: Budget,
@@ -133,14 +146,18 @@ pub(super) struct State {
 
 impl Front {
     /// Listens; connections wait in the kernel until [`Front::run`]. Blocks while it looks a name up.
-    pub fn bind(options: Options, gateway: Arc<dyn Gateway>) -> io::Result<(Self, SocketAddr)> {
+    pub fn bind(
+        options: Options,
+        gateway: Arc<dyn Gateway>,
+        tls: Option<TlsConfigs>,
+    ) -> io::Result<(Self, SocketAddr)> {
         let listener = listen::listen(&options.listen_addr)?;
         let address = listener.local_addr()?;
         let page = options.dev_mode.then(|| page::render(&options.graphql_path));
         let bodies = Budget::new(options.request_bodies_bytes_max);
         let (counters, request_ids) = (Arc::default(), RequestIds::default());
         let encoders = Semaphore::new(coding::ENCODERS_MAX);
-        let state = State { options, gateway, counters, page, bodies, request_ids, encoders };
+        let state = State { options, gateway, tls, counters, page, bodies, request_ids, encoders };
         Ok((Self { listener, state: Arc::new(state) }, address))
     }
 
@@ -197,8 +214,8 @@ impl Crowd {
         }
         self.state.counters.count(&self.state.counters.connections_refused);
         if self.refused.len() < Self::REFUSED_MAX {
-            self.refused
-                .spawn(async { _ = tokio::time::timeout(Self::REFUSAL_TIMEOUT, refuse(socket)).await });
+            let refuse = refuse_for_now(Arc::clone(&self.state), socket);
+            self.refused.spawn(async { _ = tokio::time::timeout(Self::REFUSAL_TIMEOUT, refuse).await });
         }
     }
 
@@ -214,15 +231,25 @@ impl Crowd {
     }
 }
 
-/// Tells a client that there are too many. Reads first: closing with bytes unread would reset the
-/// connection before the client has the answer.
-async fn refuse(mut socket: TcpStream) -> io::Result<()> {
+/// Tells a client that there are too many.
+async fn refuse_for_now(state: Arc<State>, socket: TcpStream) -> io::Result<()> {
     const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
                              Content-Length: 0\r\n\r\n";
+    let Some(configs) = &state.tls else { return refuse(socket, REFUSAL).await };
+    let config = Arc::clone(&configs.borrow());
+    match tls::accept_to_refuse(&state, &config, socket).await {
+        Some(stream) => refuse(stream, REFUSAL).await,
+        None => Ok(()),
+    }
+}
+
+/// Says this and nothing else to a client. Reads first: closing with bytes unread would reset the connection
+/// before the client has the answer.
+pub(super) async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, reply: &[u8]) -> io::Result<()> {
     let mut head = [0; 4096];
-    if socket.read(&mut head).await? > 0 {
-        socket.write_all(REFUSAL).await?;
-        socket.shutdown().await?;
+    if stream.read(&mut head).await? > 0 {
+        stream.write_all(reply).await?;
+        stream.shutdown().await?;
     }
     Ok(())
 }

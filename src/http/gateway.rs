@@ -124,6 +124,8 @@ pub enum Answer {
 pub struct Upgraded {
     /// Non-blocking, with `TCP_NODELAY`.
     pub socket: TcpStream,
+    /// The TLS session on it, which may hold bytes of both directions.
+    pub tls: Option<rustls::ServerConnection>,
     /// What the client sent behind its handshake without waiting for the answer.
     pub read: Bytes,
     /// The subprotocol of the handshake's answer.

@@ -20,6 +20,7 @@ mod page;
 mod replies;
 mod reply_body;
 mod routes;
+mod tls;
 mod upgrade;
 mod upload;
 
@@ -29,6 +30,7 @@ pub use cors::Cors;
 pub use front::{Counters, Front, Options};
 pub use gateway::{Answer, BoxFuture, Context, Gateway, Kind, Method, Operation, Outcome, Upgraded};
 pub use reply_body::{BrokenOff, Updates};
+pub use tls::{PROTOCOLS, TlsConfigs};
 pub use upload::FileUpload;
 
 #[cfg(test)]

@@ -147,7 +147,8 @@ impl Running {
             working_max: Arc::default(),
         });
         let options = Options { listen_addr: "localhost:0".into(), ..options };
-        let (front, address) = Front::bind(options, Arc::clone(&fake) as Arc<dyn Gateway>).expect("bound");
+        let (front, address) =
+            Front::bind(options, Arc::clone(&fake) as Arc<dyn Gateway>, None).expect("bound");
         let counters = front.counters();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {

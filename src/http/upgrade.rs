@@ -1,4 +1,4 @@
-//! Hands WebSockets over: answers the handshake, then gives the bare socket away.
+//! Hands WebSockets over: answers the handshake, then gives the socket away, with TLS where it is spoken.
 
 use super::{
     front::State,
@@ -17,8 +17,10 @@ use hyper::{
     upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
+use rustls::ServerConnection;
 use std::{net::SocketAddr, sync::Arc};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// Whether a request asks for a WebSocket. Whether it asks correctly is the handshake's to say: of another method
 /// too, if the request can mean nothing else.
@@ -68,16 +70,30 @@ async fn hand_over(
     protocol: Option<String>,
     peer: SocketAddr,
 ) {
-    let Some((socket, read)) = bare_socket(upgrade).await else {
+    let Some(Socket { socket, tls, read }) = socket(upgrade).await else {
         // The client left before it had its answer.
         return state.counters.count(&state.counters.upgrades_failed);
     };
     state.counters.count(&state.counters.upgrades);
-    state.gateway.adopt(Upgraded { socket, read, protocol, head, peer });
+    state.gateway.adopt(Upgraded { socket, tls, read, protocol, head, peer });
 }
 
-async fn bare_socket(upgrade: OnUpgrade) -> Option<(std::net::TcpStream, Bytes)> {
-    let parts = upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
-    let socket = parts.io.into_inner().into_std().ok()?;
-    Some((socket, parts.read_buf))
+/// What was under HTTP.
+struct Socket {
+    socket: std::net::TcpStream,
+    tls: Option<ServerConnection>,
+    read: Bytes,
+}
+
+async fn socket(upgrade: OnUpgrade) -> Option<Socket> {
+    let upgraded = match upgrade.await.ok()?.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => {
+            let socket = parts.io.into_inner().into_std().ok()?;
+            return Some(Socket { socket, tls: None, read: parts.read_buf });
+        }
+        Err(upgraded) => upgraded,
+    };
+    let parts = upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>().ok()?;
+    let (socket, tls) = parts.io.into_inner().into_inner();
+    Some(Socket { socket: socket.into_std().ok()?, tls: Some(tls), read: parts.read_buf })
 }

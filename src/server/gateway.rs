@@ -94,8 +94,8 @@ impl Gateway for Router {
         let engine = self.engines.choose(&connection.head.headers).clone();
         let (rules, options) = (engine.headers(), engine.forward_options());
         let client = Client::of_upgrade(&connection.head, rules, options).shared();
-        let (socket, read) = (connection.socket, connection.read);
-        let newcomer = Newcomer { socket, read, dialect, engine, client };
+        let Upgraded { socket, tls, read, .. } = connection;
+        let newcomer = Newcomer { socket, tls, read, dialect, engine, client };
         self.reactor.send(ReactorMail::Adopt(Box::new(newcomer)));
     }
 

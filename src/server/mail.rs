@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use rustls::ServerConnection;
 use std::{sync::Arc, time::Duration};
 
 /// Everything other than a socket that can wake the reactor.
@@ -91,6 +92,8 @@ pub(super) enum StreamMail {
 /// A client's WebSocket, its handshake answered.
 pub(super) struct Newcomer {
     pub(super) socket: std::net::TcpStream,
+    /// The TLS session on it.
+    pub(super) tls: Option<ServerConnection>,
     /// The bytes that came behind the handshake.
     pub(super) read: Bytes,
     /// `None`: the client offered none that we speak.

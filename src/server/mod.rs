@@ -25,6 +25,7 @@ mod spread;
 mod state;
 mod stats;
 mod threads;
+mod tls;
 mod upstreams;
 
 pub use client::{AllowEntry, AllowList, ForwardOptions};
@@ -32,12 +33,13 @@ pub use engine::Options as EngineOptions;
 pub use http_streams::Options as HttpStreamOptions;
 pub use reactor::Options as WebSocketOptions;
 pub use signals::StopSignals;
+pub use tls::TlsOptions;
 pub use upstreams::UpstreamOptions;
 
 use crate::{
     admin::{self, Admin},
     federation::{Graphs, LoadErrors, Schemas},
-    http::{self, Front},
+    http::{self, Front, TlsConfigs},
     hub, resolve,
     sources::{
         self,
@@ -76,6 +78,8 @@ pub struct Options {
     /// Bounds and times of WebSockets to subgraphs.
     pub upstream: UpstreamOptions,
     pub http: http::Options,
+    /// `None`: clients are served without TLS.
+    pub tls: Option<TlsOptions>,
     pub admin: admin::Options,
     /// On a stop, connections are closed spread over this time.
     pub shutdown_delay: Duration,
@@ -92,6 +96,8 @@ pub enum StartError {
     Subgraphs(#[from] SubgraphClientError),
     #[error(transparent)]
     Sources(#[from] sources::StartError),
+    #[error("tls.server: {0}")]
+    Tls(String),
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: String, cause: std::io::Error },
     #[error("a thread could not be started: {0}")]
@@ -102,7 +108,7 @@ impl StartError {
     /// Whether nothing but another configuration helps; otherwise it may work when tried again.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Graph(_) | Self::Subgraphs(_) => true,
+            Self::Graph(_) | Self::Subgraphs(_) | Self::Tls(_) => true,
             Self::Sources(error) => error.is_configuration(),
             Self::Listen { .. } | Self::Thread(_) => false,
         }
@@ -129,6 +135,7 @@ pub struct Addresses {
 
 /// The front's task on the io thread.
 struct FrontTask {
+    counters: Arc<http::Counters>,
     stop: oneshot::Sender<()>,
     done: tokio::task::JoinHandle<()>,
 }
@@ -136,6 +143,7 @@ struct FrontTask {
 impl Server {
     /// Loads the graph, starts all threads, and listens. Nothing is left running when that fails.
     pub fn start(options: Options) -> Result<Self, StartError> {
+        let tls = options.tls.as_ref().map(tls::open).transpose()?;
         let schemas = Schemas::load(&options.graphs).map_err(StartError::Graph)?;
         announce(&schemas);
         let stats = Stats::default();
@@ -154,7 +162,7 @@ impl Server {
             liveness: stats.liveness.clone(),
             uploads: threads.uploads.clone(),
         };
-        let (front, public) = FrontTask::start(&options.http, &threads.io, router)?;
+        let (front, public) = FrontTask::start(&options.http, &threads.io, router, tls)?;
         let state = State {
             stats,
             hub: threads.hub.clone(),
@@ -164,6 +172,7 @@ impl Server {
             subgraphs: threads.subgraphs.clone(),
             resolvers_max: options.resolve.max_concurrent_resolvers,
             ready: ready.clone(),
+            http: front.counters.clone(),
         };
         let (admin, admin_address) = Admin::start(&options.admin, Arc::new(state))
             .map_err(|cause| StartError::Listen { address: options.admin.listen_addr.clone(), cause })?;
@@ -237,9 +246,15 @@ const GRACE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const DROP_GRACE: Duration = Duration::from_secs(2);
 
 impl FrontTask {
-    fn start(options: &http::Options, io: &Io, router: Router) -> Result<(Self, SocketAddr), StartError> {
-        let (front, address) = Front::bind(options.clone(), Arc::new(router))
+    fn start(
+        options: &http::Options,
+        io: &Io,
+        router: Router,
+        tls: Option<TlsConfigs>,
+    ) -> Result<(Self, SocketAddr), StartError> {
+        let (front, address) = Front::bind(options.clone(), Arc::new(router), tls)
             .map_err(|cause| StartError::Listen { address: options.listen_addr.clone(), cause })?;
+        let counters = front.counters();
         let (stop, stopped) = oneshot::channel::<()>();
         let done = io.handle().spawn(async move {
             let stopped = async {
@@ -249,7 +264,7 @@ impl FrontTask {
                 tracing::error!(%error, "the HTTP front ended");
             }
         });
-        Ok((Self { stop, done }, address))
+        Ok((Self { counters, stop, done }, address))
     }
 
     /// Closes the listener and lets requests in flight finish, for at most `limit`.

@@ -11,6 +11,7 @@ use crate::{
         self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Subgraph,
         Unavailable,
     },
+    http,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -44,6 +45,7 @@ pub(super) struct State {
     pub(super) subgraphs: SubgraphClient,
     pub(super) resolvers_max: usize,
     pub(super) ready: Arc<AtomicBool>,
+    pub(super) http: Arc<http::Counters>,
 }
 
 impl admin::State for State {
@@ -94,6 +96,7 @@ impl State {
         let ended = front.requests_ended.get();
         snapshot.http_requests = front.requests_begun.get();
         snapshot.http_requests_in_flight = snapshot.http_requests - ended;
+        snapshot.tls_handshakes_failed = self.http.tls_handshakes_failed.load(Ordering::Relaxed);
     }
 
     fn add_engine(&self, snapshot: &mut Snapshot) {

@@ -30,22 +30,28 @@ impl Certificates {
             );
         }
         for name in ["server", "client"] {
-            let (key, out) = (format!("{name}.key"), format!("{name}.pem"));
-            made.openssl(
-                &["req", "-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=test"],
-                &[
-                    "-addext",
-                    "subjectAltName=IP:127.0.0.1",
-                    "-addext",
-                    "basicConstraints=critical,CA:FALSE",
-                    "-keyout",
-                    &key,
-                    "-out",
-                    &out,
-                ],
-            );
+            made.sign("ca", name);
         }
         made
+    }
+
+    /// Makes a key and a certificate for 127.0.0.1, signed by this authority.
+    pub(crate) fn sign(&self, authority: &str, name: &str) {
+        let (certificate, signing) = (format!("{authority}.pem"), format!("{authority}.key"));
+        let (key, out) = (format!("{name}.key"), format!("{name}.pem"));
+        self.openssl(
+            &["req", "-x509", "-CA", &certificate, "-CAkey", &signing, "-subj", "/CN=test"],
+            &[
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-keyout",
+                &key,
+                "-out",
+                &out,
+            ],
+        );
     }
 
     fn openssl(&self, command: &[&str], rest: &[&str]) {

@@ -13,6 +13,7 @@ pub mod router;
 pub mod stage;
 pub mod subgraph;
 pub mod texts;
+pub mod tls;
 pub mod upstream;
 pub mod wait;
 pub mod ws;

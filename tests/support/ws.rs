@@ -2,10 +2,13 @@
 //! tests say and expect is the same, and goes over the wire in the words that were agreed on.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
 
+use super::tls::TlsStream;
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use std::{
-    io,
+    io::{self, Read, Write},
     net::TcpStream,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tungstenite::{
@@ -20,8 +23,48 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection. Dropping it closes the socket without a closing handshake.
 pub struct Client {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Stream>,
     words: Words,
+}
+
+/// What a connection goes over.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream>),
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 /// What the dialects call the same things.
@@ -52,10 +95,18 @@ pub enum Said {
 impl Client {
     /// Upgrades and initialises; the connection is ready for operations.
     pub fn connect(url: &str) -> Self {
-        let mut client = Self::upgrade(url, &[TRANSPORT_WS], &[]);
-        client.send(&json!({ "type": "connection_init" }));
-        assert_eq!(client.message(), json!({ "type": "connection_ack" }));
-        client
+        Self::upgrade(url, &[TRANSPORT_WS], &[]).initialised()
+    }
+
+    /// The same over TLS: `wss`.
+    pub fn connect_tls(url: &str, config: &Arc<ClientConfig>) -> Self {
+        Self::upgrade_tls(url, config).initialised()
+    }
+
+    fn initialised(mut self) -> Self {
+        self.send(&json!({ "type": "connection_init" }));
+        assert_eq!(self.message(), json!({ "type": "connection_ack" }));
+        self
     }
 
     /// The same in the legacy dialect, whose keep-alives must be turned on.
@@ -74,19 +125,20 @@ impl Client {
 
     /// Upgrades only; a refusal comes back as [`Error::Http`] with the answer.
     pub fn try_upgrade(url: &str, protocols: &[&str], headers: &[(&str, &str)]) -> Result<Self, Error> {
-        let mut request: Request = url.into_client_request()?;
-        for (name, value) in headers {
-            let name = http::HeaderName::try_from(*name).expect("a header name");
-            request.headers_mut().append(name, value.parse().expect("a header value"));
-        }
-        if !protocols.is_empty() {
-            let value = protocols.join(", ").parse().expect("protocol names");
-            request.headers_mut().insert("Sec-WebSocket-Protocol", value);
-        }
-        let address = request.uri().authority().expect("an address").as_str().to_owned();
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let request = request(url, protocols, headers)?;
+        let stream = connect(&request)?;
+        Self::over(Stream::Plain(stream), request)
+    }
+
+    /// Upgrades only, over TLS.
+    pub fn upgrade_tls(url: &str, config: &Arc<ClientConfig>) -> Self {
+        let request = request(url, &[TRANSPORT_WS], &[]).expect("a request");
+        let stream = TlsStream::new(connect(&request).expect("the router listens"), config);
+        let stream = stream.unwrap_or_else(|why| panic!("no TLS: {why}"));
+        Self::over(Stream::Tls(Box::new(stream)), request).unwrap_or_else(|why| panic!("no upgrade: {why}"))
+    }
+
+    fn over(stream: Stream, request: Request) -> Result<Self, Error> {
         match tungstenite::client(request, stream) {
             Ok((socket, answer)) => {
                 let is_legacy =
@@ -106,7 +158,7 @@ impl Client {
 
     /// The socket below, to be read slowly or cut.
     pub fn stream(&self) -> &TcpStream {
-        self.socket.get_ref()
+        self.socket.get_ref().tcp()
     }
 
     pub fn send(&mut self, message: &Value) {
@@ -176,13 +228,34 @@ impl Client {
     /// Whatever comes next; `None` if nothing does in time. Pings are answered.
     pub fn hear(&mut self, timeout: Duration) -> Option<Said> {
         let timeout = timeout.max(Duration::from_millis(1));
-        self.socket.get_ref().set_read_timeout(Some(timeout)).expect("a timeout above zero");
+        self.socket.get_ref().tcp().set_read_timeout(Some(timeout)).expect("a timeout above zero");
         match self.socket.read() {
             Ok(frame) => Some(said(frame)),
             Err(Error::Io(why)) if why.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => Some(Said::Gone),
         }
     }
+}
+
+fn request(url: &str, protocols: &[&str], headers: &[(&str, &str)]) -> Result<Request, Error> {
+    let mut request: Request = url.into_client_request()?;
+    for (name, value) in headers {
+        let name = http::HeaderName::try_from(*name).expect("a header name");
+        request.headers_mut().append(name, value.parse().expect("a header value"));
+    }
+    if !protocols.is_empty() {
+        let value = protocols.join(", ").parse().expect("protocol names");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", value);
+    }
+    Ok(request)
+}
+
+fn connect(request: &Request) -> io::Result<TcpStream> {
+    let address = request.uri().authority().expect("an address").as_str().to_owned();
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 fn said(frame: Message) -> Said {

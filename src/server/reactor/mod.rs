@@ -399,8 +399,8 @@ impl Reactor {
 
     /// Takes in a connection after its handshake.
     fn adopt(&mut self, newcomer: Newcomer) {
-        let Newcomer { socket, read, dialect, engine, client } = newcomer;
-        let mut transport = Transport::new(socket, None);
+        let Newcomer { socket, tls, read, dialect, engine, client } = newcomer;
+        let mut transport = Transport::new(socket, tls.map(Into::into));
         let token = Token(self.connections.next_key().0 as usize);
         if let Err(error) = transport.register(self.poll.registry(), token) {
             tracing::warn!(%error, "a connection could not be registered and is dropped");
