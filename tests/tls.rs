@@ -15,7 +15,10 @@ use load::{
     frame::{self, put_client_frame},
     process::settled_rss_anon,
 };
-use rustls::ClientConfig;
+use rustls::{
+    ClientConfig,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -435,6 +438,59 @@ fn certificates_that_are_missing_or_wrong_stop_the_start() {
     refused(&certificates, "server.key", "server.key", "server.key holds no certificate");
     refused(&certificates, "server.pem", "ca.pem", "ca.pem: ");
     refused(&certificates, "server.pem", "client.key", "client.key: ");
+}
+
+#[test]
+fn a_new_certificate_is_for_new_connections_and_disturbs_nobody() {
+    let certificates = Certificates::make();
+    certificates.sign("ca", "renewed");
+    let stage = Stage::of(certificates, "reload_interval: 20ms", "");
+    let file = |name: &str| stage.certificates.file(name);
+    let (first, renewed) = (certificate(&file("server.pem")), certificate(&file("renewed.pem")));
+    let shown = || {
+        let stream = stage.connect(&stage.trusting(HTTP1));
+        stream.connection().peer_certificates().expect("a certificate")[0].clone()
+    };
+    let reloads =
+        |result: &str| stage.router.metrics().get(&format!("router_tls_reload_total{{result=\"{result}\"}}"));
+    let put = |from: &str, to: &str| {
+        std::fs::copy(file(from), file("staged")).expect("a copy");
+        std::fs::rename(file("staged"), file(to)).expect("a file in place of another");
+    };
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "1", PLAIN, 1);
+    let threads = threads(&stage.router);
+    assert_eq!((shown() == first, reloads("ok"), reloads("failed")), (true, 0.0, 0.0));
+
+    // The certificate alone does not fit the key, and is told once.
+    put("renewed.pem", "server.pem");
+    wait_until("a pair that does not fit is noticed", PATIENCE, || reloads("failed") == 1.0);
+    assert!(shown() == first);
+    put("renewed.key", "server.key");
+    wait_until("the new pair is in use", PATIENCE, || reloads("ok") == 1.0);
+    assert!(shown() == renewed);
+
+    // What is no certificate, or not there, changes nothing.
+    std::fs::write(file("garbage"), "no certificate").expect("written");
+    put("garbage", "server.pem");
+    wait_until("it is noticed", PATIENCE, || reloads("failed") == 2.0);
+    std::fs::remove_file(file("server.pem")).expect("removed");
+    wait_until("it is noticed", PATIENCE, || reloads("failed") == 3.0);
+    assert!(shown() == renewed);
+    let errors = stage.router.log().iter().filter(|it| it.contains("the certificate in use stays")).count();
+    assert_eq!(errors, 3, "each change is told once");
+
+    stage.tell(3);
+    assert_eq!(client.next("1"), json!({ "data": { "employeeUpdated": { "id": 3 } } }));
+    assert_eq!(self::threads(&stage.router), threads);
+}
+
+fn certificate(file: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(file).expect("a certificate")
+}
+
+fn threads(router: &Router) -> usize {
+    std::fs::read_dir(format!("/proc/{}/task", router.pid())).expect("the process runs").count()
 }
 
 /// What an idle `wss` connection costs beside one without TLS, in the router's process.

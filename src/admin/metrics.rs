@@ -196,6 +196,7 @@ fn labelled(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ("router_subscriptions_ended", "Subscriptions that ended", "reason", &it.subscriptions_ended),
         ("router_subscriptions_rejected", "Subscriptions refused", "reason", &it.subscriptions_rejected),
         ("router_supergraph_reload", "Times a new graph was loaded", "result", &it.supergraph_reloads),
+        ("router_tls_reload", "Times a certificate for clients was put in place", "result", &it.tls_reloads),
     ] {
         let sample = |it: &Labelled| ([(label, it.label)], it.value);
         let samples: Vec<_> = values.iter().map(sample).collect();

@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub subscriptions_rejected: Vec<Labelled>,
     /// By result: `ok`, `failed`.
     pub supergraph_reloads: Vec<Labelled>,
+    /// The same for certificates that clients are shown.
+    pub tls_reloads: Vec<Labelled>,
 
     pub providers: Vec<Provider>,
     pub subgraphs: Vec<Subgraph>,

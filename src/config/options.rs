@@ -246,6 +246,7 @@ impl Config {
             key_file,
             client_authorities_file: tls.client_auth.cert_file.clone(),
             client_certificate_required: tls.client_auth.required,
+            reload_interval: tls.reload_interval,
         })
     }
 

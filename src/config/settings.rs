@@ -624,6 +624,9 @@ settings! {
         key_file: Option<PathBuf> as Maybe<FilePath> = Absent("./server.key");
         /// Certificates of clients.
         client_auth: ClientAuth as ClientAuth = Section;
+        /// How often the files are looked at. What has changed holds for connections from then on; what is wrong is
+        /// logged, and the certificate in use stays. `0s`: never.
+        reload_interval: Duration as Time = Is("5s");
     }
 }
 

@@ -60,6 +60,7 @@ use std::{
     time::Duration,
 };
 use threads::Threads;
+use tls::Files;
 use tokio::sync::oneshot;
 
 /// Everything that can be set, by module.
@@ -143,7 +144,7 @@ struct FrontTask {
 impl Server {
     /// Loads the graph, starts all threads, and listens. Nothing is left running when that fails.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let tls = options.tls.as_ref().map(tls::open).transpose()?;
+        let tls = options.tls.as_ref().map(Files::open).transpose()?;
         let schemas = Schemas::load(&options.graphs).map_err(StartError::Graph)?;
         announce(&schemas);
         let stats = Stats::default();
@@ -162,7 +163,11 @@ impl Server {
             liveness: stats.liveness.clone(),
             uploads: threads.uploads.clone(),
         };
-        let (front, public) = FrontTask::start(&options.http, &threads.io, router, tls)?;
+        let (front, public) =
+            FrontTask::start(&options.http, &threads.io, router, tls.as_ref().map(Files::configs))?;
+        if let Some(tls) = tls {
+            threads.io.handle().spawn(tls.watch(stats.tls.clone()));
+        }
         let state = State {
             stats,
             hub: threads.hub.clone(),

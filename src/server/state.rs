@@ -4,7 +4,7 @@
 use super::{
     hub_thread::HubLink,
     liveness::Liveness,
-    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats, StreamStats},
+    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats, StreamStats, TlsStats},
 };
 use crate::{
     admin::{
@@ -32,6 +32,7 @@ pub(super) struct Stats {
     pub(super) hub: Arc<HubStats>,
     pub(super) reactor: Arc<ReactorStats>,
     pub(super) streams: Arc<StreamStats>,
+    pub(super) tls: Arc<TlsStats>,
     pub(super) liveness: Liveness,
 }
 
@@ -96,6 +97,9 @@ impl State {
         let ended = front.requests_ended.get();
         snapshot.http_requests = front.requests_begun.get();
         snapshot.http_requests_in_flight = snapshot.http_requests - ended;
+        let (reloads, failed) = (self.stats.tls.reloads.get(), self.stats.tls.reloads_failed.get());
+        snapshot.tls_reloads.push(Labelled { label: "ok", value: reloads });
+        snapshot.tls_reloads.push(Labelled { label: "failed", value: failed });
         snapshot.tls_handshakes_failed = self.http.tls_handshakes_failed.load(Ordering::Relaxed);
     }
 

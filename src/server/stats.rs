@@ -47,6 +47,13 @@ pub(super) struct FrontStats {
     pub(super) requests_ended: Count,
 }
 
+/// What became of certificates that changed.
+#[derive(Debug, Default)]
+pub(super) struct TlsStats {
+    pub(super) reloads: Count,
+    pub(super) reloads_failed: Count,
+}
+
 /// A request that counts as under way until this is dropped: answered, or left by its client.
 pub(super) struct UnderWay(Arc<FrontStats>);
 

@@ -1,6 +1,7 @@
-//! TLS towards clients: from files to what the HTTP front shakes hands with.
+//! TLS towards clients: from files to what the HTTP front shakes hands with, at the start and whenever the files
+//! change.
 
-use super::StartError;
+use super::{StartError, stats::TlsStats};
 use crate::http::{self, TlsConfigs};
 use rustls::{
     ConfigBuilder, RootCertStore, ServerConfig,
@@ -12,6 +13,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -26,20 +28,72 @@ pub struct TlsOptions {
     pub client_authorities_file: Option<PathBuf>,
     /// Without a certificate of theirs, nobody is served.
     pub client_certificate_required: bool,
+    /// How often the files are looked at. Zero: never again after the start.
+    pub reload_interval: Duration,
 }
 
 /// What the files held when they were read.
+#[derive(PartialEq, Eq)]
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
     client_authorities: Option<Vec<u8>>,
 }
 
-/// Reads the files, at the start: what is wrong with them is wrong with the configuration.
-pub(super) fn open(options: &TlsOptions) -> Result<TlsConfigs, StartError> {
-    let config = Contents::read(options).and_then(|it| it.config(options)).map_err(StartError::Tls)?;
-    let (_, configs) = watch::channel(Arc::new(config));
-    Ok(configs)
+/// A certificate that is in use, and its files.
+pub(super) struct Files {
+    options: TlsOptions,
+    /// What was found at the last look, good or bad.
+    seen: Result<Contents, String>,
+    configs: watch::Sender<Arc<ServerConfig>>,
+}
+
+impl Files {
+    /// Reads the files, at the start: what is wrong with them is wrong with the configuration.
+    pub(super) fn open(options: &TlsOptions) -> Result<Self, StartError> {
+        let contents = Contents::read(options).map_err(StartError::Tls)?;
+        let config = contents.config(options).map_err(StartError::Tls)?;
+        let (configs, _) = watch::channel(Arc::new(config));
+        Ok(Self { options: options.clone(), seen: Ok(contents), configs })
+    }
+
+    pub(super) fn configs(&self) -> TlsConfigs {
+        self.configs.subscribe()
+    }
+
+    /// Looks at the files for as long as the router runs. Nobody who is connected notices: what changed holds for
+    /// handshakes from then on.
+    pub(super) async fn watch(mut self, stats: Arc<TlsStats>) {
+        if self.options.reload_interval.is_zero() {
+            return;
+        }
+        loop {
+            tokio::time::sleep(self.options.reload_interval).await;
+            self.look(&stats).await;
+        }
+    }
+
+    /// Takes over what has changed since the last look. What is wrong is told once, and leaves everything as it was:
+    /// certificate and key are most often replaced one after the other.
+    async fn look(&mut self, stats: &TlsStats) {
+        let found = Contents::read_again(&self.options).await;
+        if found == self.seen {
+            return;
+        }
+        let config = found.as_ref().map_err(Clone::clone).and_then(|it| it.config(&self.options));
+        match config {
+            Ok(config) => {
+                self.configs.send_replace(Arc::new(config));
+                stats.reloads.increment();
+                tracing::info!("new connections get the certificate that was put in place");
+            }
+            Err(error) => {
+                stats.reloads_failed.increment();
+                tracing::error!("the certificate in use stays, the new one cannot be used: {error}");
+            }
+        }
+        self.seen = found;
+    }
 }
 
 impl Contents {
@@ -49,6 +103,19 @@ impl Contents {
             certificate: read(&options.cert_file)?,
             key: read(&options.key_file)?,
             client_authorities: options.client_authorities_file.as_deref().map(read).transpose()?,
+        })
+    }
+
+    /// The same without holding up whoever else is on the thread.
+    async fn read_again(options: &TlsOptions) -> Result<Self, String> {
+        let read = async |file: &Path| tokio::fs::read(file).await.map_err(|error| about(file, &error));
+        Ok(Self {
+            certificate: read(&options.cert_file).await?,
+            key: read(&options.key_file).await?,
+            client_authorities: match &options.client_authorities_file {
+                Some(file) => Some(read(file).await?),
+                None => None,
+            },
         })
     }
 
