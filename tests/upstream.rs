@@ -1,13 +1,17 @@
 //! Subscriptions that a subgraph serves: from client to subgraph and back, every word of the subgraph's side
 //! being said by the test.
 
+#[path = "support/certificates.rs"]
+mod certificates;
 mod support;
 
+use certificates::Certificates;
 use serde_json::{Value, json};
 use support::{
     Demo, fixture,
     live::{count, wait_until_idle},
     router::Router,
+    tls,
     upstream::Upstream,
     wait::wait_until,
     ws::{Client, LEGACY_WS, PATIENCE, TRANSPORT_WS},
@@ -34,7 +38,11 @@ impl Stage {
     }
 
     fn over(scheme: &str, more: &str, overriding: &str) -> Self {
-        let (demo, upstream) = (Demo::start(), Upstream::start());
+        Self::at(Upstream::start(), scheme, more, overriding)
+    }
+
+    fn at(upstream: Upstream, scheme: &str, more: &str, overriding: &str) -> Self {
+        let demo = Demo::start();
         let clock = format!(
             "    - {{ name: clock, routing_url: \"http://{}/graphql\", schema: {{ file: \"{}\" }} }}\n  event_graphs",
             upstream.address(),
@@ -605,6 +613,79 @@ fn a_router_that_stops_says_goodbye_to_both_sides() {
     drop(client);
     wait_until("the subgraph sees the end", PATIENCE, || peer.frame().is_none());
     assert!(stage.router.wait(PATIENCE).is_some_and(|it| it.success()));
+}
+
+/// A subgraph that shows its certificate, wants one of this authority, and speaks HTTP/2 too.
+fn over_tls(certificates: &Certificates, clients: &str) -> Upstream {
+    let file = |name: &str| certificates.file(name);
+    let shown = (file("server.pem"), file("server.key"));
+    let protocols = &["h2", "http/1.1"];
+    let config = tls::server((&shown.0, &shown.1), protocols, Some(&file(clients)));
+    Upstream::start_with(Some(config))
+}
+
+/// What HTTPS to the subgraph is told: whom to trust, and what to show.
+fn trusting(certificates: &Certificates, authority: &str) -> String {
+    let file = |name: &str| certificates.text(name);
+    let (authority, certificate, key) = (file(authority), file("client.pem"), file("client.key"));
+    format!(
+        "tls: {{ client: {{ subgraphs: {{ clock: {{ ca_file: \"{authority}\", cert_file: \"{certificate}\", \
+         key_file: \"{key}\" }} }} }} }}\n"
+    )
+}
+
+/// By `wss`, with the TLS options of the subgraph; an `https` address means the same.
+#[test]
+fn a_subscription_over_wss() {
+    let certificates = Certificates::make();
+    for (scheme, protocol) in [("wss", TRANSPORT_WS), ("wss", LEGACY_WS), ("https", TRANSPORT_WS)] {
+        let upstream = over_tls(&certificates, "ca.pem");
+        let stage = Stage::at(upstream, scheme, &trusting(&certificates, "ca.pem"), "");
+        let mut client = stage.client_of(protocol);
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        assert_eq!(peer.protocol(), Some(&b"http/1.1"[..]), "what can be upgraded");
+        let (id, _) = peer.subscription();
+        let kind = if protocol == LEGACY_WS { "data" } else { "next" };
+        let next = |number: u64| json!({ "id": id, "type": kind, "payload": tick(number) });
+        // Several in one record: the poller sees the first alone.
+        for number in (0..30).step_by(3) {
+            peer.say_at_once(&[next(number), next(number + 1), next(number + 2)]);
+            for number in number..number + 3 {
+                assert_eq!(client.next("1"), tick(number));
+            }
+        }
+        // In more records than TLS reads at a time.
+        let long = "x".repeat(100_000);
+        peer.next(&id, &json!({ "data": { "tick": 7 }, "extensions": { "long": long } }));
+        assert_eq!(client.next("1")["data"], json!({ "tick": 7 }));
+        client.complete("1");
+        if client.is_legacy() {
+            assert_eq!(client.message(), complete("1"));
+        }
+        peer.goodbye(&id);
+        wait_until_idle(&stage.router);
+        client.subscribe("2", "subscription { tick }");
+        peer.subscription();
+        drop(peer);
+        assert_eq!(terminal(&mut client, "2")["message"], LOST);
+    }
+}
+
+#[test]
+fn wss_to_a_subgraph_needs_trust_on_both_sides() {
+    let certificates = Certificates::make();
+    for (trusted, clients) in [("other.pem", "ca.pem"), ("ca.pem", "other.pem")] {
+        let upstream = over_tls(&certificates, clients);
+        let stage = Stage::at(upstream, "wss", &trusting(&certificates, trusted), "");
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        assert!(stage.upstream.accept_stream().is_err(), "{trusted} {clients}");
+        assert_eq!(terminal(&mut client, "1")["message"], LOST);
+        let told = stage.router.log().into_iter().find(|it| it.contains("no WebSocket to a subgraph"));
+        assert!(told.is_some_and(|it| it.to_lowercase().contains("certificate") || it.contains("alert")));
+        is_open(&mut client);
+    }
 }
 
 /// C-WS-19 and 20: by Server-Sent Events, asked for by POST or by GET.

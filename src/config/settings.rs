@@ -672,7 +672,8 @@ settings! {
     pub struct SubgraphOverride {
         /// Where it is reached.
         routing_url: Option<String> as Maybe<RoutingUrl> = Absent("http://localhost:4001/graphql");
-        /// Where it serves subscriptions. `wss` is not available yet.
+        /// Where it serves subscriptions: `ws` or `wss`, `http` or `https`. Left out: where its queries go. Over TLS,
+        /// `tls.client` holds.
         subscription_url: Option<String> as Maybe<SubscriptionUrl> = Absent("ws://localhost:4001/graphql");
         /// How it serves them: `ws`, `sse` or `sse_post`.
         subscription_protocol: Option<SubscriptionProtocol> as Maybe<Travel> = Absent("ws");

@@ -50,7 +50,7 @@ impl Default for UpstreamOptions {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) name: Arc<str>,
-    /// `ws` for WebSockets, `http` or `https` otherwise.
+    /// `ws` or `wss` for WebSockets, `http` or `https` otherwise.
     pub(super) uri: Uri,
     pub(super) protocol: SubscriptionProtocol,
     /// Subprotocols on offer, the preferred one first.

@@ -1,9 +1,10 @@
-//! A blocking client of TLS, whose records can be made by hand.
+//! A blocking client of TLS, whose records can be made by hand, and what a server needs.
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 use std::{
     io::{self, Read, Write},
@@ -15,22 +16,53 @@ use std::{
 /// Trusts an authority (a PEM file), offers these protocols, and shows a certificate if there is one (PEM files of
 /// certificate and key).
 pub fn client(authority: &Path, protocols: &[&str], shown: Option<(&Path, &Path)>) -> Arc<ClientConfig> {
-    let certificate = |file: &Path| CertificateDer::from_pem_file(file).expect("a certificate");
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate(authority)).expect("an authority");
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_root_certificates(roots);
+        .with_root_certificates(believing(authority));
     let mut config = match shown {
         Some((file, key)) => {
-            let key = PrivateKeyDer::from_pem_file(key).expect("a key");
-            builder.with_client_auth_cert(vec![certificate(file)], key).expect("a pair")
+            builder.with_client_auth_cert(vec![certificate(file)], private(key)).expect("a pair")
         }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
     Arc::new(config)
+}
+
+/// Shows a certificate (PEM files of certificate and key), chooses among these protocols, and asks clients for a
+/// certificate of this authority, if there is one.
+pub fn server(shown: (&Path, &Path), protocols: &[&str], clients: Option<&Path>) -> Arc<ServerConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let builder = match clients {
+        Some(authority) => {
+            let roots = Arc::new(believing(authority));
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            builder.with_client_cert_verifier(verifier.expect("a verifier"))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let (file, key) = shown;
+    let mut config = builder.with_single_cert(vec![certificate(file)], private(key)).expect("a pair");
+    config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+fn certificate(file: &Path) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(file).expect("a certificate")
+}
+
+fn private(key: &Path) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::from_pem_file(key).expect("a key")
+}
+
+fn believing(authority: &Path) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate(authority)).expect("an authority");
+    roots
 }
 
 /// A connection whose handshake is done, as far as the client is concerned.

@@ -2,10 +2,12 @@
 //! test, which says every word of the other side itself.
 #![expect(clippy::disallowed_methods, reason = "deadlines are on the real clock")]
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tungstenite::{
@@ -20,13 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Listens for the router.
 pub struct Upstream {
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Upstream {
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// With TLS for WebSockets.
+    pub fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener that can be asked");
-        Self { listener }
+        Self { listener, tls }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -55,6 +63,18 @@ impl Upstream {
         }
     }
 
+    /// The next connection, with TLS where it is spoken; `Err` when the router hangs up in the handshake.
+    #[track_caller]
+    pub fn accept_stream(&self) -> io::Result<Stream> {
+        let mut socket = self.accept();
+        let Some(config) = &self.tls else { return Ok(Stream::Plain(socket)) };
+        let mut connection = ServerConnection::new(config.clone()).expect("a configuration");
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket)?;
+        }
+        Ok(Stream::Tls(Box::new(StreamOwned::new(connection, socket))))
+    }
+
     /// Whether the router has not connected again.
     pub fn is_quiet(&self) -> bool {
         self.listener.accept().is_err()
@@ -71,7 +91,8 @@ impl Upstream {
             response.headers_mut().insert("sec-websocket-protocol", value);
             Ok(response)
         };
-        let socket = tungstenite::accept_hdr(self.accept(), answer).expect("a handshake");
+        let socket =
+            tungstenite::accept_hdr(self.accept_stream().expect("TLS"), answer).expect("a handshake");
         Peer { socket, request: seen.expect("a request"), legacy: protocol == "graphql-ws" }
     }
 
@@ -122,9 +143,40 @@ fn read_head(socket: &mut TcpStream) -> Vec<String> {
     head.collect()
 }
 
+/// What a connection goes over.
+pub enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 /// The router's end of a WebSocket, as the subgraph sees it.
 pub struct Peer {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Stream>,
     request: Request,
     legacy: bool,
 }
@@ -169,6 +221,22 @@ impl Peer {
     pub fn goodbye(&mut self, id: &str) {
         let kind = if self.legacy { "stop" } else { "complete" };
         assert_eq!(self.hear(), json!({ "id": id, "type": kind }));
+    }
+
+    /// What was agreed on in the handshake of TLS.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match self.socket.get_ref() {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.conn.alpn_protocol(),
+        }
+    }
+
+    /// Sends messages in one piece, which over TLS is one record.
+    pub fn say_at_once(&mut self, messages: &[Value]) {
+        for message in messages {
+            self.socket.write(Message::text(message.to_string())).expect("room");
+        }
+        self.socket.flush().expect("the router reads");
     }
 
     pub fn say(&mut self, message: &Value) {

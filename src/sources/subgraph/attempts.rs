@@ -24,12 +24,15 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep, timeout_at},
 };
+use tokio_rustls::rustls::ClientConfig;
 
 /// One subgraph, as the client sees it.
 pub(super) struct Subgraph {
     pub(super) endpoint: SubgraphEndpoint,
     uri: Uri,
     http: Http,
+    /// For WebSockets.
+    pub(super) websocket_tls: Arc<ClientConfig>,
     /// One for each request that may be in flight.
     permits: Semaphore,
     breaker: Option<Mutex<Breaker>>,
@@ -40,10 +43,15 @@ pub(super) struct Subgraph {
 }
 
 impl Subgraph {
-    pub(super) fn new(endpoint: SubgraphEndpoint, uri: Uri, http: Http) -> Self {
+    pub(super) fn new(
+        endpoint: SubgraphEndpoint,
+        uri: Uri,
+        http: Http,
+        websocket_tls: Arc<ClientConfig>,
+    ) -> Self {
         let permits = Semaphore::new(endpoint.options.requests_max.clamp(1, Semaphore::MAX_PERMITS));
         let breaker = endpoint.options.breaker.clone().map(|it| Mutex::new(Breaker::new(it)));
-        Self { endpoint, uri, http, permits, breaker, retries: 0.into(), rejected: 0.into() }
+        Self { endpoint, uri, http, websocket_tls, permits, breaker, retries: 0.into(), rejected: 0.into() }
     }
 
     /// The pool of connections, for what is no fetch.

@@ -48,7 +48,7 @@ impl Connector {
 }
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Service<Uri> for Connector {
     type Response = Stream;
@@ -79,38 +79,55 @@ fn too_slow(what: &str, limit: Duration) -> io::Error {
 }
 
 /// The name a certificate must be for.
-fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
+pub(super) fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
     let host = uri.host().unwrap_or_default();
     let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     Ok(ServerName::try_from(host.to_owned())?)
 }
 
+/// TLS towards a subgraph, by what is spoken over it.
+#[derive(Clone)]
+pub(super) struct Tls {
+    /// HTTP/2 where the subgraph speaks it.
+    pub(super) http: Arc<ClientConfig>,
+    /// Only HTTP/1.1 can be upgraded.
+    pub(super) websocket: Arc<ClientConfig>,
+}
+
+impl Tls {
+    fn new(config: ClientConfig) -> Self {
+        let speaking = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+            Arc::new(config)
+        };
+        Self { http: speaking(&[b"h2", b"http/1.1"]), websocket: speaking(&[b"http/1.1"]) }
+    }
+}
+
 /// TLS configurations that are made once for all subgraphs that share them: reading the system's
 /// authorities takes a while.
 #[derive(Default)]
-pub(super) struct TlsConfigs(Vec<(ClientTls, Arc<ClientConfig>)>);
+pub(super) struct TlsConfigs(Vec<(ClientTls, Tls)>);
 
 impl TlsConfigs {
-    pub(super) fn get(&mut self, tls: &ClientTls) -> Result<Arc<ClientConfig>, String> {
+    pub(super) fn get(&mut self, tls: &ClientTls) -> Result<Tls, String> {
         if let Some((_, made)) = self.0.iter().find(|(it, _)| it == tls) {
             return Ok(made.clone());
         }
-        let made = Arc::new(make(tls)?);
+        let made = Tls::new(make(tls)?);
         self.0.push((tls.clone(), made.clone()));
         Ok(made)
     }
 }
 
-/// HTTP/2 where the subgraph speaks it. A machine without authorities of its own can still reach
-/// subgraphs by `http`.
+/// A machine without authorities of its own can still reach subgraphs by `http`.
 fn make(tls: &ClientTls) -> Result<ClientConfig, String> {
-    let mut config = match tls::client_config(tls) {
+    match tls::client_config(tls) {
         Err(error) if *tls == ClientTls::default() => {
             tracing::warn!(%error, "no certificate authorities found: subgraphs cannot be reached by https");
-            tls::trusting_nobody()
+            Ok(tls::trusting_nobody())
         }
-        made => made?,
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+        made => made,
+    }
 }

@@ -107,7 +107,14 @@ impl SubgraphClient {
 
     /// Opens a WebSocket to a subgraph. Dropping what comes back gives it up.
     pub fn dial(&self, dial: Dial, done: impl FnOnce(Result<Dialed, DialError>) + Send + 'static) -> Dialing {
-        let task = self.handle.spawn(async move { done(dial::dial(dial).await) });
+        let SubgraphId(number) = dial.subgraph;
+        let subgraph = self.subgraphs.get(usize::from(number)).cloned();
+        let task = self.handle.spawn(async move {
+            done(match subgraph {
+                Some(subgraph) => dial::dial(dial, &subgraph).await,
+                None => Err(DialError::Unreachable(format!("subgraph {number} is not known"))),
+            });
+        });
         Dialing(task.abort_handle())
     }
 
@@ -185,14 +192,14 @@ fn open(
         .ok_or_else(|| SubgraphClientError::Url { name: name(), url: endpoint.url.clone() })?;
     let tls = tls.get(&options.tls).map_err(|reason| SubgraphClientError::Tls { name: name(), reason })?;
     let share = options.idle_connections_total_max / count.max(1);
-    let http = pool(options, tls, options.idle_connections_max.min(share));
-    Ok(Subgraph::new(endpoint.clone(), uri, http))
+    let http = pool(options, tls.http, options.idle_connections_max.min(share));
+    Ok(Subgraph::new(endpoint.clone(), uri, http, tls.websocket))
 }
 
 /// A client for downloads, with the system's certificate authorities.
 fn http(options: &SubgraphOptions) -> Result<Http, String> {
     let tls = TlsConfigs::default().get(&options.tls)?;
-    Ok(pool(options, tls, options.idle_connections_max))
+    Ok(pool(options, tls.http, options.idle_connections_max))
 }
 
 fn pool(options: &SubgraphOptions, tls: Arc<ClientConfig>, idle_connections_max: usize) -> Http {

@@ -200,6 +200,7 @@ impl Upstreams {
         let link = &mut self.links[id.index as usize];
         let target = &self.around.targets[usize::from(link.key.subgraph.0)];
         let dial = Dial {
+            subgraph: link.key.subgraph,
             uri: target.uri.clone(),
             headers: link.key.headers.clone(),
             protocols: target.protocols,

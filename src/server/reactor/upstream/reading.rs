@@ -20,7 +20,7 @@ const READS_PER_TURN: usize = 256;
 impl Upstreams {
     /// Takes in a connection after its handshake, and says the first word.
     pub(super) fn open(&mut self, now: Instant, id: LinkId, dialed: Dialed) {
-        let mut transport = Transport::new(dialed.socket, None);
+        let mut transport = Transport::new(dialed.socket, dialed.tls.map(|it| (*it).into()));
         if let Err(error) = transport.register(&self.around.registry, id.token()) {
             tracing::warn!(%error, "a connection to a subgraph could not be registered");
             return self.lose(now, id, &Loss::BROKEN);
