@@ -2,7 +2,7 @@
 
 use super::{outbox::Queue, subscriptions::SubscriptionKey, transport::Transport};
 use crate::{
-    net::{timer::TimerKey, websocket::Decoder},
+    net::{timer::TimerKey, websocket::Receiver},
     protocol::{Dialect, Session},
     server::{client::Client, engine::Engine},
 };
@@ -40,9 +40,7 @@ pub(super) struct Connection {
     pub(super) session: Session,
     /// Of the schema that the handshake chose.
     pub(super) engine: Arc<Engine>,
-    pub(super) decoder: Decoder,
-    /// Bytes of a frame that is still incomplete; empty, and without memory, while there is none.
-    pub(super) remainder: Vec<u8>,
+    pub(super) receiver: Receiver,
     pub(super) queue: Queue,
     /// Its newest operation.
     pub(super) first: Option<SubscriptionKey>,
@@ -93,8 +91,7 @@ impl Connections {
             phase: Phase::Open,
             session: Session::new(dialect),
             engine,
-            decoder: Decoder::default(),
-            remainder: Vec::new(),
+            receiver: Receiver::default(),
             queue: Queue::default(),
             first: None,
             subscriptions: 0,

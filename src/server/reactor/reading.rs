@@ -6,12 +6,12 @@ use super::{
     writing::{self, Closing},
 };
 use crate::{
-    net::websocket::{self, Decoded, Incoming},
+    net::websocket::{self, Incoming},
     protocol::{Reaction, graphql_transport_ws::write_pong, graphql_ws::write_connection_error},
     server::clock::Slice,
 };
 use bytes::Bytes;
-use std::{io::ErrorKind, sync::Arc};
+use std::{io::ErrorKind, ops::ControlFlow, sync::Arc};
 
 /// Bytes taken from a socket at a time: a few hundred of the smallest messages.
 pub(super) const READ_BYTES: usize = 16 * 1024;
@@ -81,44 +81,27 @@ impl Reactor {
             connection.active = self.now;
         }
         connection.pings_unanswered = 0;
-        if connection.remainder.is_empty() {
-            let used = self.decode(key, bytes);
-            self.connections[key].remainder = bytes[used..].to_vec();
+        if connection.phase != Phase::Open {
             return;
         }
-        let mut kept = std::mem::take(&mut connection.remainder);
-        kept.extend_from_slice(bytes);
-        let used = self.decode(key, &mut kept);
-        if used < kept.len() {
-            kept.drain(..used);
-            self.connections[key].remainder = kept;
-        }
-    }
-
-    /// Acts on the frames at the front of `bytes`; tells how many bytes are done with.
-    fn decode(&mut self, key: ConnectionKey, bytes: &mut [u8]) -> usize {
         let limits = websocket::Limits {
             message_bytes_max: self.options.message_bytes_max,
             peer: websocket::Peer::Client,
         };
-        let mut at = 0;
-        loop {
-            let connection = &mut self.connections[key];
-            if connection.phase != Phase::Open {
-                return bytes.len();
-            }
-            match connection.decoder.decode(&mut bytes[at..], &limits) {
-                Ok(Decoded::Incoming { consumed, incoming }) => {
-                    at += consumed;
-                    self.take_incoming(key, incoming);
-                }
-                Ok(Decoded::More { consumed, .. }) => return at + consumed,
-                Err(violation) => {
-                    self.close(key, Closing::violation(violation));
-                    return bytes.len();
-                }
-            }
+        let mut receiver = std::mem::take(&mut connection.receiver);
+        let received = receiver.receive(bytes, &limits, |incoming| {
+            self.take_incoming(key, incoming);
+            if self.is_open(key) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        match received {
+            Ok(()) if self.is_open(key) => self.connections[key].receiver = receiver,
+            Ok(()) => {}
+            Err(violation) => self.close(key, Closing::violation(violation)),
         }
+    }
+
+    fn is_open(&self, key: ConnectionKey) -> bool {
+        self.connections[key].phase == Phase::Open
     }
 
     fn take_incoming(&mut self, key: ConnectionKey, incoming: Incoming<'_>) {

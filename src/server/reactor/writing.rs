@@ -7,7 +7,7 @@ use super::{
     outbox::{Flushed, Reader, Written},
 };
 use crate::{
-    net::websocket::{self, CloseCode, Violation},
+    net::websocket::{self, CloseCode, Receiver, Violation},
     protocol::Close,
     server::clock::Slice,
 };
@@ -205,7 +205,7 @@ impl Reactor {
         self.end_operations(key);
         let connection = &mut self.connections[key];
         connection.phase = phase;
-        connection.remainder = Vec::new();
+        connection.receiver = Receiver::default();
         let mut frame = Vec::new();
         websocket::write_close(code, reason, &mut frame);
         self.push_raw(key, frame.into());

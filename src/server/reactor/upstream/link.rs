@@ -2,7 +2,7 @@
 
 use super::{super::transport::Transport, LinkKey};
 use crate::{
-    net::websocket::Decoder,
+    net::websocket::Receiver,
     plan::Feed,
     protocol::client::Session,
     sources::{Ticket, subgraph::Dialing},
@@ -40,9 +40,7 @@ pub(super) enum State {
 pub(super) struct Up {
     pub(super) transport: Transport,
     pub(super) session: Session,
-    pub(super) decoder: Decoder,
-    /// Bytes of a frame that is still incomplete.
-    pub(super) remainder: Vec<u8>,
+    pub(super) receiver: Receiver,
     /// Bytes to be written, and how many of them are.
     pub(super) out: Vec<u8>,
     pub(super) written: usize,
@@ -105,8 +103,7 @@ impl Up {
         Self {
             transport,
             session,
-            decoder: Decoder::default(),
-            remainder: Vec::new(),
+            receiver: Receiver::default(),
             out: Vec::new(),
             written: 0,
             blocked: None,

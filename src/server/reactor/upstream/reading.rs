@@ -2,7 +2,7 @@
 
 use super::{super::transport::Transport, LinkId, Upstreams, endings::Loss, link::Up};
 use crate::{
-    net::websocket::{self, Decoded, Incoming, Peer},
+    net::websocket::{self, Incoming, Peer},
     protocol::{Dialect, client::Session},
     resolve::UpstreamLoss,
     server::clock::Slice,
@@ -11,6 +11,7 @@ use crate::{
 use mio::event::Event;
 use std::{
     io::ErrorKind,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
@@ -104,43 +105,29 @@ impl Upstreams {
     fn take_bytes(&mut self, now: Instant, id: LinkId, bytes: &mut [u8]) {
         let Some(up) = self.links[id.index as usize].up() else { return };
         (up.heard, up.pinged) = (now, None);
-        let mut kept = std::mem::take(&mut up.remainder);
-        kept.extend_from_slice(bytes);
-        let used = self.decode(now, id, &mut kept);
-        if self.is_known(id)
-            && let Some(up) = self.links[id.index as usize].up()
-        {
-            kept.drain(..used);
-            up.remainder = kept;
-        }
-    }
-
-    /// Acts on the frames at the front of `bytes`; tells how many bytes are done with.
-    fn decode(&mut self, now: Instant, id: LinkId, bytes: &mut [u8]) -> usize {
         let limits = websocket::Limits {
             message_bytes_max: self.around.options.message_bytes_max,
             peer: Peer::Server,
         };
-        let mut at = 0;
-        while self.is_known(id) {
-            let Some(up) = self.links[id.index as usize].up() else { break };
-            let mut decoder = std::mem::take(&mut up.decoder);
-            let decoded = decoder.decode(&mut bytes[at..], &limits);
-            up.decoder = decoder;
-            match decoded {
-                Ok(Decoded::Incoming { consumed, incoming }) => {
-                    at += consumed;
-                    self.take_incoming(now, id, incoming);
-                }
-                Ok(Decoded::More { consumed, .. }) => return at + consumed,
-                Err(violation) => {
-                    tracing::warn!(subgraph = &*self.target(id).name, %violation, "a subgraph breaks the protocol");
-                    self.close(id, violation.close_code(), &violation.to_string());
-                    self.lose(now, id, &Loss::BROKEN);
-                }
-            }
+        let mut receiver = std::mem::take(&mut up.receiver);
+        let received = receiver.receive(bytes, &limits, |incoming| {
+            self.take_incoming(now, id, incoming);
+            if self.is_up(id) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if let Err(violation) = received {
+            tracing::warn!(subgraph = &*self.target(id).name, %violation, "a subgraph breaks the protocol");
+            self.close(id, violation.close_code(), &violation.to_string());
+            self.lose(now, id, &Loss::BROKEN);
+        } else if self.is_known(id)
+            && let Some(up) = self.links[id.index as usize].up()
+        {
+            up.receiver = receiver;
         }
-        bytes.len()
+    }
+
+    /// Whether the connection that is being read still stands: a link may be lost and wait for another one.
+    fn is_up(&mut self, id: LinkId) -> bool {
+        self.is_known(id) && self.links[id.index as usize].up().is_some()
     }
 
     fn take_incoming(&mut self, now: Instant, id: LinkId, incoming: Incoming<'_>) {
