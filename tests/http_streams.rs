@@ -4,9 +4,14 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::{net::Shutdown, time::Duration};
+use std::{
+    io::{BufRead, BufReader, Lines},
+    net::Shutdown,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
 use support::{
-    http::{http, percent_encoded},
+    http::{http, http_head, percent_encoded},
     http_stream::{EVENTS, End, HttpStream, MULTIPART},
     live::{count, wait_until_idle, wait_until_live},
     stage::{Stage, watch, watch_widely},
@@ -320,4 +325,93 @@ fn pages_of_origins_that_are_not_allowed_get_no_stream() {
     let from = |origin| http("GET", &address, &[("Accept", EVENTS), ("Origin", origin)], "").status;
     assert_eq!(from("https://evil.example"), 403);
     assert_eq!(count(&stage.router, "members"), 0);
+}
+
+/// C-PRO-3, C-WS-30, C-WS-31.
+#[test]
+fn subscriptions_are_served_at_any_path() {
+    for path in ["/", "/api/graphql"] {
+        let stage = Stage::start_with(&format!("graphql_path: {path}\ndev_mode: true\n{QUIET}"));
+        assert!(url(&stage).ends_with(path), "{}", url(&stage));
+        let mut socket = stage.client();
+        socket.subscribe("1", &watch(3));
+        let mut streams = BOTH.map(|accept| HttpStream::get(url(&stage), accept, &watch(3)));
+        wait_until_live(&stage.router, 3);
+        stage.tell(3);
+        assert_eq!(socket.next("1"), event(3));
+        for stream in &mut streams {
+            assert_eq!(stream.result(), event(3));
+        }
+    }
+}
+
+/// C-WS-1: who must not use WebSockets has the other transports.
+#[test]
+fn without_websockets_there_are_streams() {
+    let stage = Stage::start_with(&format!("websocket: {{ enabled: false }}\n{QUIET}"));
+    let headers = [
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let refused = http_head("GET", url(&stage), &headers);
+    assert_eq!(refused.status, 400);
+    let mut stream = HttpStream::get(url(&stage), EVENTS, &watch(3));
+    wait_until_live(&stage.router, 1);
+    stage.tell(3);
+    assert_eq!(stream.result(), event(3));
+}
+
+/// What browsers speak over TLS: a client that leaves ends its stream.
+#[test]
+fn http2_carries_streams() {
+    let stage = Stage::start_with(QUIET);
+    let mut clients: Vec<_> = BOTH
+        .iter()
+        .map(|accept| {
+            let accept = format!("Accept: {accept}");
+            let address = format!("{}?query={}", url(&stage), percent_encoded(&watch(3)));
+            let arguments = ["--no-buffer", "--silent", "--http2-prior-knowledge", "-H", &accept];
+            let mut curl = Command::new("curl");
+            curl.args(arguments).arg(&address).stdin(Stdio::null()).stdout(Stdio::piped());
+            Curl::start(curl)
+        })
+        .collect();
+    wait_until_live(&stage.router, 2);
+    for _ in 0..2 {
+        stage.tell(3);
+        for client in &mut clients {
+            client.expect(r#"{"data":{"employeeUpdated":{"id":3}}}"#);
+        }
+    }
+    drop(clients);
+    wait_until_idle(&stage.router);
+}
+
+/// A curl that goes on. Dropping it ends it.
+struct Curl {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Curl {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("curl is installed");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, lines }
+    }
+
+    /// Reads until a line has this in it.
+    fn expect(&mut self, part: &str) {
+        let found = self.lines.by_ref().map(|it| it.expect("UTF-8")).any(|it| it.contains(part));
+        assert!(found, "{part}");
+    }
+}
+
+impl Drop for Curl {
+    fn drop(&mut self) {
+        // Both fail only if the process is gone already.
+        drop((self.child.kill(), self.child.wait()));
+    }
 }

@@ -9,6 +9,7 @@ use certificates::Certificates;
 use serde_json::{Value, json};
 use support::{
     Demo, fixture,
+    http_stream::{EVENTS, HttpStream, MULTIPART},
     live::{count, wait_until_idle},
     router::Router,
     tls,
@@ -496,6 +497,43 @@ fn a_refused_upgrade_is_told_with_its_status() {
     client.subscribe("1", "subscription { tick }");
     stage.upstream.refuse(418);
     assert_eq!(terminal(&mut client, "1"), json!({ "message": "Subscription Upgrade request failed" }));
+}
+
+/// C-HTTP-3 and its like for multipart: whatever a subgraph does ends up in the client's own format.
+#[test]
+fn streams_over_http_share_a_subgraphs_subscription_and_its_fate() {
+    let stage = Stage::start();
+    let query = "subscription { tick }";
+    let mut socket = stage.client();
+    socket.subscribe("1", query);
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    let mut events = HttpStream::post(stage.router.graphql_url(), EVENTS, query);
+    let mut parts = HttpStream::post(stage.router.graphql_url(), MULTIPART, query);
+    wait_until("three subscribers of one subscription", PATIENCE, || {
+        count(&stage.router, "members") == 3 && count(&stage.router, "triggers") == 1
+    });
+    peer.next(&id, &tick(1));
+    assert_eq!(socket.next("1"), tick(1));
+    assert_eq!((events.result(), parts.result()), (tick(1), tick(1)));
+    peer.say(&json!({ "id": id, "type": "complete" }));
+    assert_eq!(socket.message(), json!({ "id": "1", "type": "complete" }));
+    events.complete();
+    parts.complete();
+
+    let message = "Subscription Upgrade request failed for Subgraph 'clock'.";
+    drop(peer);
+    let mut events = HttpStream::post(stage.router.graphql_url(), EVENTS, "subscription { refused: tick }");
+    stage.upstream.refuse(403);
+    let error = &events.result()["errors"][0];
+    assert_eq!((&error["message"], &error["extensions"]["statusCode"]), (&json!(message), &json!(403)));
+    events.complete();
+    let mut parts = HttpStream::post(stage.router.graphql_url(), MULTIPART, "subscription { refused: tick }");
+    stage.upstream.refuse(403);
+    let part = parts.part();
+    assert_eq!((&part["payload"], &part["errors"][0]["message"]), (&Value::Null, &json!(message)));
+    parts.complete();
+    wait_until_idle(&stage.router);
 }
 
 /// C-WS-58: the newer subprotocol's own ping; the older one has none, so WebSocket's is used.
