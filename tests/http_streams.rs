@@ -147,6 +147,26 @@ fn a_single_response_is_a_stream_of_one() {
     assert_eq!(count(&stage.router, "triggers"), 0);
 }
 
+/// C-SEC-7, C-SEC-8: Apollo Client takes JSON beside multipart, and urql names all there is.
+#[test]
+fn preferences_decide_between_one_response_and_a_stream() {
+    let stage = Stage::start();
+    let (json, both) = ("application/json; charset=utf-8", format!("{MULTIPART}, application/json"));
+    let urql = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed";
+    let (query, wrong) = ("{ employee(id: 1) { id } }", "subscription { nothing }");
+    for (accept, operation, content_type) in [
+        (&*both, query, json),
+        (&both, wrong, json),
+        (&both, &watch(1), "multipart/mixed; subscriptionSpec=1.0; boundary=graphql"),
+        ("text/event-stream, application/json;q=0.9", wrong, "text/event-stream; charset=utf-8"),
+        (urql, query, "application/graphql-response+json; charset=utf-8"),
+        (urql, &watch(1), "text/event-stream; charset=utf-8"),
+    ] {
+        let stream = HttpStream::post(url(&stage), accept, operation);
+        assert_eq!(stream.head.header("content-type"), content_type, "{accept} {operation}");
+    }
+}
+
 /// Status codes are for what has nothing to do with an operation.
 #[test]
 fn what_is_no_operation_has_a_status() {
