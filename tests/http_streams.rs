@@ -304,6 +304,23 @@ fn a_client_that_does_not_read_is_cut_off() {
     wait_until_live(&stage.router, 1);
 }
 
+/// A client whose machine is gone says nothing, and neither does one that has stopped reading.
+#[test]
+fn a_client_that_takes_nothing_for_too_long_is_given_up() {
+    let stage = Stage::start_with("traffic_shaping: { router: { write_timeout: 1s } }");
+    let mut silent = HttpStream::post(url(&stage), EVENTS, &watch_widely(1));
+    let mut reading = HttpStream::post(url(&stage), EVENTS, &watch(1));
+    wait_until_live(&stage.router, 2);
+    wait_until("the silent client is given up", PATIENCE, || {
+        stage.tell(1);
+        assert_eq!(reading.result(), event(1));
+        count(&stage.router, "members") == 1
+    });
+    let cut_off = "router_engine_overflow_total{policy=\"cut_off\"}";
+    assert_eq!(stage.router.metrics().get(cut_off), 0.0, "not for its queue");
+    assert_eq!(silent.rest().1, End::BrokenOff);
+}
+
 /// A router that stops sends its clients elsewhere: who is told `complete` would not come back.
 #[test]
 fn a_router_that_stops_ends_streams_without_completing_them() {

@@ -139,7 +139,10 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("engine.websocket_client_frame_timeout", Ignored(NOT_YET)),
     key("engine.websocket_client_poll_timeout", Ignored(NOT_YET)),
     key("engine.websocket_client_conn_buffer_size", Ignored(NOT_YET)),
-    key("engine.sse_server_write_timeout", Ignored("`http_streams.outbound_queue` bounds what waits for a slow client")),
+    key(
+        "engine.sse_server_write_timeout",
+        Ignored("`traffic_shaping.router.write_timeout` is the like of it"),
+    ),
     key("engine.enable_single_flight", Ignored(NOT_YET)),
     key("engine.force_enable_single_flight", Ignored(NOT_YET)),
     key("engine.enable_inbound_request_deduplication", Ignored(NOT_YET)),
@@ -181,7 +184,10 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("engine.resolver_max_recyclable_parser_size", Ignored("buffers are bounded by themselves")),
     key("engine.validate_required_external_fields", Ignored(NOT_YET)),
     key("engine.relax_subgraph_operation_field_selection_merging_nullability", Ignored(NOT_YET)),
-    key("engine.subscription_heartbeat_interval", Ignored("`http_streams.heartbeat_interval` is the like of it")),
+    key(
+        "engine.subscription_heartbeat_interval",
+        Ignored("`http_streams.heartbeat_interval` is the like of it"),
+    ),
     key("engine.debug", Ignored("see `/debug/state` on the admin listener")),
     // Clients and what they may do.
     key("playground", Ignored("a page at `/` comes with `dev_mode`")),

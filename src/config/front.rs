@@ -26,8 +26,8 @@ settings! {
         /// Largest head of an HTTP request, the request line and all headers; beyond, `431`. At least `8KiB`;
         /// `0` stands for the default.
         max_header_bytes: usize as HeadSize = Is("64KiB");
-        /// HTTP connections at a time; one more gets `503`. WebSockets do not count, `limits.connections` is
-        /// for them.
+        /// HTTP connections at a time, those that carry subscriptions included; one more gets `503`. WebSockets do
+        /// not count, `limits.connections` is for them.
         max_connections: usize as Count = Is("10000");
         /// Bytes of all bodies that are being read; beyond, `503`. Files that pass through do not count.
         max_request_bodies_total: usize as Size = Is("256MiB");
@@ -36,6 +36,10 @@ settings! {
         /// How long a client may take for the body; beyond, `408`. With files: for `operations` and `map`, and
         /// for each piece of a file.
         read_body_timeout: Duration as Wait = Is("30s");
+        /// How long a client may take nothing of what waits for it, be it that it does not read or that its machine is
+        /// gone; then the connection is given up. `0s`: as long as the system waits. On Linux alone. WebSockets have
+        /// pings instead.
+        write_timeout: Duration as Time = Is("60s");
         /// Take bodies with `Content-Encoding: gzip`, `deflate` or `br`. With `false` they get `415`.
         decompression_enabled: bool as Toggle = Is("true");
         /// Answers of at least this size are compressed with `gzip` or `br` for clients that take it. `0`: none

@@ -220,6 +220,7 @@ impl Config {
             request_bodies_bytes_max: traffic.max_request_bodies_total,
             head_read_timeout: traffic.read_header_timeout,
             body_read_timeout: traffic.read_body_timeout,
+            write_timeout: traffic.write_timeout,
             decompression_enabled: traffic.decompression_enabled,
             compression_bytes_min: traffic.response_compression_min_size,
             dev_mode: self.dev_mode,

@@ -4,7 +4,7 @@
 //! Only HTTP/1.1 can be upgraded to a WebSocket: HTTP/2's way (extended CONNECT) is not advertised, because a
 //! stream of it is no socket that could be given away.
 
-use super::{front::State, routes, tls};
+use super::{front::State, routes, tls, write_timeout};
 use hyper::{
     Request, Version,
     body::Incoming,
@@ -105,6 +105,7 @@ pub(super) async fn serve(
 ) {
     let _open = Open::new(&state);
     _ = socket.set_nodelay(true);
+    write_timeout::begin(&socket, state.options.write_timeout);
     let config = state.tls.as_ref().map(|it| Arc::clone(&it.borrow()));
     match config {
         Some(config) => serve_tls(state, config, socket, peer, stopping).await,

@@ -67,6 +67,8 @@ pub struct Options {
     pub head_read_timeout: Duration,
     /// From the end of the head to the end of the body; beyond, `408`.
     pub body_read_timeout: Duration,
+    /// How long a client may take nothing of what waits for it. Zero: as long as the system waits.
+    pub write_timeout: Duration,
     /// Time for requests in flight to finish once the front is told to stop.
     pub stop_timeout: Duration,
 }
@@ -91,6 +93,7 @@ impl Default for Options {
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(30),
         }
     }

@@ -23,6 +23,7 @@ mod routes;
 mod tls;
 mod upgrade;
 mod upload;
+mod write_timeout;
 
 pub use batch::Batching;
 pub use caching::{CachePolicy, Freshness, strictest};

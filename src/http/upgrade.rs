@@ -7,6 +7,7 @@ use super::{
     replies::{refusal, unavailable},
     reply_body::ReplyBody,
     routes::{Reply, text},
+    write_timeout,
 };
 use bytes::Bytes;
 use hyper::{
@@ -74,6 +75,7 @@ async fn hand_over(
         // The client left before it had its answer.
         return state.counters.count(&state.counters.upgrades_failed);
     };
+    write_timeout::end(&socket);
     state.counters.count(&state.counters.upgrades);
     state.gateway.adopt(Upgraded { socket, tls, read, protocol, head, peer });
 }
