@@ -19,7 +19,7 @@ use std::{
 pub type ProviderId = Arc<str>;
 
 /// The kind of broker that a directive speaks to. (A memory provider answers to the NATS directives.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProviderKind {
     Nats,
     Kafka,

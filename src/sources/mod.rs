@@ -6,10 +6,12 @@
 //! is the hub's to say.
 
 mod counters;
+mod feeds;
 mod memory;
 mod nats;
 mod options;
 mod sink;
+mod source;
 mod subject;
 mod tls;
 
@@ -28,17 +30,14 @@ use crate::{
 };
 use bytes::Bytes;
 use counters::Counters;
+use feeds::Feeds;
 use memory::MemoryProvider;
 use nats::NatsProvider;
 use options::kind_name;
 use sink::unavailable;
-use std::{
-    collections::{BTreeMap, HashMap},
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-use subject::SubjectSet;
-use tokio::{runtime::Handle, sync::oneshot, task::AbortHandle};
+use source::Source;
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+use tokio::{runtime::Handle, sync::oneshot};
 
 /// All providers and the feeds that run on them. Cheap to clone.
 #[derive(Clone)]
@@ -46,48 +45,17 @@ pub struct Sources {
     inner: Arc<Inner>,
 }
 
+/// How directives name a provider.
+type ProviderKey = (ProviderKind, ProviderId);
+
 struct Inner {
     handle: Handle,
-    /// Providers that the NATS directives can name.
-    providers: BTreeMap<ProviderId, Provider>,
-    unavailable: Vec<(ProviderKind, ProviderId)>,
+    providers: BTreeMap<ProviderKey, Arc<dyn Source>>,
+    /// Those of them that people publish to by hand.
+    memory: BTreeMap<ProviderId, MemoryProvider>,
+    unavailable: Vec<ProviderKey>,
     skip_unavailable_providers: bool,
-    sink: Arc<dyn FeedSink>,
-    running: Arc<Mutex<Running>>,
-}
-
-enum Provider {
-    Memory(MemoryProvider),
-    Nats(NatsProvider),
-}
-
-#[derive(Default)]
-struct Running {
-    feeds: HashMap<Ticket, RunningFeed>,
-    /// How many of them each provider has: kept, because counting would hold up whoever starts a feed.
-    by_provider: HashMap<ProviderId, usize>,
-    is_stopping: bool,
-}
-
-struct RunningFeed {
-    provider: ProviderId,
-    /// The task of a feed that has one.
-    task: Option<AbortHandle>,
-}
-
-impl Running {
-    fn insert(&mut self, ticket: Ticket, feed: RunningFeed) {
-        *self.by_provider.entry(feed.provider.clone()).or_default() += 1;
-        self.feeds.insert(ticket, feed);
-    }
-
-    fn remove(&mut self, ticket: Ticket) -> Option<RunningFeed> {
-        let feed = self.feeds.remove(&ticket)?;
-        if let Some(count) = self.by_provider.get_mut(&feed.provider) {
-            *count -= 1;
-        }
-        Some(feed)
-    }
+    feeds: Arc<Feeds>,
 }
 
 impl Sources {
@@ -102,27 +70,31 @@ impl Sources {
             return Err(StartError::Unavailable { kind: kind_name(*kind), id: id.clone() });
         }
         check_ids(&options)?;
-        let mut providers = BTreeMap::new();
-        for memory in &options.memory {
-            let provider = MemoryProvider::spawn(handle, memory, sink.clone());
-            providers.insert(memory.id.clone(), Provider::Memory(provider));
+        let feeds = Arc::new(Feeds::new(sink));
+        let mut memory = BTreeMap::new();
+        for it in &options.memory {
+            memory.insert(it.id.clone(), MemoryProvider::spawn(handle, it, feeds.clone()));
         }
-        let connecting: Vec<_> = options
-            .nats
-            .into_iter()
-            .map(|it| handle.spawn(NatsProvider::connect(it, lenient, sink.clone())))
-            .collect();
-        for task in connecting {
-            let provider = task.await.map_err(|_| StartError::Stopping)??;
-            providers.insert(provider.id().clone(), Provider::Nats(provider));
+        let mut providers = BTreeMap::<ProviderKey, Arc<dyn Source>>::new();
+        for (id, provider) in &memory {
+            providers.insert((ProviderKind::Nats, id.clone()), Arc::new(provider.clone()));
+        }
+        let nats = options.nats.into_iter().map(|it| {
+            let key = (ProviderKind::Nats, it.id.clone());
+            (key, handle.spawn(NatsProvider::connect(handle.clone(), it, lenient, feeds.clone())))
+        });
+        // All of them at once: each may take its time.
+        for (key, connecting) in nats.collect::<Vec<_>>() {
+            let provider = connecting.await.map_err(|_| StartError::Stopping)??;
+            providers.insert(key, Arc::new(provider));
         }
         let inner = Inner {
             handle: handle.clone(),
             providers,
+            memory,
             unavailable: options.unavailable,
             skip_unavailable_providers: lenient,
-            sink,
-            running: Arc::default(),
+            feeds,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -130,7 +102,7 @@ impl Sources {
     /// Looks at the providers that a schema names. Strict: the first that cannot be had is the error.
     /// Lenient: all of them come back, to be logged; their feeds will fail.
     pub fn check(&self, used: &[(ProviderKind, ProviderId)]) -> Result<Vec<StartError>, StartError> {
-        let mut missing = used.iter().filter_map(|(kind, id)| self.missing(*kind, id));
+        let mut missing = used.iter().filter_map(|(kind, id)| self.find(*kind, id).err());
         if self.inner.skip_unavailable_providers {
             Ok(missing.collect())
         } else {
@@ -140,41 +112,34 @@ impl Sources {
 
     /// Starts a feed. Whatever comes of it is reported to the sink, also that it cannot start.
     pub fn start(&self, ticket: Ticket, feed: &EventFeed) {
-        let mut running = self.running();
-        if running.is_stopping {
+        let found = self.find(feed.kind, &feed.provider);
+        let (key, source) = ((feed.kind, feed.provider.clone()), found.as_ref().ok().copied().cloned());
+        if !self.inner.feeds.begin(ticket, key, source) {
             return;
         }
-        let task = match self.prepare(feed) {
-            Ok((Provider::Memory(memory), subjects)) => {
-                memory.start(ticket, subjects);
-                None
+        let started = match found {
+            Err(missing) => Err(unavailable(format!("The event source is not available: {missing}."))),
+            Ok(_) if feed.stream.is_some() => {
+                Err(unavailable("JetStream feeds are not available in this version."))
             }
-            Ok((Provider::Nats(nats), subjects)) => {
-                let ended = self.forget(ticket);
-                Some(nats.start(&self.inner.handle, ticket, subjects, ended))
-            }
-            Err(error) => Some(self.fail(ticket, error)),
+            Ok(source) => source.start(ticket, feed, None),
         };
-        running.insert(ticket, RunningFeed { provider: feed.provider.clone(), task });
+        if let Err(error) = started {
+            self.fail(ticket, error);
+        }
     }
 
     /// Stops a feed; reports that are on their way may still arrive.
     pub fn stop(&self, ticket: Ticket) {
-        let Some(feed) = self.running().remove(ticket) else { return };
-        match (feed.task, self.inner.providers.get(&feed.provider)) {
-            (Some(task), _) => task.abort(),
-            (None, Some(Provider::Memory(memory))) => memory.stop(ticket),
-            (None, _) => {}
-        }
+        self.inner.feeds.stop(ticket);
     }
 
     /// All providers as they are now, those that cannot be had included.
     pub fn status(&self) -> Vec<ProviderStatus> {
-        let feeds = self.running().by_provider.clone();
-        let count = |id: &ProviderId| feeds.get(id).copied().unwrap_or(0);
-        let here = self.inner.providers.iter().map(|(id, provider)| match provider {
-            Provider::Memory(memory) => memory.status(count(id)),
-            Provider::Nats(nats) => nats.status(count(id)),
+        let feeds = self.inner.feeds.by_provider();
+        let here = self.inner.providers.iter().map(|(key, source)| {
+            let feeds = feeds.get(key).copied().unwrap_or(0);
+            ProviderStatus { feeds, ..source.status() }
         });
         let missing = &self.inner.unavailable;
         here.chain(missing.iter().map(|(kind, id)| Counters::default().status(kind_name(*kind), id)))
@@ -188,7 +153,7 @@ impl Sources {
         subject: &str,
         payload: Bytes,
     ) -> BoxFuture<Result<Position, PublishError>> {
-        let Some(Provider::Memory(memory)) = self.inner.providers.get(provider) else {
+        let Some(memory) = self.inner.memory.get(provider) else {
             let error = PublishError::Undefined(provider.to_owned());
             return Box::pin(std::future::ready(Err(error)));
         };
@@ -198,60 +163,26 @@ impl Sources {
 
     /// Stops all feeds; none starts any more.
     pub fn shutdown(&self) {
-        let feeds: Vec<Ticket> = {
-            let mut running = self.running();
-            running.is_stopping = true;
-            running.feeds.keys().copied().collect()
-        };
-        feeds.into_iter().for_each(|it| self.stop(it));
+        self.inner.feeds.shutdown();
     }
 
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn missing(&self, kind: ProviderKind, id: &ProviderId) -> Option<StartError> {
-        let (name, id) = (kind_name(kind), id.clone());
-        if kind == ProviderKind::Nats && self.inner.providers.contains_key(&id) {
-            return None;
+    fn find(&self, kind: ProviderKind, id: &ProviderId) -> Result<&Arc<dyn Source>, StartError> {
+        let key = (kind, id.clone());
+        if let Some(found) = self.inner.providers.get(&key) {
+            return Ok(found);
         }
-        let is_known = self.inner.unavailable.iter().any(|it| *it == (kind, id.clone()));
-        Some(match is_known {
+        let (name, id) = (kind_name(kind), id.clone());
+        Err(match self.inner.unavailable.contains(&key) {
             true => StartError::Unavailable { kind: name, id },
             false => StartError::Undefined { kind: name, id },
         })
     }
 
-    /// The provider of a feed, and its subjects once more checked.
-    fn prepare(&self, feed: &EventFeed) -> Result<(&Provider, SubjectSet), graphql::Error> {
-        if let Some(missing) = self.missing(feed.kind, &feed.provider) {
-            return Err(unavailable(format!("The event source is not available: {missing}.")));
-        }
-        if feed.stream.is_some() {
-            return Err(unavailable("JetStream feeds are not available in this version."));
-        }
-        let provider = &self.inner.providers[&feed.provider];
-        let subjects = SubjectSet::new(&feed.destinations).map_err(|(subject, error)| {
-            unavailable(format!("'{}' is not a valid subject: {error}.", subject.escape_debug()))
-        })?;
-        Ok((provider, subjects))
-    }
-
-    fn fail(&self, ticket: Ticket, error: graphql::Error) -> AbortHandle {
-        let (sink, ended) = (self.inner.sink.clone(), self.forget(ticket));
-        let task = self.inner.handle.spawn(async move {
+    fn fail(&self, ticket: Ticket, error: graphql::Error) {
+        let sink: Arc<dyn FeedSink> = self.inner.feeds.clone();
+        self.inner.handle.spawn(async move {
             sink::deliver(&sink, ticket, Report::Failed([error].into())).await;
-            ended();
         });
-        task.abort_handle()
-    }
-
-    /// What a feed's task does last.
-    fn forget(&self, ticket: Ticket) -> impl FnOnce() + Send + 'static {
-        let running = self.inner.running.clone();
-        move || {
-            running.lock().unwrap_or_else(PoisonError::into_inner).remove(ticket);
-        }
     }
 
     /// Runs work to its end on the io runtime; the caller only waits for the answer.
@@ -268,47 +199,30 @@ impl Sources {
         Box::pin(async move { answer.await.unwrap_or(stopping) })
     }
 
-    fn provider(&self, message: &BrokerMessage) -> Result<&Provider, BrokerError> {
-        match self.missing(message.kind, &message.provider) {
-            Some(missing) => Err(BrokerError(missing.to_string())),
-            None => Ok(&self.inner.providers[&message.provider]),
+    /// Has a message's provider do something with it.
+    fn ask<T: Send + 'static>(
+        &self,
+        message: BrokerMessage,
+        ask: impl FnOnce(&dyn Source, Arc<str>, Bytes) -> BoxFuture<Result<T, String>>,
+    ) -> BoxFuture<Result<T, BrokerError>> {
+        match self.find(message.kind, &message.provider) {
+            Ok(source) => {
+                let work = ask(&**source, message.destination, message.payload);
+                let stopping = Err(BrokerError("the router is stopping".to_owned()));
+                self.answer(async move { work.await.map_err(BrokerError) }, stopping)
+            }
+            Err(missing) => Box::pin(std::future::ready(Err(BrokerError(missing.to_string())))),
         }
     }
 }
 
 impl Brokers for Sources {
     fn publish(&self, message: BrokerMessage) -> BoxFuture<Result<(), BrokerError>> {
-        let stopping = Err(BrokerError("the router is stopping".to_owned()));
-        match self.provider(&message) {
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-            Ok(Provider::Memory(memory)) => {
-                let memory = memory.clone();
-                let work = async move {
-                    let published = memory.publish(&message.destination, message.payload).await;
-                    published.map(|_| ()).map_err(|error| BrokerError(error.to_string()))
-                };
-                self.answer(work, stopping)
-            }
-            Ok(Provider::Nats(nats)) => {
-                let work = nats.publish(message.destination, message.payload);
-                self.answer(async move { work.await.map_err(BrokerError) }, stopping)
-            }
-        }
+        self.ask(message, |source, to, payload| source.publish(to, payload))
     }
 
     fn request(&self, message: BrokerMessage) -> BoxFuture<Result<Bytes, BrokerError>> {
-        match self.provider(&message) {
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-            Ok(Provider::Memory(_)) => {
-                let nobody = format!("nobody answers requests to '{}'", message.destination);
-                Box::pin(std::future::ready(Err(BrokerError(nobody))))
-            }
-            Ok(Provider::Nats(nats)) => {
-                let work = nats.request(message.destination, message.payload);
-                let stopping = Err(BrokerError("the router is stopping".to_owned()));
-                self.answer(async move { work.await.map_err(BrokerError) }, stopping)
-            }
-        }
+        self.ask(message, |source, to, payload| source.request(to, payload))
     }
 }
 

@@ -5,6 +5,8 @@
 //! because a server hangs up on a malformed line and takes every other subscription of the connection
 //! down with it.
 
+use super::sink::unavailable;
+use crate::{graphql, plan::EventFeed};
 use std::sync::Arc;
 
 /// Servers read a protocol line of at most 4,096 bytes by default, in which a subject appears beside an
@@ -92,6 +94,13 @@ impl SubjectSet {
         }
         let overlaps = subjects.len() > 1 && subjects.iter().any(|it| has_wildcards(it));
         Ok(Self { subjects: subjects.to_vec(), overlaps })
+    }
+
+    /// The subjects of a feed, once more checked.
+    pub(super) fn of(feed: &EventFeed) -> Result<Self, graphql::Error> {
+        Self::new(&feed.destinations).map_err(|(subject, error)| {
+            unavailable(format!("'{}' is not a valid subject: {error}.", subject.escape_debug()))
+        })
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<str>> {

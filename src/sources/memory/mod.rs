@@ -6,10 +6,14 @@
 mod log;
 
 use super::{
-    Counters, FeedSink, MemoryOptions, ProviderStatus, Report, Ticket, sink,
+    Counters, FeedSink, MemoryOptions, ProviderStatus, Report, Source, Ticket, sink,
     subject::{self, SubjectError, SubjectSet},
 };
-use crate::plan::{Position, ProviderId};
+use crate::{
+    graphql,
+    plan::{EventFeed, Position, ProviderId},
+    resolve::BoxFuture,
+};
 use bytes::Bytes;
 use log::Log;
 use std::{
@@ -84,15 +88,6 @@ impl MemoryProvider {
         Self { id: options.id.clone(), commands, permits, shared }
     }
 
-    pub(super) fn start(&self, ticket: Ticket, subjects: SubjectSet) {
-        // Fails only when the runtime is gone, and nobody is left to be told.
-        let _ = self.commands.send(Command::Start { ticket, subjects });
-    }
-
-    pub(super) fn stop(&self, ticket: Ticket) {
-        let _ = self.commands.send(Command::Stop { ticket });
-    }
-
     /// Done when every listener's sink has taken the event.
     pub(super) async fn publish(&self, to: &str, payload: Bytes) -> Result<Position, PublishError> {
         subject::check_literal(to)
@@ -107,11 +102,34 @@ impl MemoryProvider {
         self.commands.send(command).map_err(|_| PublishError::Stopping)?;
         answer.await.map_err(stopping)
     }
+}
 
-    pub(super) fn status(&self, feeds: usize) -> ProviderStatus {
+impl Source for MemoryProvider {
+    fn start(&self, ticket: Ticket, feed: &EventFeed, _: Option<&Position>) -> Result<(), graphql::Error> {
+        let subjects = SubjectSet::of(feed)?;
+        // Fails only when the runtime is gone, and nobody is left to be told.
+        let _ = self.commands.send(Command::Start { ticket, subjects });
+        Ok(())
+    }
+
+    fn stop(&self, ticket: Ticket) {
+        let _ = self.commands.send(Command::Stop { ticket });
+    }
+
+    fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {
+        let provider = self.clone();
+        Box::pin(async move {
+            Self::publish(&provider, &to, payload).await.map(|_| ()).map_err(|error| error.to_string())
+        })
+    }
+
+    fn request(&self, to: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, String>> {
+        Box::pin(std::future::ready(Err(format!("nobody answers requests to '{to}'"))))
+    }
+
+    fn status(&self) -> ProviderStatus {
         let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let status = self.shared.counters.status("memory", &self.id);
-        ProviderStatus { feeds, log: Some(log), ..status }
+        ProviderStatus { log: Some(log), ..self.shared.counters.status("memory", &self.id) }
     }
 }
 

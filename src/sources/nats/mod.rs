@@ -12,19 +12,24 @@ mod refusals;
 mod session;
 
 use super::{
-    Counters, FeedSink, ProviderStatus, Ticket, causes,
+    Counters, FeedSink, ProviderStatus, Source, Ticket, causes,
     options::{NatsOptions, StartError},
     subject::{self, SubjectSet},
 };
-use crate::plan::ProviderId;
+use crate::{
+    graphql,
+    plan::{EventFeed, Position, ProviderId},
+    resolve::BoxFuture,
+};
 use async_nats::{RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use feed::Feed;
 use refusals::Line;
 use session::Session;
 use std::{
+    collections::HashMap,
     future::Future,
-    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
 use tokio::{
@@ -40,10 +45,13 @@ const LENIENT_START_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two looks at a connection that reports nothing.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A NATS provider and its supervisor; gone when dropped.
+/// A NATS provider, its supervisor and its feeds; gone when dropped.
 pub(super) struct NatsProvider {
+    handle: Handle,
     shared: Arc<Shared>,
     supervisor: JoinHandle<()>,
+    /// Of running feeds.
+    tasks: Arc<Mutex<HashMap<Ticket, AbortHandle>>>,
 }
 
 /// What the provider's tasks share.
@@ -59,6 +67,7 @@ struct Shared {
 impl NatsProvider {
     /// Connects. Strict: fails in bounded time when the server is away. Lenient: goes on trying.
     pub(super) async fn connect(
+        handle: Handle,
         options: NatsOptions,
         lenient: bool,
         sink: Arc<dyn FeedSink>,
@@ -82,7 +91,7 @@ impl NatsProvider {
         let counters = Counters::default();
         let shared = Arc::new(Shared { id: id.clone(), options, servers, session, counters, sink });
         let supervisor = tokio::spawn(shared.clone().supervise());
-        let provider = Self { shared, supervisor };
+        let provider = Self { handle, shared, supervisor, tasks: Arc::default() };
         let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
         match provider.wait_until_up(patience).await {
             true => Ok(provider),
@@ -90,56 +99,6 @@ impl NatsProvider {
             false if lenient => Ok(provider),
             false => Err(unreachable("it does not answer".to_owned())),
         }
-    }
-
-    pub(super) fn id(&self) -> &ProviderId {
-        &self.shared.id
-    }
-
-    /// Starts a feed; `ended` is called when it fails for good.
-    pub(super) fn start(
-        &self,
-        handle: &Handle,
-        ticket: Ticket,
-        subjects: SubjectSet,
-        ended: impl FnOnce() + Send + 'static,
-    ) -> AbortHandle {
-        let feed = Feed::new(self.shared.clone(), ticket, subjects);
-        let task = handle.spawn(async move {
-            feed.run().await;
-            ended();
-        });
-        task.abort_handle()
-    }
-
-    pub(super) fn status(&self, feeds: usize) -> ProviderStatus {
-        ProviderStatus { feeds, ..self.shared.counters.status("nats", &self.shared.id) }
-    }
-
-    /// Done when the server has the message; an error otherwise, though it may have it all the same.
-    pub(super) fn publish(
-        &self,
-        to: Arc<str>,
-        payload: Bytes,
-    ) -> impl Future<Output = Result<(), String>> + Send + 'static {
-        let shared = self.shared.clone();
-        async move {
-            let outcome = shared.bounded(shared.publish(to, payload)).await;
-            if outcome.is_ok() {
-                Counters::add(&shared.counters.published, 1);
-            }
-            outcome
-        }
-    }
-
-    /// The payload of the first reply.
-    pub(super) fn request(
-        &self,
-        to: Arc<str>,
-        payload: Bytes,
-    ) -> impl Future<Output = Result<Bytes, String>> + Send + 'static {
-        let shared = self.shared.clone();
-        async move { shared.bounded(shared.request(to, payload)).await }
     }
 
     /// Done when the connection is up, or an attempt failed, or patience ran out.
@@ -152,9 +111,54 @@ impl NatsProvider {
     }
 }
 
+impl Source for NatsProvider {
+    fn start(&self, ticket: Ticket, feed: &EventFeed, _: Option<&Position>) -> Result<(), graphql::Error> {
+        let feed = Feed::new(self.shared.clone(), ticket, SubjectSet::of(feed)?);
+        let tasks = self.tasks.clone();
+        // Listed before it can end.
+        let mut listed = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = self.handle.spawn(async move {
+            feed.run().await;
+            tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        });
+        listed.insert(ticket, task.abort_handle());
+        Ok(())
+    }
+
+    fn stop(&self, ticket: Ticket) {
+        let task = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let outcome = shared.bounded(shared.publish(to, payload)).await;
+            if outcome.is_ok() {
+                Counters::add(&shared.counters.published, 1);
+            }
+            outcome
+        })
+    }
+
+    fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, String>> {
+        let shared = self.shared.clone();
+        Box::pin(async move { shared.bounded(shared.request(to, payload)).await })
+    }
+
+    fn status(&self) -> ProviderStatus {
+        self.shared.counters.status("nats", &self.shared.id)
+    }
+}
+
 impl Drop for NatsProvider {
     fn drop(&mut self) {
         self.supervisor.abort();
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            task.abort();
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod server;
 
 use super::*;
-use crate::{plan::Position, sources::Report};
+use crate::{plan::ProviderKind, sources::Report};
 use server::{NatsServer, PATIENCE};
 use std::{
     pin::Pin,
@@ -29,8 +29,13 @@ impl FeedSink for Wide {
 async fn provider(server: &NatsServer) -> (NatsProvider, Receiver<Report>) {
     let (sink, reports) = channel();
     let options = NatsOptions::new("default", server.url());
-    let provider = NatsProvider::connect(options, false, Arc::new(Wide(sink))).await;
+    let provider = NatsProvider::connect(Handle::current(), options, false, Arc::new(Wide(sink))).await;
     (provider.expect("a server"), reports)
+}
+
+fn feed(subject: &str) -> EventFeed {
+    let (kind, provider) = (ProviderKind::Nats, "default".into());
+    EventFeed { kind, provider, destinations: vec![subject.into()], stream: None }
 }
 
 async fn next(reports: &Receiver<Report>) -> Report {
@@ -49,9 +54,7 @@ async fn next(reports: &Receiver<Report>) -> Report {
 async fn another_client_takes_over_when_the_library_gives_up() {
     let server = NatsServer::start();
     let (provider, reports) = provider(&server).await;
-    let subjects = SubjectSet::new(&["a".into()]).expect("valid");
-    let handle = Handle::current();
-    let task = provider.start(&handle, Ticket(1), subjects, || {});
+    provider.start(Ticket(1), &feed("a"), None).expect("it starts");
     assert_eq!(next(&reports).await, Report::Live);
 
     // The library closes for good after this, as it would after a panic of its own task.
@@ -62,23 +65,20 @@ async fn another_client_takes_over_when_the_library_gives_up() {
     provider.publish("a".into(), Bytes::from_static(b"{}")).await.expect("published");
     let event = Report::Event { position: Position::single(1), payload: Bytes::from_static(b"{}") };
     assert_eq!(next(&reports).await, event);
-    assert!(provider.status(1).restarts >= 1);
-    task.abort();
+    assert!(provider.status().restarts >= 1);
 }
 
 #[tokio::test]
 async fn what_the_library_drops_is_told() {
     let server = NatsServer::start();
     let (provider, reports) = provider(&server).await;
-    let subjects = SubjectSet::new(&["a".into()]).expect("valid");
-    let task = provider.start(&Handle::current(), Ticket(1), subjects, || {});
+    provider.start(Ticket(1), &feed("a"), None).expect("it starts");
     assert_eq!(next(&reports).await, Report::Live);
     let session = provider.shared.session();
     session.drop_a_message("default");
     session.drop_a_message("default");
     assert_eq!(next(&reports).await, Report::Lost(2));
-    assert_eq!(provider.status(1).dropped, 2);
-    task.abort();
+    assert_eq!(provider.status().dropped, 2);
 }
 
 #[tokio::test]
