@@ -602,6 +602,20 @@ fn what_is_wrong_about_traffic_to_subgraphs() {
             ],
         ),
         (
+            "proxy_protocol: true",
+            &[
+                "2:17: proxy_protocol: the PROXY protocol needs `trusted_proxies`",
+                "name the proxies: nobody else is let in, since anybody could claim any address",
+            ],
+        ),
+        (
+            "trusted_proxies: [10.0.0.0/33]",
+            &[
+                "2:19: trusted_proxies[0]: expected an address or a range of addresses, found `10.0.0.0/33`",
+                "write it like `10.0.0.0/8`, `fd00::/8` or `192.168.1.7`",
+            ],
+        ),
+        (
             "tls: { server: { enabled: true, cert_file: c } }",
             &[
                 "2:27: tls.server.enabled: TLS needs `key_file`",

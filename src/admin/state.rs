@@ -95,7 +95,7 @@ pub struct Snapshot {
     pub tls_handshakes_failed: u64,
     /// By outcome, `hits` or `misses`: whether an operation's plan was there already.
     pub plan_cache: Vec<Labelled>,
-    /// By cause: `full`, `accept_error`.
+    /// By cause: `full`, `accept_error`, `proxy_protocol`.
     pub connections_refused: Vec<Labelled>,
     /// Connections whose client answered no ping.
     pub connections_timed_out: u64,

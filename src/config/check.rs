@@ -160,6 +160,13 @@ impl Check<'_> {
     }
 
     fn front(&mut self, config: &Config) {
+        if config.proxy_protocol && config.trusted_proxies.is_empty() {
+            self.broken(
+                "proxy_protocol",
+                "the PROXY protocol needs `trusted_proxies`",
+                "name the proxies: nobody else is let in, since anybody could claim any address",
+            );
+        }
         if config.cors.allow_credentials == Some(true) && config.cors.is_open() {
             self.broken(
                 "cors.allow_credentials",

@@ -10,6 +10,7 @@ use super::{
     tree::{Node, Value},
 };
 use crate::headers::Algorithm;
+use crate::http::Network;
 use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
@@ -189,6 +190,12 @@ scalar! {
     /// An address to listen on.
     Listen -> SocketAddr, "address", "an address with a port", "`localhost:3002`, `0.0.0.0:3002`, `[::1]:3002` or `:3002`",
     |text, _| address::listen(text).ok_or(None)
+}
+
+scalar! {
+    /// Addresses of machines.
+    NetworkRange -> Network, "network", "an address or a range of addresses", "`10.0.0.0/8`, `fd00::/8` or `192.168.1.7`",
+    |text, _| Network::parse(text).ok_or(None)
 }
 
 scalar! {

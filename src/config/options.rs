@@ -225,6 +225,7 @@ impl Config {
             compression_bytes_min: traffic.response_compression_min_size,
             dev_mode: self.dev_mode,
             websocket_enabled: self.websocket.enabled,
+            proxies: http::Proxies { trusted: self.trusted_proxies.clone(), protocol: self.proxy_protocol },
             cors: self.cors.enabled.then(|| self.cors_options()),
             batching: self.batching.enabled.then_some(self.batching_options()),
             file_upload: self.file_upload.enabled.then_some(http::FileUpload {
@@ -233,6 +234,7 @@ impl Config {
             }),
             cache_policy: self.cache_control_policy.enabled.then(|| self.cache_policy()),
             access_log: self.access_logs.enabled,
+            access_log_anonymous: self.compliance.anonymize_ip.enabled,
             stop_timeout: self.grace_period,
         }
     }

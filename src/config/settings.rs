@@ -5,9 +5,9 @@
 use super::{
     format::{
         After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, Level, Limit, List, Listen, Map,
-        Maybe, Mechanism, NamePattern, NatsUrl, Password, Percentage, Propagation, RedisUrl, RetryExpression,
-        RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle, Travel, UrlPath,
-        VersionOne, Wait,
+        Maybe, Mechanism, NamePattern, NatsUrl, NetworkRange, Password, Percentage, Propagation, RedisUrl,
+        RetryExpression, RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle,
+        Travel, UrlPath, VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -15,7 +15,10 @@ use super::{
         settings,
     },
 };
-use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
+use crate::{
+    http,
+    sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol},
+};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use super::{
@@ -34,6 +37,16 @@ settings! {
         version: String as VersionOne = Is("1"), env Never;
         /// Where clients connect. `:3002` means every IPv4 address of the machine.
         listen_addr: SocketAddr as Listen = Is("localhost:3002");
+        /// Proxies that are believed: addresses and ranges. Their `X-Forwarded-For` tells a client's address (the
+        /// rightmost that is no such proxy), their `X-Forwarded-Proto` and `X-Forwarded-Host` what its browser sees.
+        /// From everybody else, `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are taken out before rules for headers
+        /// see them. Without any such proxy all of these mean nothing here, and pass by those rules as other headers
+        /// do.
+        trusted_proxies: Vec<http::Network> as List<NetworkRange> = Absent("10.0.0.0/8");
+        /// Every connection to `listen_addr` begins with a header of the PROXY protocol, version 1 or 2, in front of
+        /// TLS. Connections without one, and those that are not from `trusted_proxies`, are closed, probes of
+        /// `/health` included: those of `admin.listen_addr` need none.
+        proxy_protocol: bool as Toggle = Is("false");
         /// Path of the GraphQL endpoint, for HTTP and WebSocket.
         graphql_path: String as UrlPath = Is("/graphql");
         /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`.
@@ -77,6 +90,8 @@ settings! {
         security: Security as Security = Section;
         /// One line in the log for each operation that comes by HTTP.
         access_logs: AccessLogs as AccessLogs = Section;
+        /// What must not be kept.
+        compliance: Compliance as Compliance = Section;
         /// TLS, of connections that clients make and of those that the router makes.
         tls: Tls as Tls = Section;
         /// Other addresses for subgraphs than the graph has.
@@ -599,6 +614,22 @@ settings! {
         execution_timeout: Duration as Wait = Is("60s");
         /// Attempts in flight at a time; one more is turned away. `-1`: no bound.
         max_concurrent_requests: Option<usize> as Bound = Is("-1");
+    }
+}
+
+settings! {
+    /// What must not be kept.
+    pub struct Compliance {
+        /// Addresses of clients.
+        anonymize_ip: AnonymizeIp as AnonymizeIp = Section;
+    }
+}
+
+settings! {
+    /// Addresses of clients. The access log is the one place where they appear.
+    pub struct AnonymizeIp {
+        /// Leave them out. (Cosmo's router does by default.)
+        enabled: bool as Toggle = Is("false");
     }
 }
 

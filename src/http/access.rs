@@ -4,6 +4,7 @@ use super::gateway::Operation;
 use hyper::{HeaderMap, StatusCode, header::HeaderValue};
 use std::{
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     sync::atomic::{AtomicU64, Ordering},
 };
 use tokio::time::Instant;
@@ -50,12 +51,19 @@ pub(super) struct AccessLog<'a> {
     begun: Instant,
     id: &'a HeaderValue,
     headers: &'a HeaderMap,
+    /// `None`: not to be written down.
+    client: Option<IpAddr>,
 }
 
 impl<'a> AccessLog<'a> {
     /// At the end of the request's head.
-    pub(super) fn begin(enabled: bool, id: &'a HeaderValue, headers: &'a HeaderMap) -> Self {
-        Self { enabled, begun: Instant::now(), id, headers }
+    pub(super) fn begin(
+        enabled: bool,
+        id: &'a HeaderValue,
+        headers: &'a HeaderMap,
+        client: Option<IpAddr>,
+    ) -> Self {
+        Self { enabled, begun: Instant::now(), id, headers, client }
     }
 
     /// One line. Without an operation the request was refused before it was known.
@@ -73,6 +81,7 @@ impl<'a> AccessLog<'a> {
             operation_kind = operation.map(|it| it.kind.name()),
             status = status.as_u16(),
             duration_us = self.begun.elapsed().as_micros() as u64,
+            client_address = self.client.map(tracing::field::display),
             client_name = header(&NAME_HEADERS),
             client_version = header(&VERSION_HEADERS),
             "operation"

@@ -4,7 +4,7 @@
 //! Only HTTP/1.1 can be upgraded to a WebSocket: HTTP/2's way (extended CONNECT) is not advertised, because a
 //! stream of it is no socket that could be given away.
 
-use super::{front::State, routes, tls, write_timeout};
+use super::{front::State, proxies::Peer, proxy_protocol, routes, tls, write_timeout};
 use hyper::{
     Request, Version,
     body::Incoming,
@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
     sync::{
         Arc,
@@ -99,25 +99,48 @@ impl Activity {
 /// Serves a connection: to its end, to its upgrade, or, once `stopping`, to the end of its requests.
 pub(super) async fn serve(
     state: Arc<State>,
-    socket: TcpStream,
+    mut socket: TcpStream,
     peer: SocketAddr,
     stopping: watch::Receiver<()>,
 ) {
     let _open = Open::new(&state);
     _ = socket.set_nodelay(true);
     write_timeout::begin(&socket, state.options.write_timeout);
+    let source = tokio::select! {
+        source = source(&state, &mut socket, peer) => source,
+        () = moment_at_stop(stopping.clone()) => None,
+    };
+    let Some(address) = source else { return };
     let config = state.tls.as_ref().map(|it| Arc::clone(&it.borrow()));
+    let peer = Peer { address, is_secure: config.is_some() };
     match config {
         Some(config) => serve_tls(state, config, socket, peer, stopping).await,
         None => serve_plain(state, socket, peer, stopping).await,
     }
 }
 
+/// Where a connection comes from, by what the proxy in front says if there must be one; `None` when it says nothing
+/// that could be believed.
+pub(super) async fn source(state: &State, socket: &mut TcpStream, peer: SocketAddr) -> Option<IpAddr> {
+    let proxies = &state.options.proxies;
+    if !proxies.protocol {
+        return Some(peer.ip());
+    }
+    if proxies.trusts(peer.ip()) {
+        let header = tokio::time::timeout(state.options.head_read_timeout, proxy_protocol::read(socket));
+        if let Ok(Ok(said)) = header.await {
+            return Some(said.unwrap_or(peer.ip()));
+        }
+    }
+    state.counters.count(&state.counters.proxy_headers_refused);
+    None
+}
+
 async fn serve_tls(
     state: Arc<State>,
     config: Arc<ServerConfig>,
     socket: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     stopping: watch::Receiver<()>,
 ) {
     let accepted = tokio::select! {
@@ -137,7 +160,7 @@ async fn moment_at_stop(mut stopping: watch::Receiver<()>) {
     tokio::time::sleep(FIRST_HEAD_AT_STOP).await;
 }
 
-async fn serve_plain(state: Arc<State>, socket: TcpStream, peer: SocketAddr, stopping: watch::Receiver<()>) {
+async fn serve_plain(state: Arc<State>, socket: TcpStream, peer: Peer, stopping: watch::Receiver<()>) {
     match first_bytes(&socket, state.options.head_read_timeout, stopping.clone()).await {
         First::Nothing => {}
         First::Http1 => serve_http1(state, socket, peer, stopping).await,
@@ -171,12 +194,13 @@ async fn first_bytes(socket: &TcpStream, timeout: Duration, mut stopping: watch:
 async fn answer(
     state: Arc<State>,
     activity: Arc<Activity>,
-    peer: SocketAddr,
+    peer: Peer,
     mut request: Request<Incoming>,
 ) -> Result<routes::Reply, Infallible> {
     let in_flight = InFlight::new(Arc::clone(&state), activity);
     name_host(&mut request);
-    Ok(routes::answer(&state, peer, request).await.map(|body| body.holding(in_flight)))
+    let caller = state.options.proxies.identify(peer, request.headers_mut());
+    Ok(routes::answer(&state, caller, request).await.map(|body| body.holding(in_flight)))
 }
 
 /// HTTP/2 has the host in another place; whoever asks for it later need not know.
@@ -195,12 +219,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-async fn serve_http1(
-    state: Arc<State>,
-    stream: impl Stream,
-    peer: SocketAddr,
-    mut stopping: watch::Receiver<()>,
-) {
+async fn serve_http1(state: Arc<State>, stream: impl Stream, peer: Peer, mut stopping: watch::Receiver<()>) {
     let activity = Arc::<Activity>::default();
     let service = {
         let (state, activity) = (Arc::clone(&state), Arc::clone(&activity));
@@ -229,12 +248,7 @@ async fn serve_http1(
     }
 }
 
-async fn serve_http2(
-    state: Arc<State>,
-    stream: impl Stream,
-    peer: SocketAddr,
-    mut stopping: watch::Receiver<()>,
-) {
+async fn serve_http2(state: Arc<State>, stream: impl Stream, peer: Peer, mut stopping: watch::Receiver<()>) {
     let activity = Arc::<Activity>::default();
     let service = {
         let (state, activity) = (Arc::clone(&state), Arc::clone(&activity));

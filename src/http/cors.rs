@@ -3,7 +3,10 @@
 //! A page whose origin is not allowed is refused outright, WebSockets included: browsers let any page
 //! open those, and send cookies along.
 
-use super::routes::{Reply, text};
+use super::{
+    proxies::Caller,
+    routes::{Reply, text},
+};
 use hyper::{
     HeaderMap, Method, StatusCode,
     header::{
@@ -51,9 +54,9 @@ pub(super) enum Verdict {
 }
 
 impl Cors {
-    pub(super) fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict {
+    pub(super) fn judge(&self, method: &Method, headers: &HeaderMap, caller: &Caller) -> Verdict {
         let Some(origin) = headers.get(ORIGIN) else { return Verdict::Go(HeaderMap::new()) };
-        if is_same_origin(origin, headers) {
+        if is_same_origin(origin, headers, caller) {
             return Verdict::Go(HeaderMap::new());
         }
         let Some(mut granted) = self.grant(origin) else {
@@ -104,12 +107,18 @@ impl Cors {
     }
 }
 
-/// Whether a page came from where it asks. Browsers send `Origin` with their own POSTs too.
-fn is_same_origin(origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).map(HeaderValue::as_bytes);
-    let origin = origin.as_bytes();
-    let origin_host = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-    origin_host.is_some() && origin_host == host
+/// Whether a page came from where it asks. Browsers send `Origin` with their own POSTs too. Behind a proxy of which
+/// nothing is known, the page may have come by either scheme.
+fn is_same_origin(origin: &HeaderValue, headers: &HeaderMap, caller: &Caller) -> bool {
+    let Some(host) = caller.host.as_ref().or_else(|| headers.get(HOST)) else { return false };
+    let is_of = |scheme: &str| {
+        let rest = origin.as_bytes().strip_prefix(scheme.as_bytes());
+        rest.and_then(|it| it.strip_prefix(b"://")) == Some(host.as_bytes())
+    };
+    match caller.scheme {
+        Some(scheme) => is_of(scheme),
+        None => is_of("http") || is_of("https"),
+    }
 }
 
 /// `*` in the pattern stands for any characters.
@@ -156,8 +165,14 @@ mod tests {
             .collect()
     }
 
+    fn caller(scheme: Option<&'static str>, host: Option<&'static str>) -> Caller {
+        let host = host.map(HeaderValue::from_static);
+        Caller { address: std::net::Ipv4Addr::LOCALHOST.into(), scheme, host }
+    }
+
     fn granted(cors: &Cors, origin: &'static str) -> Option<String> {
-        match cors.judge(&Method::POST, &headers(&[("origin", origin), ("host", "router:3002")])) {
+        let headers = headers(&[("origin", origin), ("host", "router:3002")]);
+        match cors.judge(&Method::POST, &headers, &caller(None, None)) {
             Verdict::Go(it) => Some(format!(
                 "{:?} {:?}",
                 it.get("access-control-allow-origin"),
@@ -179,5 +194,25 @@ mod tests {
         assert_eq!(granted(&cors, "https://other"), None);
         assert_eq!(granted(&cors, "null"), None);
         assert_eq!(granted(&cors, "http://router:3002"), Some("None None".into()));
+    }
+
+    #[test]
+    fn a_page_of_our_own_is_one_of_the_host_that_its_browser_sees() {
+        for (origin, scheme, host, wanted) in [
+            ("http://router:3002", None, None, true),
+            ("https://router:3002", None, None, true),
+            ("https://router:3002", Some("https"), None, true),
+            ("http://router:3002", Some("https"), None, false),
+            ("https://api.example", Some("https"), Some("api.example"), true),
+            ("https://api.example", None, Some("api.example"), true),
+            ("https://router:3002", Some("https"), Some("api.example"), false),
+            ("https://api.example.evil", None, Some("api.example"), false),
+            ("ftp://router:3002", None, None, false),
+            ("null", None, None, false),
+        ] {
+            let headers = headers(&[("host", "router:3002")]);
+            let is_same = is_same_origin(&HeaderValue::from_static(origin), &headers, &caller(scheme, host));
+            assert_eq!(is_same, wanted, "{origin} {scheme:?} {host:?}");
+        }
     }
 }

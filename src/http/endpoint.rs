@@ -30,7 +30,7 @@ use hyper::{
     body::Incoming,
     header::{CACHE_CONTROL, HeaderValue},
 };
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{net::IpAddr, pin::pin, sync::Arc};
 
 const NOT_ACCEPTABLE: &str = "This endpoint answers with application/graphql-response+json or application/json, \
                               subscriptions also with text/event-stream or multipart/mixed.";
@@ -47,19 +47,20 @@ const WANTS_FIRST: &str = "wg_subscribe_once";
 /// Answers a request to the GraphQL path that does not ask for a WebSocket.
 pub(super) async fn answer(
     state: &State,
-    peer: SocketAddr,
+    client: IpAddr,
     id: &HeaderValue,
     request: Request<Incoming>,
 ) -> Reply {
     let (head, body) = request.into_parts();
     let headers = Arc::new(head.headers);
-    let log = AccessLog::begin(state.options.access_log, id, &headers);
+    let shown = (!state.options.access_log_anonymous).then_some(client);
+    let log = AccessLog::begin(state.options.access_log, id, &headers, shown);
     let answered = async {
         let (method, form) = negotiate(&head.method, head.uri.query(), &headers)?;
         let context = Context {
             method,
             headers: headers.clone(),
-            peer,
+            client,
             request_id: id.clone(),
             uploads: None,
             stream: form.stream,

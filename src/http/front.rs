@@ -6,10 +6,11 @@ use super::{
     body::Budget,
     caching::CachePolicy,
     coding,
-    connection::serve,
+    connection::{serve, source},
     cors::Cors,
     gateway::Gateway,
     listen, page,
+    proxies::Proxies,
     tls::{self, TlsConfigs},
     upload::FileUpload,
 };
@@ -49,6 +50,8 @@ pub struct Options {
     /// Serves the page at `/`.
     pub dev_mode: bool,
     pub websocket_enabled: bool,
+    /// Who may say on whose behalf a request comes.
+    pub proxies: Proxies,
     /// Rules for pages of other origins; without them browsers let such pages do next to nothing.
     pub cors: Option<Cors>,
     /// Answers batches of requests; without it they get `400`.
@@ -59,6 +62,8 @@ pub struct Options {
     pub cache_policy: Option<CachePolicy>,
     /// Logs a line per operation, with the target `access`.
     pub access_log: bool,
+    /// Leaves clients' addresses out of it.
+    pub access_log_anonymous: bool,
     /// HTTP connections at a time; handed over WebSockets do not count. Beyond, `503` and close.
     pub http_connections_max: usize,
     /// Bytes of a request's head; beyond, `431`. At least 8192.
@@ -84,11 +89,13 @@ impl Default for Options {
             request_bodies_bytes_max: 256 * 1024 * 1024,
             dev_mode: false,
             websocket_enabled: true,
+            proxies: Proxies::default(),
             cors: Some(Cors::default()),
             batching: None,
             file_upload: None,
             cache_policy: None,
             access_log: true,
+            access_log_anonymous: false,
             http_connections_max: 10_000,
             head_bytes_max: 64 * 1024,
             head_read_timeout: Duration::from_secs(10),
@@ -111,6 +118,8 @@ pub struct Counters {
     pub connections_refused: AtomicU64,
     /// Failed `accept` calls, most often for want of file descriptors.
     pub accept_errors: AtomicU64,
+    /// Connections without a header of the PROXY protocol that could be believed, where there must be one.
+    pub proxy_headers_refused: AtomicU64,
     /// Handshakes of TLS that came to nothing, plain requests where TLS is spoken included.
     pub tls_handshakes_failed: AtomicU64,
     /// WebSockets handed over.
@@ -217,7 +226,7 @@ impl Crowd {
         }
         self.state.counters.count(&self.state.counters.connections_refused);
         if self.refused.len() < Self::REFUSED_MAX {
-            let refuse = refuse_for_now(Arc::clone(&self.state), socket);
+            let refuse = refuse_for_now(Arc::clone(&self.state), socket, peer);
             self.refused.spawn(async { _ = tokio::time::timeout(Self::REFUSAL_TIMEOUT, refuse).await });
         }
     }
@@ -235,9 +244,12 @@ impl Crowd {
 }
 
 /// Tells a client that there are too many.
-async fn refuse_for_now(state: Arc<State>, socket: TcpStream) -> io::Result<()> {
+async fn refuse_for_now(state: Arc<State>, mut socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
     const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
                              Content-Length: 0\r\n\r\n";
+    if source(&state, &mut socket, peer).await.is_none() {
+        return Ok(());
+    }
     let Some(configs) = &state.tls else { return refuse(socket, REFUSAL).await };
     let config = Arc::clone(&configs.borrow());
     match tls::accept_to_refuse(&state, &config, socket).await {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::{HeaderMap, Response, header::HeaderValue, http::request::Parts};
 use std::{
     future::Future,
-    net::{SocketAddr, TcpStream},
+    net::{IpAddr, TcpStream},
     pin::Pin,
     sync::Arc,
 };
@@ -45,7 +45,8 @@ pub trait Gateway: Send + Sync + 'static {
 pub struct Context {
     pub method: Method,
     pub headers: Arc<HeaderMap>,
-    pub peer: SocketAddr,
+    /// Where the client is.
+    pub client: IpAddr,
     /// What the request is called: its own `x-request-id`, or one made for it.
     pub request_id: HeaderValue,
     /// Files that the variables have tickets for.
@@ -132,5 +133,6 @@ pub struct Upgraded {
     pub protocol: Option<String>,
     /// The request that asked for the upgrade.
     pub head: Parts,
-    pub peer: SocketAddr,
+    /// Where the client is.
+    pub client: IpAddr,
 }

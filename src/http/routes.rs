@@ -1,8 +1,8 @@
 //! Which path gets which answer.
 
 use super::{
-    access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, reply_body::ReplyBody,
-    upgrade,
+    access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, proxies::Caller,
+    reply_body::ReplyBody, upgrade,
 };
 use bytes::Bytes;
 use hyper::{
@@ -10,18 +10,18 @@ use hyper::{
     body::Incoming,
     header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 pub(super) type Reply = Response<ReplyBody>;
 
 /// Answers one request, compressed if that is wanted.
-pub(super) async fn answer(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(state: &Arc<State>, caller: Caller, request: Request<Incoming>) -> Reply {
     let coding = negotiation::response_coding(request.headers());
-    let reply = route(state, peer, request).await;
+    let reply = route(state, &caller, request).await;
     coding::compress(reply, coding, state.options.compression_bytes_min, &state.encoders).await
 }
 
-async fn route(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+async fn route(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) -> Reply {
     if head_bytes(&request) > state.options.head_bytes_max {
         return head_too_large();
     }
@@ -37,10 +37,12 @@ async fn route(state: &Arc<State>, peer: SocketAddr, request: Request<Incoming>)
     }
     let id = state.request_ids.of(request.headers());
     let rules = state.options.cors.as_ref();
-    let mut reply = match rules.map(|it| it.judge(request.method(), request.headers())) {
+    let mut reply = match rules.map(|it| it.judge(request.method(), request.headers(), caller)) {
         Some(Verdict::Answered(reply)) => *reply,
-        Some(Verdict::Go(granted)) => with_headers(graphql(state, peer, &id, request).await, granted),
-        None => graphql(state, peer, &id, request).await,
+        Some(Verdict::Go(granted)) => {
+            with_headers(graphql(state, caller.address, &id, request).await, granted)
+        }
+        None => graphql(state, caller.address, &id, request).await,
     };
     reply.headers_mut().insert(REQUEST_ID, id);
     reply
@@ -61,16 +63,11 @@ fn head_too_large() -> Reply {
     reply
 }
 
-async fn graphql(
-    state: &Arc<State>,
-    peer: SocketAddr,
-    id: &HeaderValue,
-    request: Request<Incoming>,
-) -> Reply {
+async fn graphql(state: &Arc<State>, client: IpAddr, id: &HeaderValue, request: Request<Incoming>) -> Reply {
     if upgrade::is_wanted(request.method(), request.headers()) {
-        return upgrade::answer(state, peer, request);
+        return upgrade::answer(state, client, request);
     }
-    endpoint::answer(state, peer, id, request).await
+    endpoint::answer(state, client, id, request).await
 }
 
 fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {

@@ -19,7 +19,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::ServerConnection;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -33,7 +33,7 @@ pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
 }
 
 /// Answers an opening handshake and, when it holds, hands the socket over once the answer is written.
-pub(super) fn answer(state: &Arc<State>, peer: SocketAddr, mut request: Request<Incoming>) -> Reply {
+pub(super) fn answer(state: &Arc<State>, client: IpAddr, mut request: Request<Incoming>) -> Reply {
     if !state.options.websocket_enabled {
         let message = "WebSockets are turned off here.";
         return refusal(StatusCode::BAD_REQUEST, Media::Json, message, "WEBSOCKET_DISABLED");
@@ -50,7 +50,7 @@ pub(super) fn answer(state: &Arc<State>, peer: SocketAddr, mut request: Request<
         Ok(reply) => {
             let protocol = reply.headers().get(SEC_WEBSOCKET_PROTOCOL);
             let protocol = protocol.and_then(|it| it.to_str().ok()).map(str::to_owned);
-            tokio::spawn(hand_over(Arc::clone(state), upgrade, head, protocol, peer));
+            tokio::spawn(hand_over(Arc::clone(state), upgrade, head, protocol, client));
             reply.map(|()| ReplyBody::default())
         }
         Err(reply) => {
@@ -69,7 +69,7 @@ async fn hand_over(
     upgrade: OnUpgrade,
     head: Parts,
     protocol: Option<String>,
-    peer: SocketAddr,
+    client: IpAddr,
 ) {
     let Some(Socket { socket, tls, read }) = socket(upgrade).await else {
         // The client left before it had its answer.
@@ -77,7 +77,7 @@ async fn hand_over(
     };
     write_timeout::end(&socket);
     state.counters.count(&state.counters.upgrades);
-    state.gateway.adopt(Upgraded { socket, tls, read, protocol, head, peer });
+    state.gateway.adopt(Upgraded { socket, tls, read, protocol, head, client });
 }
 
 /// What was under HTTP.

@@ -121,6 +121,10 @@ impl State {
         snapshot
             .connections_refused
             .push(Labelled { label: "full", value: reactor.connections_refused.get() });
+        snapshot.connections_refused.push(Labelled {
+            label: "proxy_protocol",
+            value: self.http.proxy_headers_refused.load(Ordering::Relaxed),
+        });
         snapshot.connections_timed_out = reactor.ping_timeouts.get();
         snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));

@@ -134,7 +134,12 @@ impl Client {
     pub fn upgrade_tls(url: &str, config: &Arc<ClientConfig>) -> Self {
         let request = request(url, &[TRANSPORT_WS], &[]).expect("a request");
         let stream = TlsStream::new(connect(&request).expect("the router listens"), config);
-        let stream = stream.unwrap_or_else(|why| panic!("no TLS: {why}"));
+        Self::upgrade_over(stream.unwrap_or_else(|why| panic!("no TLS: {why}")), url)
+    }
+
+    /// Upgrades only, over a connection that stands.
+    pub fn upgrade_over(stream: TlsStream, url: &str) -> Self {
+        let request = request(url, &[TRANSPORT_WS], &[]).expect("a request");
         Self::over(Stream::Tls(Box::new(stream)), request).unwrap_or_else(|why| panic!("no upgrade: {why}"))
     }
 
