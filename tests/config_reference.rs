@@ -91,7 +91,7 @@ fn the_manuals_examples_load() {
     let manual = fs::read_to_string(MANUAL).expect("the manual");
     let examples: Vec<_> =
         manual.split("```yaml\n").skip(1).filter_map(|it| it.split("```").next()).collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         if let Err(report) = load(example) {
             panic!("{example}\n{report}");

@@ -425,10 +425,15 @@ fn refused(certificates: &Certificates, cert: &str, key: &str, cause: &str) {
     let demo = Demo::start();
     let config = demo.config(&section(certificates, ""));
     let config = config.replace("server.pem", cert).replace("server.key", key);
-    let answer = Folder::new("tls").with("juga.yaml", &config).juga(&["serve", "-c", "juga.yaml"]);
-    assert_eq!(answer.code, Some(78), "{answer:?}");
-    let said = answer.stdout + &answer.stderr;
-    assert!(said.contains(cause) && said.contains("tls.server"), "{cause}: {said}");
+    let folder = Folder::new("tls").with("juga.yaml", &config);
+    for (command, code) in
+        [(&["serve", "-c", "juga.yaml"][..], 78), (&["config", "validate", "juga.yaml"], 1)]
+    {
+        let answer = folder.juga(command);
+        assert_eq!(answer.code, Some(code), "{answer:?}");
+        let said = answer.stdout + &answer.stderr;
+        assert!(said.contains(cause) && said.contains("tls.server"), "{cause}: {said}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod serve;
 use crate::{
     config::{Config, Environment, Report},
     federation::Schemas,
+    server::TlsOptions,
 };
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
 use clap::Parser;
@@ -82,9 +83,15 @@ fn validate(file: Option<PathBuf>, environment: &Environment) -> ExitCode {
     }
 }
 
-/// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules.
+/// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules, certificates
+/// that are none.
 fn validate_graph(config: &Config, file: &Path) -> ExitCode {
     let loaded = config.options().map_err(|it| it.to_string());
+    let tls = loaded.as_ref().ok().and_then(|it| it.tls.as_ref());
+    if let Some(Err(finding)) = tls.map(TlsOptions::check) {
+        complain(format_args!("tls.server: {finding}"));
+        return ExitCode::from(FINDINGS);
+    }
     let loaded = loaded.and_then(|it| Schemas::load(&it.graphs).map_err(|it| it.to_string()));
     let schemas = match loaded {
         Ok(schemas) => schemas,

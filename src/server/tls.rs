@@ -32,6 +32,13 @@ pub struct TlsOptions {
     pub reload_interval: Duration,
 }
 
+impl TlsOptions {
+    /// Whether the router could start with these files; `Err` names the one to put right.
+    pub fn check(&self) -> Result<(), String> {
+        Contents::read(self)?.config(self).map(drop)
+    }
+}
+
 /// What the files held when they were read.
 #[derive(PartialEq, Eq)]
 struct Contents {
