@@ -30,8 +30,8 @@ use tokio::{
     sync::watch,
 };
 
-/// How long a connection without any request so far is kept once the front is stopping.
-const FIRST_HEAD_AT_STOP: Duration = Duration::from_millis(500);
+/// How long a connection without any request so far is kept once it is told to end.
+const FIRST_HEAD_AT_END: Duration = Duration::from_millis(500);
 /// Requests of one HTTP/2 connection at a time.
 const STREAMS_MAX: u32 = 100;
 /// Bytes of bodies that an HTTP/2 client may send before anybody reads them, per connection: about what the
@@ -157,7 +157,7 @@ async fn serve_tls(
 /// Done a moment after the front was told to stop.
 async fn moment_at_stop(mut stopping: watch::Receiver<()>) {
     _ = stopping.changed().await;
-    tokio::time::sleep(FIRST_HEAD_AT_STOP).await;
+    tokio::time::sleep(FIRST_HEAD_AT_END).await;
 }
 
 async fn serve_plain(state: Arc<State>, socket: TcpStream, peer: Peer, stopping: watch::Receiver<()>) {
@@ -240,7 +240,7 @@ async fn serve_http1(state: Arc<State>, stream: impl Stream, peer: Peer, mut sto
             connection.as_mut().graceful_shutdown();
             // A connection that never had a request does not count as idle, and browsers keep such spares:
             // they get a moment for a request that is on its way, not the whole time for a head.
-            let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
+            let moment = tokio::time::timeout(FIRST_HEAD_AT_END, connection.as_mut()).await;
             if moment.is_err() && activity.has_begun() {
                 _ = connection.await;
             }
@@ -274,6 +274,11 @@ async fn serve_http2(state: Arc<State>, stream: impl Stream, peer: Peer, mut sto
         () = idle(&activity, timeout) => {
             // Answers may still be on their way out, so this is a request to go, not the end.
             connection.as_mut().graceful_shutdown();
+            if !activity.has_begun() {
+                // It may never have got as far as HTTP/2, and does not end by itself then.
+                _ = tokio::time::timeout(FIRST_HEAD_AT_END, connection).await;
+                return;
+            }
             tokio::select! {
                 _ = &mut connection => return,
                 _ = stopping.changed() => {}
@@ -281,7 +286,7 @@ async fn serve_http2(state: Arc<State>, stream: impl Stream, peer: Peer, mut sto
         }
     }
     connection.as_mut().graceful_shutdown();
-    let moment = tokio::time::timeout(FIRST_HEAD_AT_STOP, connection.as_mut()).await;
+    let moment = tokio::time::timeout(FIRST_HEAD_AT_END, connection.as_mut()).await;
     if moment.is_err() && activity.has_begun() {
         _ = connection.await;
     }

@@ -511,3 +511,13 @@ fn stopping_does_not_wait_for_connections_that_never_asked() {
     front.stop();
     assert_eq!(spare.read(&mut [0; 1]).expect("closed in time"), 0);
 }
+
+#[test]
+fn a_client_that_never_gets_as_far_as_http_2_is_dropped() {
+    let front =
+        Running::start(Options { head_read_timeout: Duration::from_millis(50), ..Options::default() });
+    let mut socket = front.connect();
+    socket.write_all(b"PRI ").expect("sent");
+    let ended = socket.read_to_end(&mut Vec::new());
+    assert!(!ended.is_err_and(|it| it.kind() == std::io::ErrorKind::WouldBlock), "no end in time");
+}
