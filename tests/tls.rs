@@ -22,7 +22,7 @@ use rustls::{
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Command, Stdio},
@@ -459,6 +459,42 @@ fn plain_http_on_the_port_of_tls_is_told_so() {
     drop(stage.tcp());
     answers(&stage, &stage.trusting(HTTP1));
     assert_eq!(stage.router.metrics().get("router_tls_handshakes_failed_total"), 2.0);
+}
+
+/// However far a client gets, it cannot stay for nothing.
+#[test]
+fn clients_that_dawdle_are_dropped() {
+    let stage = Stage::with("", "traffic_shaping: { router: { read_header_timeout: 200ms } }\n");
+    let silent = stage.tcp();
+    let mut halfway = stage.tcp();
+    halfway.write_all(&[0x16, 3, 1, 1, 0, 1]).expect("the router reads");
+    let (shaken, http2) = (stage.connect(&stage.trusting(HTTP1)), stage.connect(&stage.trusting(&["h2"])));
+    for mut socket in [silent, halfway] {
+        let mut rest = Vec::new();
+        socket.read_to_end(&mut rest).expect("an end in time");
+    }
+    for mut stream in [shaken, http2] {
+        let mut rest = Vec::new();
+        // A client that began nothing has nothing that could be cut short.
+        let ended = stream.read_to_end(&mut rest);
+        assert!(!ended.is_err_and(|it| it.kind() == ErrorKind::WouldBlock), "no end in time");
+    }
+    assert_eq!(stage.router.metrics().get("router_tls_handshakes_failed_total"), 1.0);
+}
+
+#[test]
+fn a_router_that_stops_says_goodbye_over_tls() {
+    let mut stage = Stage::with("", "shutdown_delay: 0s\n");
+    let mut client = stage.client();
+    listen(&stage.router, &mut client, "1", PLAIN, 1);
+    let (mut idle, mut unshaken) = (stage.connect(&stage.trusting(HTTP1)), stage.tcp());
+    stage.router.signal("TERM");
+    assert_eq!(client.closed().0, 1012);
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).expect("an orderly end");
+    unshaken.read_to_end(&mut rest).expect("an end");
+    drop(client);
+    assert!(stage.router.wait(PATIENCE).is_some_and(|it| it.success()));
 }
 
 /// Whether a client gets an answer at all; in TLS 1.3 the router's verdict comes after the client's handshake.
