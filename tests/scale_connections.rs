@@ -207,6 +207,24 @@ fn a_client_that_went_without_a_word_is_dropped_after_two_pings() {
     assert_eq!(metrics.get("router_connections_timed_out_total"), 1.0, "who answers stays");
 }
 
+/// A client has so long to hang up once it was told why, whatever it does with the time.
+#[test]
+fn a_client_that_goes_on_after_it_was_closed_is_dropped_in_time() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config("engine: { websocket_server_write_timeout: 1s }"));
+    let mut client = Raw::connect(&router);
+    client.write(&[handshake(&router), subscribe("1", PLAIN)].concat());
+    client.upgraded();
+    assert_eq!(client.frame().0, frame::CLOSE, "it may not subscribe before it has initialised");
+    let connections = || router.metrics().get("router_engine_connections");
+    wait_until("it is counted", PATIENCE, || connections() == 1.0);
+    wait_until("it is dropped", PATIENCE / 6, || {
+        // Nobody reads this, and nobody waits because of it.
+        let _ = client.stream.write_all(&init());
+        connections() == 0.0
+    });
+}
+
 /// What must be gone when all clients are.
 const NOTHING: [&str; 5] = [
     "router_engine_triggers",

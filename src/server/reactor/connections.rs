@@ -22,8 +22,10 @@ pub(super) struct ConnectionKey(pub(super) u32);
 pub(super) enum Phase {
     /// Messages are read and written.
     Open,
-    /// Our close frame is queued or sent: what the client still sends is thrown away until it hangs up.
+    /// Our close frame is queued: what the client still sends is thrown away, from here on until it hangs up.
     Closing,
+    /// Our close frame has left, and our side of the socket is shut.
+    Closed,
     /// The client's close frame is being answered: over as soon as the answer is written.
     Answering,
     /// To be removed at the end of the turn.

@@ -55,8 +55,8 @@ impl Reactor {
             // It may have sent `connection_init` long ago.
             Phase::Open if self.is_paused() => self.schedule(key, LOOK_AGAIN),
             Phase::Open => self.look_for_init(key),
-            // The write timeout is over.
-            Phase::Closing | Phase::Answering => self.bury(key),
+            // It had its time, to take what was left or to hang up.
+            Phase::Closing | Phase::Closed | Phase::Answering => self.bury(key),
             Phase::Dead => {}
         }
     }

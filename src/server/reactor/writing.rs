@@ -167,11 +167,14 @@ impl Reactor {
     fn after_flush(&mut self, key: ConnectionKey) {
         let connection = &mut self.connections[key];
         match connection.phase {
-            Phase::Open | Phase::Dead => {}
+            Phase::Open | Phase::Closed | Phase::Dead => {}
             // Closing at once could reset the connection before the client has read the close frame.
             Phase::Closing => match connection.transport.shutdown() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => connection.blocked = true,
-                _ => self.schedule(key, HANG_UP_TIMEOUT.min(self.options.write_timeout)),
+                _ => {
+                    connection.phase = Phase::Closed;
+                    self.schedule(key, HANG_UP_TIMEOUT.min(self.options.write_timeout));
+                }
             },
             Phase::Answering => {
                 // Who does not take it sees the connection end.
