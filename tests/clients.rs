@@ -3,17 +3,13 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader, Lines},
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 use support::{
     Demo,
     live::{wait_until_idle, wait_until_live},
+    npm::Printing,
     router::Router,
-    wait::{wait_for, wait_until},
+    wait::wait_until,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,47 +19,8 @@ const MODERN: &str = "subscribe.mjs";
 /// The npm library `subscriptions-transport-ws`.
 const LEGACY: &str = "subscribe_legacy.mjs";
 
-/// A script of `tests/clients`, running.
-struct Npm {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Npm {
-    fn subscribe(script: &str, url: &str, query: &str, results: u32, variables: &Value) -> Self {
-        Self::run(script, &[url, query, &results.to_string(), &variables.to_string()])
-    }
-
-    fn run(script: &str, arguments: &[&str]) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-        assert!(folder.join("node_modules").is_dir(), "the npm clients are not installed: run `make tools`");
-        let mut child = Command::new("node")
-            .arg(folder.join(script))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node is installed");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Self { child, lines }
-    }
-
-    /// The next line, as JSON.
-    fn line(&mut self) -> Value {
-        let line = self.lines.next().expect("the client says more").expect("UTF-8");
-        serde_json::from_str(&line).expect("a line of JSON")
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        wait_for(PATIENCE, || self.child.try_wait().expect("our child"))?.code()
-    }
-}
-
-impl Drop for Npm {
-    fn drop(&mut self) {
-        // Both fail only if the process is gone already.
-        drop((self.child.kill(), self.child.wait()));
-    }
+fn subscribe(script: &str, url: &str, query: &str, results: u32, variables: &Value) -> Printing {
+    Printing::node(script, &[url, query, &results.to_string(), &variables.to_string()])
 }
 
 const QUERY: &str =
@@ -83,7 +40,7 @@ fn the_legacy_npm_client_subscribes_and_leaves_nothing_behind() {
 fn subscribes_and_leaves_nothing_behind(script: &str) {
     let demo = Demo::start();
     let router = Router::start(&demo.config(""));
-    let mut client = Npm::subscribe(script, &router.websocket_url(), QUERY, 20, &json!({ "id": 3 }));
+    let mut client = subscribe(script, &router.websocket_url(), QUERY, 20, &json!({ "id": 3 }));
     wait_until_live(&router, 1);
     let staff = [(3, "Kadri"), (1, "Anu"), (2, "Mart")];
     for number in 0..20 {
@@ -115,8 +72,8 @@ fn understands_errors_and_queries(script: &str) {
     let demo = Demo::start();
     let router = Router::start(&demo.config(""));
     let url = router.websocket_url();
-    let mut failing = Npm::subscribe(script, &url, "subscription { nothing { id } }", 1, &json!({}));
-    let mut query = Npm::subscribe(script, &url, "{ employee(id: 1) { id } }", 9, &json!({}));
+    let mut failing = subscribe(script, &url, "subscription { nothing { id } }", 1, &json!({}));
+    let mut query = subscribe(script, &url, "{ employee(id: 1) { id } }", 9, &json!({}));
     let told = failing.line();
     assert!(told["errors"][0]["message"].as_str().is_some_and(|it| it.contains("\"nothing\"")), "{told}");
     assert_eq!(failing.exit_code(), Some(1));
@@ -141,7 +98,7 @@ fn the_legacy_npm_client_sees_the_router_go() {
 fn sees_the_router_go(script: &str) {
     let demo = Demo::start();
     let mut router = Router::start(&demo.config("shutdown_delay: 0s"));
-    let mut client = Npm::subscribe(script, &router.websocket_url(), QUERY, 1, &json!({ "id": 3 }));
+    let mut client = subscribe(script, &router.websocket_url(), QUERY, 1, &json!({ "id": 3 }));
     wait_until_live(&router, 1);
     router.signal("TERM");
     assert_eq!(client.line()["close"], 1012);
@@ -156,7 +113,7 @@ fn the_legacy_npm_client_is_kept_by_keep_alives() {
     let keys = "websocket: { legacy_keep_alive_interval: 100ms, ping_interval: 0s }";
     let router = Router::start(&demo.config(keys));
     let url = router.websocket_url();
-    let mut client = Npm::run(LEGACY, &[&url, QUERY, "1", r#"{"id":3}"#, "1500"]);
+    let mut client = Printing::node(LEGACY, &[&url, QUERY, "1", r#"{"id":3}"#, "1500"]);
     wait_until_live(&router, 1);
     assert_eq!(client.line(), json!({ "kept": 3 }), "three of its timeouts passed");
     assert_eq!(router.publish("employeeUpdated.3", &json!({ "__typename": "Employee", "id": 3 })), 202);

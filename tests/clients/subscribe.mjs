@@ -4,6 +4,8 @@
 // (the subscription is then completed by this side) or the server completed it, 1 when the server ended
 // it with errors (printed as one line {"errors": …}), 2 for wrong arguments, 3 when the connection
 // failed or was closed (printed as one line {"close": code, "reason": …}).
+//
+// RETRIES, in the environment: how often the library may connect again by itself, 0 by default.
 
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
@@ -15,8 +17,9 @@ if (!url || !query || !Number.isInteger(count) || count < 1) {
   process.exit(2);
 }
 const variables = variablesText ? JSON.parse(variablesText) : undefined;
+const retryAttempts = Number(process.env.RETRIES ?? 0);
 
-const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0, lazy: true });
+const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts, lazy: true });
 const print = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 
 process.exitCode = await run();

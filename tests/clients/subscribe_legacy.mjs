@@ -6,6 +6,8 @@
 //
 // TIMEOUT: milliseconds after which the library hangs up when it hears no keep-alive. With it, a line
 // {"kept": 3} tells that the connection has lasted for three of them after the first keep-alive.
+//
+// RETRIES, in the environment: how often the library may connect again by itself, 0 by default.
 
 import transport from "subscriptions-transport-ws";
 import WebSocket from "ws";
@@ -17,20 +19,23 @@ if (!url || !query || !Number.isInteger(count) || count < 1) {
   process.exit(2);
 }
 const variables = variablesText ? JSON.parse(variablesText) : undefined;
-
 const timeout = timeoutText ? Number(timeoutText) : undefined;
+const reconnectionAttempts = Number(process.env.RETRIES ?? 0);
+const reconnect = reconnectionAttempts > 0;
 
 // The library tells nobody why a connection ended.
 class Observed extends WebSocket {
   constructor(...args) {
     super(...args);
     if (timeout) this.once("message", () => setTimeout(() => print({ kept: 3 }), 3 * timeout));
-    this.on("close", (code, reason) => finish(3, { close: code, reason: reason.toString() }));
+    if (!reconnect) this.on("close", (code, reason) => finish(3, { close: code, reason: reason.toString() }));
   }
 }
 
-const client = new transport.SubscriptionClient(url, { reconnect: false, timeout }, Observed);
-client.onError((failure) => finish(3, { close: null, reason: failure?.message ?? String(failure) }));
+const client = new transport.SubscriptionClient(url, { reconnect, reconnectionAttempts, timeout }, Observed);
+client.onError((failure) => {
+  if (!reconnect) finish(3, { close: null, reason: failure?.message ?? String(failure) });
+});
 
 let seen = 0;
 const subscription = client.request({ query, variables }).subscribe({
