@@ -5,8 +5,6 @@ mod support;
 
 use serde_json::{Value, json};
 use std::{
-    env,
-    io::{self, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
@@ -97,7 +95,7 @@ fn a_port_that_is_taken_is_named_with_the_way_around_it() {
 
 #[test]
 fn the_page_shows_events_live() {
-    let Some(program) = browser_or_excuse() else { return };
+    let Some(program) = browser::find_or_excuse() else { return };
     let mut quickstart = Quickstart::start();
     let greeting = quickstart.greeting();
     let mut browser = Browser::start(&program);
@@ -205,16 +203,4 @@ fn employee_one() -> Value {
 fn picture(name: &str) -> PathBuf {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tmp.parent().expect("the target folder").join(format!("{name}.png"))
-}
-
-/// The browser; without one this test has nothing to say, except in CI, where that is a failure.
-fn browser_or_excuse() -> Option<PathBuf> {
-    let found = browser::find();
-    if found.is_none() {
-        let missing = "the page is not tested: no browser; as root: apt-get install chromium";
-        assert!(env::var_os("CI").is_none_or(|it| it.is_empty()), "{missing}");
-        // Not `eprintln!`: what that says in tests that pass, nobody sees.
-        drop(writeln!(io::stderr(), "{missing}"));
-    }
-    found
 }

@@ -20,8 +20,11 @@ if (!url || !query || !Number.isInteger(count) || count < 1) {
 const variables = variablesText ? JSON.parse(variablesText) : undefined;
 const retryAttempts = Number(process.env.RETRIES ?? 0);
 
+// Node has none of its own before version 22, and Apollo's link looks for it when a connection fails.
+globalThis.WebSocket ??= WebSocket;
+
 const link = url.startsWith("ws")
-  ? new GraphQLWsLink(createClient({ url, webSocketImpl: WebSocket, retryAttempts }))
+  ? new GraphQLWsLink(createClient({ url, retryAttempts }))
   : new HttpLink({ uri: url });
 const client = new ApolloClient({ link, cache: new InMemoryCache() });
 

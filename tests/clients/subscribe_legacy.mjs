@@ -2,7 +2,8 @@
 //
 // The same as subscribe.mjs, with the same lines and exit codes, by the legacy library
 // subscriptions-transport-ws. It closes as the library does: stop, connection_terminate, close. An error
-// that has several of them comes as the first, which is all that the library passes on.
+// that has several of them comes as the first, which is all that the library passes on. When a subscription
+// fails that had begun, that is a result without data: it is printed, and the exit code is 1.
 //
 // TIMEOUT: milliseconds after which the library hangs up when it hears no keep-alive. With it, a line
 // {"kept": 3} tells that the connection has lasted for three of them after the first keep-alive.
@@ -42,6 +43,7 @@ const subscription = client.request({ query, variables }).subscribe({
   next(result) {
     if (seen === count) return;
     print(result);
+    if (!result.data) return finish(1);
     seen += 1;
     if (seen === count) {
       subscription.unsubscribe();

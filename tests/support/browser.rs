@@ -7,6 +7,7 @@ use super::{
 use serde_json::{Value, json};
 use std::{
     env, fs,
+    io::{self, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -24,6 +25,18 @@ pub fn find() -> Option<PathBuf> {
     let folders: Vec<_> = env::split_paths(&env::var_os("PATH")?).collect();
     let all = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     all.into_iter().find(|it| it.is_file())
+}
+
+/// The browser; without one a test has nothing to say, except in CI, where that is a failure.
+pub fn find_or_excuse() -> Option<PathBuf> {
+    let found = find();
+    if found.is_none() {
+        let missing = "there is no browser, so this is not tested; as root: apt-get install chromium";
+        assert!(env::var_os("CI").is_none_or(|it| it.is_empty()), "{missing}");
+        // Not `eprintln!`: what that says in tests that pass, nobody sees.
+        drop(writeln!(io::stderr(), "{missing}"));
+    }
+    found
 }
 
 /// A browser with one page. Dropping it ends its processes and removes its folder.

@@ -13,6 +13,7 @@ pub mod quickstart;
 pub mod router;
 pub mod stage;
 pub mod subgraph;
+pub mod subscribers;
 pub mod texts;
 pub mod tls;
 pub mod upstream;

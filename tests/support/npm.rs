@@ -62,8 +62,11 @@ impl Printing {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
+    /// How the program ended, which it must in time; `None`: by a signal.
+    #[track_caller]
     pub fn exit_code(&mut self) -> Option<i32> {
-        wait_for(PATIENCE, || self.child.try_wait().expect("our child"))?.code()
+        let ended = wait_for(PATIENCE, || self.child.try_wait().expect("our child"));
+        ended.expect("the program ends, and soon").code()
     }
 
     /// Whether it has not ended.

@@ -1,6 +1,11 @@
 //! The quickstart as a process: the program that Cargo built, and what it prints.
 
-use super::{http::percent_encoded, wait::wait_for};
+use super::{
+    http::{http, percent_encoded},
+    router::Metrics,
+    wait::wait_for,
+};
+use serde_json::{Value, json};
 use std::{
     env, fs,
     io::{BufRead, BufReader, Read},
@@ -29,6 +34,22 @@ impl Quickstart {
     /// On free ports.
     pub fn start() -> Self {
         Self::start_with(&[])
+    }
+
+    /// That forgets a feed once its last subscriber has left, and sends heartbeats between any two events.
+    pub fn start_brisk() -> Self {
+        Self::start_brisk_at("127.0.0.1:0")
+    }
+
+    /// The same, where another one listened before.
+    pub fn start_brisk_at(address: &str) -> Self {
+        let (address, at_once, soon) = (address.to_owned(), "0s".to_owned(), "100ms".to_owned());
+        Self::start_with(&[
+            ("LISTEN_ADDR", &address),
+            ("EVENTS_TRIGGER_LINGER", &at_once),
+            ("HTTP_STREAMS_HEARTBEAT_INTERVAL", &soon),
+            ("WEBSOCKET_LEGACY_KEEP_ALIVE_INTERVAL", &soon),
+        ])
     }
 
     pub fn start_with(variables: &[(&str, &String)]) -> Self {
@@ -132,7 +153,29 @@ impl Greeting {
     }
 
     pub fn state(&self) -> String {
-        self.metrics.replace("/metrics", "/debug/state")
+        self.admin("/debug/state")
+    }
+
+    pub fn debug_state(&self) -> Value {
+        http("GET", &self.state(), &[], "").json()
+    }
+
+    pub fn scrape(&self) -> Metrics {
+        Metrics::parse(&http("GET", &self.metrics, &[], "").body)
+    }
+
+    /// Publishes an event that names one employee to those who watch another one, or the same.
+    #[track_caller]
+    pub fn publish(&self, watched: u32, named: u32) {
+        let url = self.admin(&format!("/admin/publish/employeeUpdated.{watched}?provider=default"));
+        let event = json!({ "__typename": "Employee", "id": named }).to_string();
+        let answer = http("POST", &url, &[("Content-Type", "application/json")], &event);
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// A path of the admin listener.
+    fn admin(&self, path: &str) -> String {
+        self.metrics.replace("/metrics", path)
     }
 }
 
