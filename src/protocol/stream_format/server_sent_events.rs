@@ -1,7 +1,7 @@
 //! Server-Sent Events: events `next` and `complete`, heartbeats as comments.
 //!
 //! A line of data ends at CR, LF or both (HTML standard, section 9.2.5). JSON has such only between its
-//! tokens, where a client puts LF back in.
+//! tokens, where a blank says the same: a response is one line, because urql reads no more of an event.
 
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 pub(super) const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";
@@ -17,7 +17,11 @@ pub(super) fn write_opening(out: &mut Vec<u8>) {
 pub(super) fn write_next(response: &[u8], out: &mut Vec<u8>) {
     out.reserve(response.len() + 32);
     out.extend_from_slice(b"event: next\ndata: ");
-    write_data(response, out);
+    let start = out.len();
+    out.extend_from_slice(response);
+    for byte in out[start..].iter_mut().filter(|it| matches!(it, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
     out.extend_from_slice(b"\n\n");
 }
 
@@ -28,15 +32,4 @@ pub(super) fn write_complete(out: &mut Vec<u8>) {
 
 pub(super) fn write_heartbeat(out: &mut Vec<u8>) {
     out.extend_from_slice(b":heartbeat\n\n");
-}
-
-fn write_data(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(end) = rest.iter().position(|it| matches!(it, b'\n' | b'\r')) {
-        let (line, behind) = rest.split_at(end);
-        out.extend_from_slice(line);
-        out.extend_from_slice(b"\ndata: ");
-        rest = behind.strip_prefix(b"\r\n").unwrap_or(&behind[1..]);
-    }
-    out.extend_from_slice(rest);
 }
