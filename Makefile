@@ -13,10 +13,11 @@ SECONDS ?= 30
 test: tools
 	cargo test --locked
 
-# What the tests talk to: nats-server, npm clients, a browser.
+# What the tests talk to: nats-server, npm clients, a browser, a proxy.
 tools: $(CLIENTS)/node_modules/.package-lock.json
 	sh scripts/tools.sh
 	sh scripts/browser.sh
+	sh scripts/nginx.sh
 
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel=error

@@ -12,9 +12,7 @@ use support::{
     live::wait_until_idle,
     quickstart::Quickstart,
     router::Router,
-    subscribers::{
-        self, APOLLO_HTTP, Door, GRAPHQL_SSE, URQL_HTTP, WEBSOCKET_LIBRARIES, libraries, libraries_and_curls,
-    },
+    subscribers::{self, APOLLO_HTTP, Door, URQL_HTTP, libraries, libraries_and_curls},
     upstream::Upstream,
 };
 
@@ -88,32 +86,11 @@ fn every_library_sees_an_end_without_any_result() {
     }
 }
 
-/// Those that come back by themselves, as their makers meant it.
 #[test]
 fn libraries_come_back_to_a_router_that_comes_back() {
     let mut quickstart = Quickstart::start_brisk();
     let greeting = quickstart.greeting();
-    let (address, door) = (greeting.address().to_owned(), greeting.door());
-    let returning = WEBSOCKET_LIBRARIES.into_iter().chain([GRAPHQL_SSE]);
-    let query = subscribers::subscription(&greeting);
-    let mut clients: Vec<_> = returning.map(|it| it.subscribe_with(&door, &query, 2, 9)).collect();
-    greeting.wait_until_live(5);
-    subscribers::publish(&greeting, 1);
-    for client in &mut clients {
-        subscribers::assert_event(client.library.name, &client.line(), 1);
-    }
-
-    quickstart.interrupt();
-    assert!(quickstart.ended(STOP_TIMEOUT).success());
-    quickstart = Quickstart::start_brisk_at(&address);
-    let greeting = quickstart.greeting();
-    greeting.wait_until_live(5);
-    subscribers::publish(&greeting, 2);
-    for mut client in clients {
-        subscribers::assert_event(client.library.name, &client.line(), 2);
-        client.leave();
-    }
-    greeting.wait_until_idle();
+    subscribers::come_back_to_a_router_that_comes_back(quickstart, &greeting, &greeting.door());
 }
 
 /// What the others make of a router that stops: Apollo Client tells the application, urql takes it for the end.

@@ -69,6 +69,11 @@ impl Browser {
         browser
     }
 
+    /// Takes certificates as they come, for servers of the tests'.
+    pub fn trust_everyone(&mut self) {
+        self.call("Security.setIgnoreCertificateErrors", json!({ "ignore": true }));
+    }
+
     /// Opens an address and waits until the document is there.
     pub fn open(&mut self, url: &str) {
         // An answer with `errorText` is a page about a connection that failed.

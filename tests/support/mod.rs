@@ -8,6 +8,7 @@ pub mod federation;
 pub mod http;
 pub mod http_stream;
 pub mod live;
+pub mod nginx;
 pub mod npm;
 pub mod quickstart;
 pub mod router;

@@ -5,7 +5,7 @@ use super::{
     browser::Browser,
     http::percent_encoded,
     npm::{Printing, script},
-    quickstart::Greeting,
+    quickstart::{Greeting, Quickstart},
     wait::wait_until,
 };
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ pub const WATCHED: u32 = 7;
 /// Enough events to go round all employees twice.
 const EVENTS: u32 = 24;
 const EMPLOYEES: u32 = 12;
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A client library, and how it travels.
 #[derive(Clone, Copy, Debug)]
@@ -243,6 +243,30 @@ pub fn sees_why_an_operation_is_refused(library: Library, greeting: &Greeting, d
     assert!(message.is_some_and(|it| it.contains("\"salary\"")), "{}: {line}", library.name);
     let expected = if matches!(library.program, Program::Node(_)) { 1 } else { 0 };
     assert_eq!(client.exit_code(), Some(expected), "{}", library.name);
+}
+
+/// Those that come back by themselves, as their makers meant it.
+pub fn come_back_to_a_router_that_comes_back(mut quickstart: Quickstart, greeting: &Greeting, door: &Door) {
+    let returning = WEBSOCKET_LIBRARIES.into_iter().chain([GRAPHQL_SSE]);
+    let query = subscription(greeting);
+    let mut clients: Vec<_> = returning.map(|it| it.subscribe_with(door, &query, 2, 9)).collect();
+    greeting.wait_until_live(5);
+    publish(greeting, 1);
+    for client in &mut clients {
+        assert_event(client.library.name, &client.line(), 1);
+    }
+
+    quickstart.interrupt();
+    assert!(quickstart.ended(PATIENCE).success());
+    let mut quickstart = Quickstart::start_brisk_at(greeting.address());
+    let greeting = quickstart.greeting();
+    greeting.wait_until_live(5);
+    publish(&greeting, 2);
+    for mut client in clients {
+        assert_event(client.library.name, &client.line(), 2);
+        client.leave();
+    }
+    greeting.wait_until_idle();
 }
 
 /// JavaScript that subscribes as a page does with what its browser has; it keeps what comes in `seen`.
