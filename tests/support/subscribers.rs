@@ -149,14 +149,15 @@ impl Subscriber {
     }
 
     /// Ends the subscription as this client does: the libraries unsubscribe by themselves behind their last
-    /// result, in front of curl there is Ctrl-C.
+    /// result; curl is ended by a signal, as by Ctrl-C.
     #[track_caller]
     pub fn leave(mut self) {
         match self.library.program {
             Program::Node(_) => assert_eq!(self.exit_code(), Some(0), "{}", self.library.name),
             Program::Curl(_) => {
                 assert!(self.printing.is_running(), "{}", self.library.name);
-                self.printing.signal("INT");
+                // What is started in the background takes no SIGINT, nor do those it starts.
+                self.printing.signal("TERM");
                 assert_eq!(self.exit_code(), None, "ended by the signal");
             }
         }
