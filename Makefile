@@ -1,5 +1,5 @@
-# `make test` runs everything, `make fuzz` looks for what no test thought of, `make bench-quick` and
-# `make bench-queries` measure, `make run` starts the quickstart.
+# `make test` runs everything, `make fuzz` looks for what no test thought of, `make bench-quick`,
+# `make bench-queries` and `make bench-matching` measure, `make run` starts the quickstart.
 .DELETE_ON_ERROR:
 
 CLIENTS := tests/clients
@@ -8,7 +8,7 @@ ARGS ?=
 # How long each fuzz target runs.
 SECONDS ?= 30
 
-.PHONY: test tools fuzz bench-quick bench-queries lint doc deny run clean-tools
+.PHONY: test tools fuzz bench-quick bench-queries bench-matching lint doc deny run clean-tools
 
 test: tools
 	cargo test --locked
@@ -31,6 +31,10 @@ bench-quick:
 bench-queries:
 	cargo bench --locked --bench bench_queries --no-run
 	cargo bench --locked --bench bench_queries -- $(ARGS)
+
+bench-matching:
+	cargo bench --locked --bench bench_matching --no-run
+	cargo bench --locked --bench bench_matching
 
 # Needs a C++ compiler beside the stable Rust that everything else needs; see fuzz/README.md.
 fuzz:

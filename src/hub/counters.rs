@@ -1,5 +1,7 @@
 //! What the hub counts, for metrics and tests.
 
+use super::rule::Verdict;
+
 /// Plain numbers; those under "now" go up and down, all others only up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -55,4 +57,15 @@ pub struct Counters {
     pub backlog_events: u64,
     /// Bytes of payload that wait in backlogs, now, counted once for each group.
     pub backlog_bytes: u64,
+}
+
+impl Counters {
+    /// Counts what so many rules say to an event.
+    pub(super) fn count_verdict(&mut self, verdict: Verdict, rules: u64) {
+        match verdict {
+            Verdict::No => self.events_filtered += rules,
+            Verdict::Undecided => self.events_undecided += rules,
+            Verdict::Yes => {}
+        }
+    }
 }

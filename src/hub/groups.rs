@@ -1,6 +1,8 @@
 //! Groups and their members: join, leave, and what becomes of a group that nobody is in.
 
-use super::{GroupId, Hub, Member, Output, Sink, TriggerId, queue::Queue, rule::Condition};
+use super::{
+    GroupId, Hub, Member, Output, Sink, TriggerId, matching::Listing, queue::Queue, rule::Condition,
+};
 use crate::plan::GroupSpec;
 use std::{sync::Arc, time::Instant};
 
@@ -12,6 +14,8 @@ pub(super) struct Group {
     pub(super) trigger: Option<TriggerId>,
     /// Where the trigger's list has it.
     pub(super) place: usize,
+    /// Where events find it.
+    pub(super) listing: Listing,
     /// Members that were told [`Output::Joined`], by sink.
     pub(super) joined: [u32; Sink::ALL.len()],
     pub(super) queue: Queue,
@@ -56,12 +60,16 @@ impl Hub {
             spec: spec.clone(),
             trigger: Some(trigger),
             place,
+            listing: Listing::Indexed,
             joined: Default::default(),
             queue: Queue::default(),
             tickets: Default::default(),
             owed_outage: false,
         });
-        self.triggers.get_mut(trigger).expect("just found").groups.push(id);
+        let (group, trigger) = (self.groups.get_mut(id), self.triggers.get_mut(trigger));
+        let (group, trigger) = (group.expect("just made"), trigger.expect("just found"));
+        trigger.groups.push(id);
+        group.listing = trigger.matcher.insert(id, group.condition.as_ref());
         self.groups_by_key.insert(spec.key.clone(), id);
         self.counters.groups += 1;
         id
@@ -98,24 +106,27 @@ impl Hub {
         let Some(group) = self.groups.remove(id) else { return };
         self.counters.groups -= 1;
         self.counters.members -= group.joined.iter().map(|it| u64::from(*it)).sum::<u64>();
+        if let Some(trigger) = group.trigger {
+            self.groups_by_key.remove(&group.spec.key);
+            self.take_from_trigger(now, trigger, id, &group);
+        }
         group.queue.discard(&mut self.counters);
         for (sink, ticket) in group.tickets.into_iter().enumerate() {
             if let Some(ticket) = ticket {
                 self.creditless[sink].groups.remove(&ticket);
             }
         }
-        if let Some(trigger) = group.trigger {
-            self.groups_by_key.remove(&group.spec.key);
-            self.take_from_trigger(now, trigger, group.place);
-        }
     }
 
-    /// Takes a group out of its trigger's list; the list's last group moves to its place.
-    fn take_from_trigger(&mut self, now: Instant, id: TriggerId, place: usize) {
+    /// Takes a group out of its trigger's lists; a list's last group moves to its place.
+    fn take_from_trigger(&mut self, now: Instant, id: TriggerId, gone: GroupId, group: &Group) {
         let trigger = self.triggers.get_mut(id).expect("groups outlive no trigger they name");
-        trigger.groups.swap_remove(place);
-        if let Some(moved) = trigger.groups.get(place) {
-            self.groups.get_mut(*moved).expect("listed groups are there").place = place;
+        trigger.groups.swap_remove(group.place);
+        if let Some(moved) = trigger.groups.get(group.place) {
+            self.groups.get_mut(*moved).expect("listed groups are there").place = group.place;
+        }
+        if let Some(moved) = trigger.matcher.remove(gone, group.condition.as_ref(), group.listing) {
+            self.groups.get_mut(moved).expect("listed groups are there").listing = group.listing;
         }
         if trigger.groups.is_empty() {
             self.linger(now, id);

@@ -9,6 +9,7 @@
 mod counters;
 mod deciding;
 mod groups;
+mod matching;
 mod notice;
 mod options;
 mod queue;

@@ -27,6 +27,12 @@ pub(super) enum Condition {
     In { path: Arc<[Arc<str>]>, constants: Vec<Constant> },
 }
 
+/// A field, and values of which it must have one.
+pub(super) struct Anchor<'a> {
+    pub(super) path: &'a Arc<[Arc<str>]>,
+    pub(super) constants: &'a [Constant],
+}
+
 #[derive(Debug)]
 pub(super) enum Constant {
     Null,
@@ -48,6 +54,24 @@ impl Condition {
                 path: path.clone(),
                 constants: values.iter().filter_map(Constant::compile).collect(),
             },
+        }
+    }
+
+    /// Fields of which an event must have one of these values to satisfy this: it is enough to look at events that
+    /// have one for any of the anchors. `None` when there are no such fields.
+    pub(super) fn anchors(&self) -> Option<Vec<Anchor<'_>>> {
+        match self {
+            Self::In { path, constants } => Some(vec![Anchor { path, constants }]),
+            // All have to hold, so any one will do: the one that the fewest values satisfy.
+            Self::And(all) => {
+                let anchored = all.iter().filter_map(Self::anchors);
+                anchored.min_by_key(|it| it.iter().map(|it| it.constants.len()).sum::<usize>())
+            }
+            Self::Or(any) => {
+                let anchored: Option<Vec<_>> = any.iter().map(Self::anchors).collect();
+                anchored.map(|it| it.into_iter().flatten().collect())
+            }
+            Self::Not(_) => None,
         }
     }
 
@@ -135,16 +159,19 @@ fn same_number(a: &str, b: &str) -> bool {
     a == b || normal(a) == normal(b)
 }
 
+/// Of most numbers, without an allocation.
+type Digits = smallvec::SmallVec<[u8; 24]>;
+
 /// Sign, digits without zeros at either end, and the power of ten of the last digit. Zero has no digits
 /// and no sign.
-fn normal(number: &str) -> (bool, Vec<u8>, i64) {
+pub(super) fn normal(number: &str) -> (bool, Digits, i64) {
     let (negative, number) = match number.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, number),
     };
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mut digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).skip_while(|it| *it == b'0').collect();
+    let mut digits: Digits = whole.bytes().chain(fraction.bytes()).skip_while(|it| *it == b'0').collect();
     let zeros = digits.iter().rev().take_while(|it| **it == b'0').count();
     digits.truncate(digits.len() - zeros);
     if digits.is_empty() {

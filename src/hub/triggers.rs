@@ -1,12 +1,8 @@
 //! Triggers: their life with the source, and what each event means for their groups.
 
 use super::{
-    EndReason, GroupId, Hub, Output, TriggerId, TriggerState,
-    groups::Group,
-    notice::Notice,
-    options::OutagePolicy,
-    rule::{Condition, Verdict},
-    timers::Timer,
+    EndReason, GroupId, Hub, Output, TriggerId, TriggerState, groups::Group, matching::Matcher,
+    notice::Notice, options::OutagePolicy, rule::Verdict, timers::Timer,
 };
 use crate::{
     graphql::{
@@ -24,6 +20,8 @@ pub(super) struct Trigger {
     pub(super) state: TriggerState,
     /// In no particular order, but the same one for the same inputs.
     pub(super) groups: Vec<GroupId>,
+    /// The same groups, as events find them.
+    pub(super) matcher: Matcher,
     /// Of the newest event in each part.
     pub(super) position: Position,
     /// Set while nobody listens.
@@ -50,6 +48,7 @@ impl Hub {
             feed: feed.clone(),
             state: TriggerState::Starting,
             groups: Vec::new(),
+            matcher: Matcher::default(),
             position: Position::default(),
             lingers_until: None,
             grace_until: None,
@@ -222,14 +221,18 @@ impl Hub {
 
     /// The groups of a trigger that an event is for: the one place where that is decided.
     fn matching(&mut self, id: TriggerId, event: &Event) -> Vec<GroupId> {
-        let mut hits = self.groups_of(id);
-        hits.retain(|id| {
-            let group = self.groups.get(*id).expect("listed groups are there");
-            let verdict = group.condition.as_ref().map_or(Verdict::Yes, |it: &Condition| it.verdict(event));
-            self.counters.events_filtered += u64::from(verdict == Verdict::No);
-            self.counters.events_undecided += u64::from(verdict == Verdict::Undecided);
-            verdict == Verdict::Yes
-        });
+        let Some(trigger) = self.triggers.get(id) else { return Vec::new() };
+        let mut hits = trigger.matcher.everything().to_vec();
+        let found = trigger.matcher.find(event);
+        self.counters.count_verdict(found.others, found.others_count as u64);
+        for id in trigger.matcher.asked().iter().copied().chain(found.candidates) {
+            let group = self.groups.get(id).expect("listed groups are there");
+            let verdict = group.condition.as_ref().map_or(Verdict::Yes, |it| it.verdict(event));
+            self.counters.count_verdict(verdict, 1);
+            if verdict == Verdict::Yes {
+                hits.push(id);
+            }
+        }
         hits
     }
 
@@ -237,12 +240,11 @@ impl Hub {
     /// because nobody knows whether it was for them.
     fn refuse(&mut self, now: Instant, id: TriggerId) {
         self.counters.events_invalid += 1;
-        for id in self.groups_of(id) {
+        let told = self.triggers.get(id).map(|it| it.matcher.everything().to_vec());
+        for id in told.unwrap_or_default() {
             let group = self.groups.get_mut(id).expect("listed groups are there");
-            if group.condition.is_none() {
-                group.queue.push_invalid(&self.options, &mut self.counters);
-                self.advance(now, id);
-            }
+            group.queue.push_invalid(&self.options, &mut self.counters);
+            self.advance(now, id);
         }
     }
 
