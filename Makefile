@@ -13,9 +13,10 @@ SECONDS ?= 30
 test: tools
 	cargo test --locked
 
-# What the tests talk to: nats-server, npm clients, a browser, a proxy.
+# What the tests talk to: nats-server, a Kafka broker, npm clients, a browser, a proxy.
 tools: $(CLIENTS)/node_modules/.package-lock.json
 	sh scripts/tools.sh
+	sh scripts/kafka.sh
 	sh scripts/browser.sh
 	sh scripts/nginx.sh
 

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Fetches Apache Kafka's jars from Maven Central into .tools/kafka, once. The broker needs a Java 17 or newer.
+set -eu
+
+cd "$(dirname "$0")/.."
+version=4.1.1
+dir=.tools/kafka
+stamp=$dir/.kafka-$version
+
+without() {
+    echo "kafka: $1. Its tests need Java 17 and Maven; as root: apt-get install openjdk-17-jre-headless maven" >&2
+    [ -z "${CI:-}" ]
+    exit 0
+}
+
+java_major() {
+    java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
+}
+
+command -v java >/dev/null || without "no java"
+major=$(java_major)
+[ "${major:-0}" -ge 17 ] || without "java is of version ${major:-unknown}"
+
+if [ ! -e "$stamp" ]; then
+    command -v mvn >/dev/null || without "no mvn"
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    # The second is the logging that Kafka's own archive ships and its published description leaves out.
+    cat >"$dir/pom.xml" <<XML
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tests</groupId><artifactId>kafka-broker</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version><scope>runtime</scope></dependency>
+  </dependencies>
+</project>
+XML
+    mvn -q -B -f "$dir/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs
+    touch "$stamp"
+fi
+echo "kafka: $dir/libs"
