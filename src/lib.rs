@@ -4,6 +4,10 @@
 //! `protocol`, `hub`, `resolve`), the edges that act (`sources`, `net`, `http`, `admin`), and the room
 //! where threads and wires meet (`server`). ARCHITECTURE.md says what each must not know.
 
+// What tests of both kinds share names the crate as tests outside of it do.
+#[cfg(test)]
+extern crate self as juga;
+
 pub mod graphql;
 pub mod plan;
 

@@ -62,6 +62,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("graphql_tools", &["federation"]),
         ("federation_composition", &["federation"]),
         ("async_nats", &["sources"]),
+        ("rdkafka", &["sources"]),
         ("hyper", &["http", "sources", "admin"]),
         ("hyper_rustls", &["sources"]),
         ("rustls", &["sources", "http", "server"]),

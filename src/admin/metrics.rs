@@ -230,10 +230,31 @@ fn providers(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ("router_streams_received_messages", "Events received from the broker", with(|it| it.received)),
         ("router_streams_sent_messages", "Messages published to the broker", with(|it| it.published)),
         ("router_streams_filtered_messages", "Events that no subscription wanted", with(|it| it.filtered)),
+        ("router_streams_failed_messages", "Publishes and requests without an answer", with(|it| it.failed)),
+        ("router_streams_skipped_messages", "Messages without a value", with(|it| it.skipped)),
+        ("router_streams_client_errors", "Errors a broker's client recovers from", with(|it| it.errors)),
     ] {
         page.counters(name, help, &samples)?;
     }
-    Ok(())
+    lag(it, page)
+}
+
+fn lag(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
+    let all: Vec<_> = it
+        .providers
+        .iter()
+        .flat_map(|provider| provider.lag.iter().map(move |it| (provider, it, it.partition.to_string())))
+        .collect();
+    let labels: Vec<_> = all
+        .iter()
+        .map(|(provider, it, partition)| {
+            let [kind, id] = [("wg_provider_type", provider.kind), ("wg_provider_id", &*provider.id)];
+            [kind, id, ("topic", &*it.topic), ("partition", partition.as_str())]
+        })
+        .collect();
+    let samples: Vec<Sample<'_, f64>> =
+        labels.iter().zip(&all).map(|(labels, (_, it, _))| (&labels[..], it.events as f64)).collect();
+    page.gauges("router_streams_consumer_lag", "Events in a partition that were not read yet", &samples)
 }
 
 fn subgraphs(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {

@@ -16,7 +16,7 @@ mod state;
 pub use histogram::Histogram;
 pub use server::{Admin, Options};
 pub use state::{
-    BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, State, Subgraph,
+    BoxFuture, Labelled, Lag, Loop, Provider, PublishError, Published, Queue, Snapshot, State, Subgraph,
     Unavailable,
 };
 

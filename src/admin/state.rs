@@ -133,8 +133,24 @@ pub struct Provider {
     pub is_up: bool,
     pub received: u64,
     pub published: u64,
+    /// Publishes and requests that the broker did not confirm or answer.
+    pub failed: u64,
+    /// Messages without a value.
+    pub skipped: u64,
+    /// Errors after which the client went on by itself.
+    pub errors: u64,
+    /// By topic and partition, where the broker knows.
+    pub lag: Vec<Lag>,
     /// Events that no subscription wanted.
     pub filtered: u64,
+}
+
+/// How far the router is behind in one partition.
+#[derive(Clone, Debug)]
+pub struct Lag {
+    pub topic: Arc<str>,
+    pub partition: usize,
+    pub events: u64,
 }
 
 /// A subgraph, as the router reaches it.

@@ -38,6 +38,10 @@ impl State for Fake {
             received: 7,
             published: 1,
             filtered: 2,
+            failed: 3,
+            skipped: 4,
+            errors: 5,
+            lag: vec![Lag { topic: "orders".into(), partition: 2, events: 9 }],
         };
         Snapshot {
             connections: 3,
@@ -150,6 +154,7 @@ fn metrics_keep_their_names() {
         "# TYPE router_engine_messages_sent_total counter",
         "router_engine_messages_sent_total 11",
         "router_engine_overflow_total{policy=\"conflate\"} 4",
+        "router_streams_consumer_lag{wg_provider_type=\"nats\",wg_provider_id=\"a\",topic=\"orders\",partition=\"2\"} 9.0",
         "router_streams_received_messages_total{wg_provider_type=\"nats\",wg_provider_id=\"a\"} 7",
         "router_streams_provider_up{wg_provider_type=\"nats\",wg_provider_id=\"b\\\"\"} 0.0",
         "router_subgraph_circuit_breaker_open{subgraph=\"a\"} 1.0",

@@ -48,8 +48,9 @@ fn note_what_is_without_effect(config: &mut Config) {
                 .to_owned(),
         );
     }
+    let kafka = config.events.providers.kafka.iter().filter(|_| cfg!(not(feature = "kafka")));
     for (kind, ids) in [
-        ("kafka", config.events.providers.kafka.iter().map(|it| &it.id).collect::<Vec<_>>()),
+        ("kafka", kafka.map(|it| &it.id).collect::<Vec<_>>()),
         ("redis", config.events.providers.redis.iter().map(|it| &it.id).collect()),
     ] {
         for id in ids {
@@ -357,7 +358,10 @@ impl Check<'_> {
 
     /// A client certificate is complete or not there.
     fn certificate(&mut self, tls: &ClientTls, path: &str) {
-        let (certificate, key) = (tls.cert_file.is_some(), tls.key_file.is_some());
+        self.both_or_none(tls.cert_file.is_some(), tls.key_file.is_some(), path);
+    }
+
+    fn both_or_none(&mut self, certificate: bool, key: bool, path: &str) {
         if certificate != key {
             let (here, missing) =
                 if certificate { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
@@ -371,6 +375,8 @@ impl Check<'_> {
 
     fn kafka(&mut self, provider: &KafkaProvider, path: &str) {
         self.at_least_one(&provider.brokers, &format!("{path}.brokers"));
+        let tls = &provider.tls;
+        self.both_or_none(tls.cert_file.is_some(), tls.key_file.is_some(), &format!("{path}.tls"));
         if let Some(it) = &provider.authentication {
             let path = format!("{path}.authentication");
             self.exactly_one(

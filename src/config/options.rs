@@ -3,8 +3,8 @@
 //! `graphs` reads the SDL that the configuration names; everything else is renaming.
 
 use super::{
-    AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, NatsProvider, RetryPolicy,
-    Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
+    AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, KafkaProvider, NatsProvider,
+    RetryPolicy, ScramMechanism, Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
 };
 use crate::{
     admin, federation, http, hub,
@@ -199,12 +199,12 @@ impl Config {
             ring_events: it.ring_events,
             ring_bytes: it.ring_bytes,
         });
-        let kafka = providers.kafka.iter().map(|it| (ProviderKind::Kafka, ProviderId::from(it.id.as_str())));
         let redis = providers.redis.iter().map(|it| (ProviderKind::Redis, ProviderId::from(it.id.as_str())));
         sources::Options {
             nats: providers.nats.iter().map(nats_options).collect(),
             memory: memory.collect(),
-            unavailable: kafka.chain(redis).collect(),
+            kafka: providers.kafka.iter().map(kafka_options).collect(),
+            unavailable: redis.collect(),
             skip_unavailable_providers: self.events.skip_unavailable_providers,
         }
     }
@@ -345,6 +345,39 @@ fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
         request_timeout: provider.request_timeout,
         authentication,
         tls,
+    }
+}
+
+fn kafka_options(provider: &KafkaProvider) -> sources::KafkaOptions {
+    let authentication =
+        provider.authentication.as_ref().and_then(|it| match (&it.sasl_plain, &it.sasl_scram) {
+            (Some(it), _) => Some(sources::KafkaAuthentication::Plain {
+                username: it.username.clone(),
+                password: expose(&it.password),
+            }),
+            (None, Some(it)) => Some(sources::KafkaAuthentication::Scram {
+                username: it.username.clone(),
+                password: expose(&it.password),
+                mechanism: match it.mechanism {
+                    ScramMechanism::Sha256 => sources::ScramMechanism::Sha256,
+                    ScramMechanism::Sha512 => sources::ScramMechanism::Sha512,
+                },
+            }),
+            (None, None) => None,
+        });
+    let tls = &provider.tls;
+    sources::KafkaOptions {
+        id: provider.id.as_str().into(),
+        brokers: provider.brokers.clone(),
+        request_timeout: provider.request_timeout,
+        authentication,
+        tls: tls.enabled.then(|| sources::ClientTls {
+            insecure_skip_ca_verification: tls.insecure_skip_ca_verification,
+            ca_file: tls.ca_file.clone(),
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+        }),
+        fetch_max_wait: provider.fetch_max_wait,
     }
 }
 

@@ -211,7 +211,7 @@ settings! {
         memory: Vec<MemoryProvider> as List<MemoryProvider> = Absent("");
         /// NATS servers or clusters.
         nats: Vec<NatsProvider> as List<NatsProvider> = Absent("");
-        /// Kafka clusters. Read and checked; for now they count as unavailable.
+        /// Kafka clusters. The router starts also while they are away.
         kafka: Vec<KafkaProvider> as List<KafkaProvider> = Absent("");
         /// Redis servers or clusters. Read and checked; for now they count as unavailable.
         redis: Vec<RedisProvider> as List<RedisProvider> = Absent("");
@@ -292,8 +292,11 @@ settings! {
         authentication: Option<KafkaAuthentication> as Maybe<KafkaAuthentication> = Absent("");
         /// TLS towards the brokers.
         tls: KafkaTls as KafkaTls = Section;
-        /// How long a broker may hold back a fetch while there is nothing to send.
-        fetch_max_wait: Duration as Wait = Is("5s");
+        /// How long a publish waits for the confirmation that all replicas in sync have the message.
+        request_timeout: Duration as Wait = Is("10s");
+        /// How long a broker may hold back a fetch while there is nothing to send. Events never wait for it,
+        /// but for those of a topic that is new to the router, once.
+        fetch_max_wait: Duration as Wait = Is("100ms");
     }
 }
 
@@ -332,8 +335,16 @@ settings! {
 settings! {
     /// TLS towards Kafka.
     pub struct KafkaTls {
-        /// Use TLS, with the system's authorities.
+        /// Use TLS, with the system's authorities unless `ca_file` names others.
         enabled: bool as Toggle = Is("false");
+        /// Accept any certificate. For tests only.
+        insecure_skip_ca_verification: bool as Toggle = Is("false");
+        /// Authorities to trust (PEM), instead of the system's.
+        ca_file: Option<PathBuf> as Maybe<FilePath> = Absent("./ca.crt");
+        /// Our certificate (PEM), together with `key_file`.
+        cert_file: Option<PathBuf> as Maybe<FilePath> = Absent("./client.crt");
+        /// The certificate's key (PEM), together with `cert_file`.
+        key_file: Option<PathBuf> as Maybe<FilePath> = Absent("./client.key");
     }
 }
 

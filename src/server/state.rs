@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     admin::{
-        self, BoxFuture, Labelled, Loop, Provider, PublishError, Published, Queue, Snapshot, Subgraph,
+        self, BoxFuture, Labelled, Lag, Loop, Provider, PublishError, Published, Queue, Snapshot, Subgraph,
         Unavailable,
     },
     http,
@@ -185,8 +185,16 @@ fn provider(status: sources::ProviderStatus) -> Provider {
         is_up: status.up,
         received: status.received,
         published: status.published,
+        failed: status.failed,
+        skipped: status.skipped,
+        errors: status.errors,
+        lag: status.lag.into_iter().map(lag).collect(),
         filtered: 0,
     }
+}
+
+fn lag(it: sources::PartitionLag) -> Lag {
+    Lag { topic: it.topic, partition: it.partition, events: it.events }
 }
 
 fn subgraph(status: SubgraphStatus) -> Subgraph {

@@ -1,7 +1,10 @@
 //! What a provider counts, and how it is shown.
 
 use super::Position;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
 
 /// Counters of one provider, written by its tasks and read by whoever shows metrics.
 #[derive(Debug, Default)]
@@ -17,6 +20,10 @@ pub(super) struct Counters {
     pub(super) reconnects: AtomicU64,
     /// Tasks that ended without being told to and were started again.
     pub(super) restarts: AtomicU64,
+    /// Messages without a value, which are no events (Kafka's tombstones).
+    pub(super) skipped: AtomicU64,
+    /// Errors of a client library that goes on by itself.
+    pub(super) errors: AtomicU64,
 }
 
 impl Counters {
@@ -36,6 +43,9 @@ impl Counters {
             failed: self.failed.load(Relaxed),
             reconnects: self.reconnects.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            lag: Vec::new(),
             log: None,
         }
     }
@@ -61,8 +71,22 @@ pub struct ProviderStatus {
     pub reconnects: u64,
     /// Tasks that ended without being told to and were started again.
     pub restarts: u64,
+    /// Messages without a value, which are no events.
+    pub skipped: u64,
+    /// Errors of the client library after which it went on by itself.
+    pub errors: u64,
+    /// How far the router is behind, where a broker knows; of topics that are being read.
+    pub lag: Vec<PartitionLag>,
     /// The replay log of a memory provider.
     pub log: Option<LogStatus>,
+}
+
+/// How far the reader of a partition is behind its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionLag {
+    pub topic: Arc<str>,
+    pub partition: usize,
+    pub events: u64,
 }
 
 /// What a memory provider remembers.

@@ -7,6 +7,8 @@
 
 mod counters;
 mod feeds;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 mod nats;
 mod options;
@@ -17,9 +19,12 @@ mod tls;
 
 pub mod subgraph;
 
-pub use counters::{LogStatus, ProviderStatus};
+pub use counters::{LogStatus, PartitionLag, ProviderStatus};
 pub use memory::PublishError;
-pub use options::{ClientTls, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls, Options, StartError};
+pub use options::{
+    ClientTls, KafkaAuthentication, KafkaOptions, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls,
+    Options, ScramMechanism, StartError,
+};
 pub use sink::{FeedSink, Report, Ticket};
 pub use subject::{SubjectError, check_literal as check_literal_subject};
 
@@ -62,9 +67,10 @@ impl Sources {
     /// Connects all providers, in bounded time.
     pub async fn connect(
         handle: &Handle,
-        options: Options,
+        mut options: Options,
         sink: Arc<dyn FeedSink>,
     ) -> Result<Self, StartError> {
+        let kafka = take_kafka(&mut options);
         let lenient = options.skip_unavailable_providers;
         if let (false, Some((kind, id))) = (lenient, options.unavailable.first()) {
             return Err(StartError::Unavailable { kind: kind_name(*kind), id: id.clone() });
@@ -79,6 +85,7 @@ impl Sources {
         for (id, provider) in &memory {
             providers.insert((ProviderKind::Nats, id.clone()), Arc::new(provider.clone()));
         }
+        start_kafka(kafka, &feeds, &mut providers)?;
         let nats = options.nats.into_iter().map(|it| {
             let key = (ProviderKind::Nats, it.id.clone());
             (key, handle.spawn(NatsProvider::connect(handle.clone(), it, lenient, feeds.clone())))
@@ -112,6 +119,15 @@ impl Sources {
 
     /// Starts a feed. Whatever comes of it is reported to the sink, also that it cannot start.
     pub fn start(&self, ticket: Ticket, feed: &EventFeed) {
+        self.start_from(ticket, feed, None);
+    }
+
+    /// Starts a feed behind a position, where the broker can replay; from now on where it cannot.
+    pub fn start_behind(&self, ticket: Ticket, feed: &EventFeed, position: &Position) {
+        self.start_from(ticket, feed, Some(position));
+    }
+
+    fn start_from(&self, ticket: Ticket, feed: &EventFeed, from: Option<&Position>) {
         let found = self.find(feed.kind, &feed.provider);
         let (key, source) = ((feed.kind, feed.provider.clone()), found.as_ref().ok().copied().cloned());
         if !self.inner.feeds.begin(ticket, key, source) {
@@ -122,7 +138,7 @@ impl Sources {
             Ok(_) if feed.stream.is_some() => {
                 Err(unavailable("JetStream feeds are not available in this version."))
             }
-            Ok(source) => source.start(ticket, feed, None),
+            Ok(source) => source.start(ticket, feed, from),
         };
         if let Err(error) = started {
             self.fail(ticket, error);
@@ -224,6 +240,38 @@ impl Brokers for Sources {
     fn request(&self, message: BrokerMessage) -> BoxFuture<Result<Bytes, BrokerError>> {
         self.ask(message, |source, to, payload| source.request(to, payload))
     }
+}
+
+/// The Kafka providers, if this build has a client for them.
+fn take_kafka(options: &mut Options) -> Vec<KafkaOptions> {
+    let kafka = std::mem::take(&mut options.kafka);
+    if cfg!(feature = "kafka") {
+        return kafka;
+    }
+    options.unavailable.extend(kafka.into_iter().map(|it| (ProviderKind::Kafka, it.id)));
+    Vec::new()
+}
+
+#[cfg(feature = "kafka")]
+fn start_kafka(
+    kafka: Vec<KafkaOptions>,
+    feeds: &Arc<Feeds>,
+    providers: &mut BTreeMap<ProviderKey, Arc<dyn Source>>,
+) -> Result<(), StartError> {
+    for (number, it) in kafka.into_iter().enumerate() {
+        let key = (ProviderKind::Kafka, it.id.clone());
+        providers.insert(key, Arc::new(kafka::KafkaProvider::start(number, it, feeds.clone())?));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "kafka"))]
+fn start_kafka(
+    _: Vec<KafkaOptions>,
+    _: &Arc<Feeds>,
+    _: &mut BTreeMap<ProviderKey, Arc<dyn Source>>,
+) -> Result<(), StartError> {
+    Ok(())
 }
 
 /// Memory and NATS providers answer to the same directives, so they share their ids.

@@ -8,6 +8,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 pub struct Options {
     pub nats: Vec<NatsOptions>,
     pub memory: Vec<MemoryOptions>,
+    /// Without the cargo feature `kafka` they count as unavailable.
+    pub kafka: Vec<KafkaOptions>,
     /// Providers that are configured but that this version cannot serve.
     pub unavailable: Vec<(ProviderKind, ProviderId)>,
     /// Start although a provider is missing or unreachable; its feeds fail or wait.
@@ -70,6 +72,61 @@ pub struct ClientTls {
     /// A client certificate comes with its key.
     pub cert_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
+}
+
+/// One Kafka cluster.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    pub id: ProviderId,
+    /// `host:port`, to start from.
+    pub brokers: Vec<String>,
+    /// Bounds the confirmation of publishes.
+    pub request_timeout: Duration,
+    pub authentication: Option<KafkaAuthentication>,
+    /// Present: TLS is required.
+    pub tls: Option<ClientTls>,
+    /// How long a broker holds back a fetch while there is nothing to send. A topic that is added meanwhile
+    /// is fetched after it.
+    pub fetch_max_wait: Duration,
+}
+
+impl KafkaOptions {
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const FETCH_MAX_WAIT: Duration = Duration::from_millis(100);
+
+    /// A cluster without authentication or TLS.
+    pub fn new(id: impl Into<ProviderId>, brokers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            id: id.into(),
+            brokers: brokers.into_iter().map(Into::into).collect(),
+            request_timeout: Self::REQUEST_TIMEOUT,
+            authentication: None,
+            tls: None,
+            fetch_max_wait: Self::FETCH_MAX_WAIT,
+        }
+    }
+}
+
+/// How the router proves who it is. Never printed.
+#[derive(Clone)]
+pub enum KafkaAuthentication {
+    Plain { username: String, password: String },
+    Scram { username: String, password: String, mechanism: ScramMechanism },
+}
+
+impl fmt::Debug for KafkaAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain { .. } => "Plain(…)",
+            Self::Scram { .. } => "Scram(…)",
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramMechanism {
+    Sha256,
+    Sha512,
 }
 
 /// A broker within the router, for development, tests and demos.
