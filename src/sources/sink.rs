@@ -13,6 +13,9 @@ pub struct Ticket(pub u64);
 /// `Live` comes once, before the first event. Each `Interrupted` is followed by `Restored`, unless
 /// `Failed`, `Ended` or a stop comes first; a feed whose broker is away at the start is interrupted before
 /// it is live. Nothing follows `Failed` or `Ended`.
+///
+/// A live feed whose broker keeps its events reads on from its position after an outage. It is late, and
+/// nothing is lost, so it says nothing; where events are gone from the broker meanwhile, that is a `Gap`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// The broker confirmed that it sends this feed's events.
