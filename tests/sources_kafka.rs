@@ -139,6 +139,31 @@ fn a_feed_starts_behind_a_position() {
 }
 
 #[test]
+fn a_position_may_lie_in_topics_that_are_read_and_in_others() {
+    let broker = &*BROKER;
+    broker.create_topic("mixed-a", 1);
+    broker.create_topic("mixed-b", 1);
+    let rig = rig();
+    rig.listen(1, &feed(&["mixed-a"]));
+    for payload in ["a0", "a1"] {
+        broker.publish("mixed-a", 0, payload);
+        next(&rig, 1);
+    }
+    broker.publish("mixed-b", 0, "b0");
+    rig.sources().start_behind(Ticket(2), &feed(&["mixed-a", "mixed-b"]), &Position::single(0));
+    assert_eq!(rig.next(2), Report::Live);
+    let mut seen = [rig.next(2), rig.next(2)].map(|it| match it {
+        Report::Event { payload, .. } => payload,
+        other => panic!("{other:?}"),
+    });
+    seen.sort();
+    assert_eq!(seen, ["a1", "b0"], "a part that is not named was not seen at all");
+    broker.publish("mixed-a", 0, "a2");
+    assert_eq!((next(&rig, 1).2, next(&rig, 2).2), ("a2".to_owned(), "a2".to_owned()));
+    assert_eq!(rig.status("default").errors, 0);
+}
+
+#[test]
 fn what_retention_took_is_told_as_a_gap() {
     let broker = &*BROKER;
     broker.create_topic("retention", 1);

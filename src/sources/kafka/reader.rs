@@ -140,7 +140,7 @@ impl Reader {
                 self.assign(&assignments);
             }
             Command::Reset { topic, partition, earliest } => self.reset(&topic, partition, earliest),
-            Command::Again => self.assign(&self.routes.assignments()),
+            Command::Again => self.assign_all(),
         }
     }
 
@@ -168,22 +168,22 @@ impl Reader {
         }
     }
 
-    /// Reads from there, whether it was being read or not: what is queued in the library is given up.
+    /// Reads from there; what is queued in the library of partitions that are being read is given up.
     fn assign(&self, assignments: &[Assignment]) {
-        if assignments.is_empty() {
-            return;
+        let again = list(assignments.iter().filter(|it| it.is_read));
+        if again.count() > 0 {
+            self.try_list(&again, self.consumer.incremental_unassign(&again));
         }
-        let mut list = TopicPartitionList::with_capacity(assignments.len());
-        for it in assignments {
-            let offset = match it.offset {
-                0 => Offset::Beginning,
-                offset => Offset::Offset(offset.cast_signed()),
-            };
-            let _ = list.add_partition_offset(&it.topic, partition_number(it.partition), offset);
+        let all = list(assignments);
+        if all.count() > 0 {
+            self.try_list(&all, self.consumer.incremental_assign(&all));
         }
-        // Not assigned yet is no error worth telling.
-        let _ = self.consumer.incremental_unassign(&list);
-        self.try_list(&list, self.consumer.incremental_assign(&list));
+    }
+
+    /// Reads everything that is to be read, and nothing else, whatever the library was told before.
+    fn assign_all(&self) {
+        let all = list(&self.routes.assignments());
+        self.try_list(&all, self.consumer.assign(&all));
     }
 
     fn unassign(&self, idle: &[(Arc<str>, usize)]) {
@@ -236,7 +236,7 @@ impl Reader {
         match self.config.create_with_context(self.shared.context(false)) {
             Ok(consumer) => {
                 self.consumer = consumer;
-                self.assign(&self.routes.assignments());
+                self.assign_all();
             }
             Err(error) => {
                 self.shared.health.trouble(None, &error.to_string());
@@ -262,6 +262,19 @@ fn receive(shared: &Shared, routes: &mut Routes, record: &BorrowedMessage<'_>) {
         Counters::add(&shared.health.counters.received, 1);
         handover::deliver(&shared.sink, &shared.stopping, ticket, event);
     });
+}
+
+fn list<'a>(assignments: impl IntoIterator<Item = &'a Assignment>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for it in assignments {
+        let offset = match it.offset {
+            0 => Offset::Beginning,
+            offset => Offset::Offset(offset.cast_signed()),
+        };
+        // Fails for negative offsets alone.
+        let _ = list.add_partition_offset(&it.topic, partition_number(it.partition), offset);
+    }
+    list
 }
 
 /// As the library counts partitions.

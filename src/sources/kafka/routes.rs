@@ -30,6 +30,8 @@ pub(super) struct Assignment {
     pub(super) partition: usize,
     /// 0 stands for the earliest that is there.
     pub(super) offset: u64,
+    /// It is being read already, from elsewhere.
+    pub(super) is_read: bool,
 }
 
 /// See the module's documentation.
@@ -83,13 +85,15 @@ impl Routes {
     pub(super) fn add(&mut self, ticket: Ticket, topics: &Topics, starts: &[Vec<Start>]) -> Vec<Assignment> {
         let (mut assignments, mut beginning) = (Vec::new(), Position::default());
         for (index, (name, starts)) in topics.iter().zip(starts).enumerate() {
-            let is_read = self.topics.contains_key(name);
+            let has_others = self.topics.contains_key(name);
             let topic = self.topics.entry(name.clone()).or_default();
             let mut next = Vec::with_capacity(starts.len());
             for (partition, start) in starts.iter().enumerate() {
-                let (due, read_from) = begin(topic.partitions.get(partition), *start, is_read);
+                let read = topic.partitions.get(partition);
+                let is_read = read.is_some();
+                let (due, read_from) = begin(read, *start, has_others);
                 if let Some(offset) = read_from {
-                    assignments.push(Assignment { topic: name.clone(), partition, offset });
+                    assignments.push(Assignment { topic: name.clone(), partition, offset, is_read });
                     set(&mut topic.partitions, partition, offset);
                 }
                 next.push(due);
@@ -124,8 +128,9 @@ impl Routes {
         let Some(topic) = self.topics.get_mut(name) else { return Vec::new() };
         let known = topic.partitions.len();
         let added = known..partitions.max(known);
-        let assignments: Vec<Assignment> =
-            added.map(|partition| Assignment { topic: name.clone(), partition, offset: 0 }).collect();
+        let assignments: Vec<Assignment> = added
+            .map(|partition| Assignment { topic: name.clone(), partition, offset: 0, is_read: false })
+            .collect();
         if !assignments.is_empty() {
             topic.partitions.resize_with(partitions, Arc::default);
             self.gauges.set(name, &topic.partitions);
@@ -154,7 +159,7 @@ impl Routes {
                 missing.push(*ticket);
             }
         }
-        (Some(Assignment { topic: name.clone(), partition, offset }), missing)
+        (Some(Assignment { topic: name.clone(), partition, offset, is_read: true }), missing)
     }
 
     /// Everything that is to be read, from where it goes on.
@@ -164,6 +169,7 @@ impl Routes {
                 topic: name.clone(),
                 partition,
                 offset: it.position(),
+                is_read: true,
             })
         });
         all.collect()

@@ -21,7 +21,12 @@ fn ends(offsets: &[u64]) -> Vec<Start> {
 }
 
 fn from(topic: &str, partition: usize, offset: u64) -> Assignment {
-    Assignment { topic: topic.into(), partition, offset }
+    Assignment { topic: topic.into(), partition, offset, is_read: false }
+}
+
+/// The same for a partition that is being read.
+fn back(topic: &str, partition: usize, offset: u64) -> Assignment {
+    Assignment { is_read: true, ..from(topic, partition, offset) }
 }
 
 /// Who gets a record.
@@ -50,7 +55,7 @@ fn what_is_read_twice_is_handed_over_once() {
     routes.add(A, &topics(&["t"]), &[ends(&[0])]);
     assert_eq!(hits(&mut routes, "t", 0, 0), [A]);
     assert_eq!(hits(&mut routes, "t", 0, 1), [A]);
-    assert_eq!(routes.add(B, &topics(&["t"]), &[vec![Start::At(1)]]), [from("t", 0, 1)], "it goes back");
+    assert_eq!(routes.add(B, &topics(&["t"]), &[vec![Start::At(1)]]), [back("t", 0, 1)], "it goes back");
     assert_eq!(hits(&mut routes, "t", 0, 1), [B]);
     assert_eq!(hits(&mut routes, "t", 0, 2), [A, B]);
 }
@@ -99,10 +104,10 @@ fn a_reset_tells_whose_events_are_gone() {
     routes.add(A, &topics(&["t"]), &[ends(&[10])]);
     routes.add(B, &topics(&["t"]), &[ends(&[50])]);
     let (read, missing) = routes.reset(&"t".into(), 0, 20);
-    assert_eq!((read, missing), (Some(from("t", 0, 20)), vec![A]), "retention");
+    assert_eq!((read, missing), (Some(back("t", 0, 20)), vec![A]), "retention");
     assert_eq!(hits(&mut routes, "t", 0, 20), [A]);
     let (read, missing) = routes.reset(&"t".into(), 0, 0);
-    assert_eq!((read, missing), (Some(from("t", 0, 0)), vec![A, B]), "made anew");
+    assert_eq!((read, missing), (Some(back("t", 0, 0)), vec![A, B]), "made anew");
     assert_eq!(hits(&mut routes, "t", 0, 0), [A, B]);
     assert_eq!(routes.reset(&"t".into(), 1, 0), (None, vec![]));
 }
@@ -113,8 +118,8 @@ fn a_panic_while_handing_over_loses_nothing() {
     routes.add(A, &topics(&["t"]), &[ends(&[0])]);
     let panics = std::panic::AssertUnwindSafe(|| routes.route("t", 0, 0, |_, _| panic!("on purpose")));
     assert!(std::panic::catch_unwind(panics).is_err());
-    assert_eq!(routes.assignments(), [from("t", 0, 0)]);
+    assert_eq!(routes.assignments(), [back("t", 0, 0)]);
     assert_eq!(hits(&mut routes, "t", 0, 0), [A]);
     routes.pass("t", 0, 1);
-    assert_eq!(routes.assignments(), [from("t", 0, 2)]);
+    assert_eq!(routes.assignments(), [back("t", 0, 2)]);
 }
