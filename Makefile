@@ -19,6 +19,7 @@ tools: $(CLIENTS)/node_modules/.package-lock.json
 	sh scripts/kafka.sh
 	sh scripts/browser.sh
 	sh scripts/nginx.sh
+	sh scripts/redis.sh
 
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel=error

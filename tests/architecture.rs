@@ -63,6 +63,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("federation_composition", &["federation"]),
         ("async_nats", &["sources"]),
         ("rdkafka", &["sources"]),
+        ("redis", &["sources"]),
         ("hyper", &["http", "sources", "admin"]),
         ("hyper_rustls", &["sources"]),
         ("rustls", &["sources", "http", "server"]),

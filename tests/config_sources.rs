@@ -265,7 +265,6 @@ events:
         load(text, &[], &[]).notes,
         [
             "`engine.enable_net_poll` has no effect: the poller is always on",
-            "`events.providers.redis`: this version has no redis client; provider `r` counts as unavailable",
         ]
     );
 }

@@ -2,7 +2,9 @@
 
 use super::{
     finding::Findings,
-    settings::{ClientTls, Config, KafkaProvider, NatsProvider, Security, ServerTls, SubgraphSchema},
+    settings::{
+        ClientTls, Config, KafkaProvider, NatsProvider, RedisProvider, Security, ServerTls, SubgraphSchema,
+    },
     suggest,
     tree::Node,
 };
@@ -48,17 +50,11 @@ fn note_what_is_without_effect(config: &mut Config) {
                 .to_owned(),
         );
     }
-    let kafka = config.events.providers.kafka.iter().filter(|_| cfg!(not(feature = "kafka")));
-    for (kind, ids) in [
-        ("kafka", kafka.map(|it| &it.id).collect::<Vec<_>>()),
-        ("redis", config.events.providers.redis.iter().map(|it| &it.id).collect()),
-    ] {
-        for id in ids {
-            config.notes.push(format!(
-                "`events.providers.{kind}`: this version has no {kind} client; provider `{id}` counts as \
-                 unavailable"
-            ));
-        }
+    for it in config.events.providers.kafka.iter().filter(|_| cfg!(not(feature = "kafka"))) {
+        config.notes.push(format!(
+            "`events.providers.kafka`: this version has no kafka client; provider `{}` counts as unavailable",
+            it.id
+        ));
     }
 }
 
@@ -84,7 +80,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
         check.kafka(it, &format!("events.providers.kafka[{index}]"));
     }
     for (index, it) in config.events.providers.redis.iter().enumerate() {
-        check.at_least_one(&it.urls, &format!("events.providers.redis[{index}].urls"));
+        check.redis(it, &format!("events.providers.redis[{index}]"));
     }
 }
 
@@ -109,6 +105,10 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
     for (index, it) in config.events.providers.nats.iter().enumerate() {
         let Some(tls) = &it.tls else { continue };
         files.extend(tls_files(format!("events.providers.nats[{index}].tls"), tls));
+    }
+    for (index, it) in config.events.providers.redis.iter().enumerate() {
+        let Some(tls) = &it.tls else { continue };
+        files.extend(tls_files(format!("events.providers.redis[{index}].tls"), tls));
     }
     files.extend(server_tls_files(&config.tls.server));
     files.extend(tls_of_subgraphs(config).flat_map(|(path, tls)| tls_files(path, tls)));
@@ -370,6 +370,13 @@ impl Check<'_> {
                 format!("`{here}` needs `{missing}`"),
                 "a client certificate consists of both files",
             );
+        }
+    }
+
+    fn redis(&mut self, provider: &RedisProvider, path: &str) {
+        self.at_least_one(&provider.urls, &format!("{path}.urls"));
+        if let Some(tls) = &provider.tls {
+            self.certificate(tls, &format!("{path}.tls"));
         }
     }
 

@@ -199,12 +199,18 @@ impl Config {
             ring_events: it.ring_events,
             ring_bytes: it.ring_bytes,
         });
-        let redis = providers.redis.iter().map(|it| (ProviderKind::Redis, ProviderId::from(it.id.as_str())));
+        let redis = providers.redis.iter().map(|it| sources::RedisOptions {
+            id: it.id.as_str().into(),
+            urls: it.urls.clone(),
+            cluster_enabled: it.cluster_enabled,
+            tls: it.tls.as_ref().map(client_tls),
+        });
         sources::Options {
             nats: providers.nats.iter().map(nats_options).collect(),
             memory: memory.collect(),
             kafka: providers.kafka.iter().map(kafka_options).collect(),
-            unavailable: redis.collect(),
+            redis: redis.collect(),
+            unavailable: Vec::new(),
             skip_unavailable_providers: self.events.skip_unavailable_providers,
         }
     }

@@ -213,7 +213,7 @@ settings! {
         nats: Vec<NatsProvider> as List<NatsProvider> = Absent("");
         /// Kafka clusters. The router starts also while they are away.
         kafka: Vec<KafkaProvider> as List<KafkaProvider> = Absent("");
-        /// Redis servers or clusters. Read and checked; for now they count as unavailable.
+        /// Redis servers or clusters.
         redis: Vec<RedisProvider> as List<RedisProvider> = Absent("");
     }
 }
@@ -353,10 +353,14 @@ settings! {
     pub struct RedisProvider {
         /// Its name.
         id: String as Text = Required("redis");
-        /// `redis://` or `rediss://`; at least one. May hold credentials, so they are not for logs.
+        /// `redis://` or `rediss://`; at least one, tried in this order. May hold credentials, so they are not for
+        /// logs. Of the options in the first one's query, `dial_timeout`, `read_timeout` and `skip_verify` count, and
+        /// `db` in each.
         urls: Vec<String> as List<RedisUrl> = Absent("redis://localhost:6379");
         /// The URLs are seeds of one cluster.
         cluster_enabled: bool as Toggle = Is("false");
+        /// TLS towards `rediss://` servers. Without it the system's authorities are trusted.
+        tls: Option<ClientTls> as Maybe<ClientTls> = Absent("");
     }
 }
 

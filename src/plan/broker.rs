@@ -45,7 +45,7 @@ impl BrokerCall {
     /// The one subject, topic or channel.
     pub fn destination(&self, variables: &Variables) -> Result<Destination, RenderError> {
         let arguments = Arguments::new(&self.arguments, variables);
-        let mut rendered = self.destination.render(&arguments, Safety::of(self.kind))?;
+        let mut rendered = self.destination.render(&arguments, Safety::of_call(self.kind))?;
         match (rendered.pop(), rendered.is_empty()) {
             (Some(one), true) => Ok(one.into()),
             _ => Err(RenderError::List { argument: self.destination.first_argument() }),

@@ -88,7 +88,8 @@ pub struct UpstreamFeed {
     pub forwarded: Forwarded,
 }
 
-/// A rendered subject, topic or channel.
+/// A rendered subject, topic or channel. What a Redis feed listens to is a glob, with `\` before what is meant
+/// literally.
 pub type Destination = Arc<str>;
 
 /// JetStream options of a feed (`streamConfiguration`).
@@ -201,7 +202,7 @@ impl EventFeedField {
     pub(super) fn render(&self, arguments: &Arguments) -> Result<EventFeed, RenderError> {
         let mut destinations: Vec<Destination> = Vec::with_capacity(self.destinations.len());
         for template in &self.destinations {
-            let rendered = template.render(arguments, Safety::of(self.kind))?;
+            let rendered = template.render(arguments, Safety::of_feed(self.kind))?;
             destinations.extend(rendered.into_iter().map(Arc::from));
         }
         destinations.sort_unstable();

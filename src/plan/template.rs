@@ -74,9 +74,13 @@ impl Template {
     /// Every string that the template stands for: one, or one for each item of list arguments.
     pub(super) fn render(&self, arguments: &Arguments, safety: Safety) -> Result<Vec<String>, RenderError> {
         let mut rendered = vec![String::new()];
+        let mut within_brackets = false;
         for part in &self.parts {
             match part {
-                TemplatePart::Text(text) => rendered.iter_mut().for_each(|it| it.push_str(text)),
+                TemplatePart::Text(text) => {
+                    within_brackets |= text.contains('[');
+                    rendered.iter_mut().for_each(|it| it.push_str(text));
+                }
                 TemplatePart::Argument(path) => {
                     let values = arguments.texts(path)?;
                     for value in &values {
@@ -84,6 +88,8 @@ impl Template {
                             .check(value)
                             .map_err(|reason| RenderError::Unsafe { argument: path.join("."), reason })?;
                     }
+                    let values: Vec<_> =
+                        values.into_iter().map(|it| safety.escape(it, within_brackets)).collect();
                     rendered = product(&rendered, &values);
                 }
             }
@@ -119,18 +125,29 @@ pub(super) enum Safety {
     Subject,
     /// Kafka topics: letters, digits, `.`, `_`, `-`.
     Topic,
-    /// Redis channels: globs.
-    Channel,
+    /// Redis channels to listen to: globs, in which values are escaped.
+    Pattern,
+    /// Redis channels to publish to, and keys of streams: taken as they are.
+    Name,
     /// A rule's constant, which reaches no broker.
     Anything,
 }
 
 impl Safety {
-    pub(super) fn of(kind: ProviderKind) -> Self {
+    /// Of a destination to listen to.
+    pub(super) fn of_feed(kind: ProviderKind) -> Self {
+        match kind {
+            ProviderKind::Redis => Self::Pattern,
+            other => Self::of_call(other),
+        }
+    }
+
+    /// Of the one destination of a message.
+    pub(super) fn of_call(kind: ProviderKind) -> Self {
         match kind {
             ProviderKind::Nats => Self::Subject,
             ProviderKind::Kafka => Self::Topic,
-            ProviderKind::Redis => Self::Channel,
+            ProviderKind::Redis => Self::Name,
         }
     }
 
@@ -150,9 +167,25 @@ impl Safety {
             Self::Topic if !value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) => {
                 Err("it contains a character that topic names cannot have")
             }
-            Self::Channel if value.contains(['*', '?', '[', ']', '\\']) => Err("it contains a wildcard"),
             _ => Ok(()),
         }
+    }
+
+    /// A value as it stands in the destination. Redis has an escape character, so that every value can be meant
+    /// literally; `^` and `-` have a meaning within brackets alone, but mean themselves when escaped anywhere.
+    fn escape(self, value: String, within_brackets: bool) -> String {
+        let is_special = |c: char| "*?[]\\".contains(c) || within_brackets && "^-".contains(c);
+        if !matches!(self, Self::Pattern) || !value.contains(is_special) {
+            return value;
+        }
+        let mut escaped = String::with_capacity(value.len() + 8);
+        for c in value.chars() {
+            if is_special(c) {
+                escaped.push('\\');
+            }
+            escaped.push(c);
+        }
+        escaped
     }
 }
 

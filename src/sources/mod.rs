@@ -12,6 +12,8 @@ mod kafka;
 mod memory;
 mod nats;
 mod options;
+mod outbox;
+mod redis;
 mod sink;
 mod source;
 mod subject;
@@ -23,11 +25,12 @@ pub use counters::{LogStatus, PartitionLag, ProviderStatus};
 pub use memory::PublishError;
 pub use options::{
     ClientTls, KafkaAuthentication, KafkaOptions, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls,
-    Options, ScramMechanism, StartError,
+    Options, RedisOptions, ScramMechanism, StartError,
 };
 pub use sink::{FeedSink, Report, Ticket};
 pub use subject::{SubjectError, check_literal as check_literal_subject};
 
+use self::redis::RedisProvider;
 use crate::{
     graphql,
     plan::{EventFeed, Position, ProviderId, ProviderKind},
@@ -90,8 +93,17 @@ impl Sources {
             let key = (ProviderKind::Nats, it.id.clone());
             (key, handle.spawn(NatsProvider::connect(handle.clone(), it, lenient, feeds.clone())))
         });
+        let redis = options.redis.into_iter().map(|it| {
+            let key = (ProviderKind::Redis, it.id.clone());
+            (key, handle.spawn(RedisProvider::connect(it, lenient, feeds.clone())))
+        });
         // All of them at once: each may take its time.
-        for (key, connecting) in nats.collect::<Vec<_>>() {
+        let (nats, redis): (Vec<_>, Vec<_>) = (nats.collect(), redis.collect());
+        for (key, connecting) in nats {
+            let provider = connecting.await.map_err(|_| StartError::Stopping)??;
+            providers.insert(key, Arc::new(provider));
+        }
+        for (key, connecting) in redis {
             let provider = connecting.await.map_err(|_| StartError::Stopping)??;
             providers.insert(key, Arc::new(provider));
         }

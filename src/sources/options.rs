@@ -7,6 +7,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub nats: Vec<NatsOptions>,
+    pub redis: Vec<RedisOptions>,
     pub memory: Vec<MemoryOptions>,
     /// Without the cargo feature `kafka` they count as unavailable.
     pub kafka: Vec<KafkaOptions>,
@@ -57,6 +58,35 @@ impl fmt::Debug for NatsAuthentication {
             Self::Token(_) => "Token(…)",
             Self::User { .. } => "User(…)",
         })
+    }
+}
+
+/// One Redis server, or one cluster.
+#[derive(Clone)]
+pub struct RedisOptions {
+    pub id: ProviderId,
+    /// `redis://` or `rediss://`; tried in this order. May carry a user, a password and a database.
+    pub urls: Vec<String>,
+    /// The servers are nodes of one cluster.
+    pub cluster_enabled: bool,
+    /// For `rediss://`; without it the system's authorities are trusted.
+    pub tls: Option<ClientTls>,
+}
+
+impl RedisOptions {
+    /// One server.
+    pub fn new(id: impl Into<ProviderId>, url: impl Into<String>) -> Self {
+        Self { id: id.into(), urls: vec![url.into()], cluster_enabled: false, tls: None }
+    }
+}
+
+impl fmt::Debug for RedisOptions {
+    /// Without the URLs: they may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, urls: _, cluster_enabled, tls } = self;
+        let mut shown = f.debug_struct("RedisOptions");
+        shown.field("id", id).field("cluster_enabled", cluster_enabled).field("tls", tls);
+        shown.finish_non_exhaustive()
     }
 }
 

@@ -5,14 +5,13 @@
 
 use super::{
     Shared,
-    outbox::Outbox,
     refusals::{Line, RefusalWatch},
     session::{Link, Session, Unconfirmed},
 };
 use crate::{
     graphql,
     plan::Position,
-    sources::{Counters, Report, Ticket, sink::unavailable, subject::SubjectSet},
+    sources::{Counters, Report, Ticket, outbox::Outbox, sink::unavailable, subject::SubjectSet},
 };
 use async_nats::{Message, SubscribeErrorKind};
 use futures_util::{

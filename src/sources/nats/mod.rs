@@ -7,7 +7,6 @@
 
 mod connect;
 mod feed;
-mod outbox;
 mod refusals;
 mod session;
 

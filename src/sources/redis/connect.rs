@@ -1,0 +1,250 @@
+//! Connections to a Redis server: how one is made, and how its end is noticed.
+//!
+//! Sockets and TLS are ours, so that certificates and cipher suites are the same as everywhere else; the
+//! library speaks the protocol over them. It speaks RESP3 alone (Redis 6 and later), because only there do
+//! answers and messages share a connection.
+
+use super::address::{Server, Servers};
+use crate::sources::{ClientTls, causes, options::RedisOptions, tls};
+use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection, cmd};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+
+/// Nodes of a cluster that are remembered beside the configured ones.
+const LEARNED_MAX: usize = 1024;
+const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+
+/// Knows how to connect to one of a provider's servers.
+pub(super) struct Connector {
+    servers: Servers,
+    /// Present where a server wants it.
+    tls: Option<TlsConnector>,
+    is_cluster: bool,
+    /// Nodes of the cluster as one of them listed them: seeds may be gone by the time they are needed.
+    learned: Mutex<Vec<(String, u16)>>,
+}
+
+/// One connection. Dropped, it is closed.
+pub(super) struct Connection {
+    pub(super) commands: MultiplexedConnection,
+    watch: Watch,
+}
+
+/// Notices the end of a connection.
+pub(super) struct Watch {
+    commands: MultiplexedConnection,
+    /// Moves bytes between the socket and whoever waits for an answer.
+    driver: JoinHandle<()>,
+    patience: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(options: &RedisOptions) -> Result<Self, String> {
+        let servers = Servers::of(options)?;
+        let wants_tls = servers.list.iter().any(|it| it.is_tls);
+        let tls = match &options.tls {
+            Some(_) if !wants_tls => return Err("tls: none of the URLs starts with rediss://".to_owned()),
+            Some(tls) => Some(tls.clone()),
+            None => wants_tls.then(ClientTls::default),
+        };
+        let config = tls.map(|mut tls| {
+            tls.insecure_skip_ca_verification |= servers.skip_verify;
+            tls::client_config(&tls)
+        });
+        let tls = config.transpose()?.map(|it: ClientConfig| TlsConnector::from(Arc::new(it)));
+        Ok(Self { servers, tls, is_cluster: options.cluster_enabled, learned: Mutex::default() })
+    }
+
+    /// How long an answer may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.servers.read_timeout
+    }
+
+    /// Connects to the first server that answers. The error is the last server's.
+    pub(super) async fn connect(&self, config: &AsyncConnectionConfig) -> Result<Connection, String> {
+        let mut failure = String::new();
+        for server in self.candidates() {
+            let limit = self.servers.dial_timeout;
+            let outcome = timeout(limit, self.connect_to(&server, config)).await;
+            match outcome.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))) {
+                Ok(connection) => {
+                    self.learn(&connection).await;
+                    return Ok(connection);
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// The configured servers, then what else the cluster has.
+    fn candidates(&self) -> Vec<Server> {
+        let mut all = self.servers.list.clone();
+        for (host, port) in &*self.learned.lock().unwrap_or_else(PoisonError::into_inner) {
+            if !all.iter().any(|it| it.host == *host && it.port == *port) {
+                all.push(Server { host: host.clone(), port: *port, ..all[0].clone() });
+            }
+        }
+        all
+    }
+
+    async fn connect_to(
+        &self,
+        server: &Server,
+        config: &AsyncConnectionConfig,
+    ) -> Result<Connection, String> {
+        let socket = self.socket(server).await?;
+        let connecting = MultiplexedConnection::new_with_config(&server.login, socket, config.clone());
+        let (commands, driver) = connecting.await.map_err(|error| causes(&error))?;
+        let driver = tokio::spawn(driver);
+        let watch = Watch { commands: commands.clone(), driver, patience: self.patience() };
+        Ok(Connection { commands, watch })
+    }
+
+    async fn socket(&self, server: &Server) -> Result<Box<dyn Socket>, String> {
+        let connecting = TcpStream::connect((&*server.host, server.port));
+        let socket = connecting.await.map_err(|error| causes(&error))?;
+        socket.set_nodelay(true).map_err(|error| causes(&error))?;
+        let Some(tls) = self.tls.as_ref().filter(|_| server.is_tls) else { return Ok(Box::new(socket)) };
+        let name = ServerName::try_from(server.host.clone()).map_err(|error| error.to_string())?;
+        let shaken = tls.connect(name, socket).await.map_err(|error| causes(&error))?;
+        Ok(Box::new(shaken))
+    }
+
+    /// Remembers the cluster's other nodes. That it fails says nothing: the connection serves all the same.
+    async fn learn(&self, connection: &Connection) {
+        if !self.is_cluster {
+            return;
+        }
+        let mut commands = connection.commands.clone();
+        let slots = cmd("CLUSTER").arg("SLOTS").clone();
+        if let Ok(Ok(slots)) = timeout(self.patience(), slots.query_async::<Value>(&mut commands)).await {
+            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = nodes(&slots);
+        }
+    }
+}
+
+impl Connection {
+    /// Commands go on; whoever has the watch keeps the connection.
+    pub(super) fn split(self) -> (MultiplexedConnection, Watch) {
+        (self.commands, self.watch)
+    }
+}
+
+impl Watch {
+    /// Done when the connection is lost: hung up on, or silent though it was asked. The text says which.
+    pub(super) async fn lost(&mut self) -> String {
+        loop {
+            if timeout(self.patience, &mut self.driver).await.is_ok() {
+                return "the server hung up".to_owned();
+            }
+            let ping = cmd("PING");
+            let asked = timeout(self.patience, ping.query_async::<Value>(&mut self.commands)).await;
+            match asked {
+                // An answer, even if it says no: a user may not be allowed to ask.
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) if error.code().is_some() => {}
+                Ok(Err(error)) => return causes(&error),
+                Err(_) => return format!("the server did not answer within {:?}", self.patience),
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// A socket, with or without TLS over it.
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// How long to wait before the next attempt: longer with each, and never the same for a whole fleet.
+pub(super) fn reconnect_delay(attempt: u32) -> Duration {
+    let longest = (RECONNECT_DELAY_MIN * 2u32.pow(attempt.min(10))).min(RECONNECT_DELAY_MAX);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// Hosts and ports of an answer to `CLUSTER SLOTS`: a list of first slot, last slot, and nodes.
+fn nodes(slots: &Value) -> Vec<(String, u16)> {
+    let mut found = Vec::new();
+    for range in list(slots) {
+        for node in list(range).iter().skip(2) {
+            if let [Value::BulkString(host), Value::Int(port), ..] = list(node)
+                && let (Ok(host), Ok(port)) = (std::str::from_utf8(host), u16::try_from(*port))
+                && !host.is_empty()
+                && found.len() < LEARNED_MAX
+                && !found.iter().any(|(it, at)| it == host && *at == port)
+            {
+                found.push((host.to_owned(), port));
+            }
+        }
+    }
+    found
+}
+
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_differ_and_stop_growing() {
+        for (attempt, longest) in [(0, 50), (1, 100), (5, 1600), (6, 2000), (u32::MAX, 2000)] {
+            let longest = Duration::from_millis(longest);
+            let delays: Vec<Duration> = (0..100).map(|_| reconnect_delay(attempt)).collect();
+            assert!(delays.iter().all(|it| (longest / 2..=longest).contains(it)), "{attempt}");
+            assert!(delays.iter().any(|it| *it != delays[0]), "{attempt}");
+        }
+    }
+
+    #[test]
+    fn nodes_are_read_from_the_slots() {
+        let node = |host: &str, port| {
+            Value::Array(vec![
+                Value::BulkString(host.into()),
+                Value::Int(port),
+                Value::BulkString("id".into()),
+            ])
+        };
+        let range = |nodes: Vec<Value>| Value::Array([vec![Value::Int(0), Value::Int(9)], nodes].concat());
+        let slots = Value::Array(vec![
+            range(vec![node("a", 1), node("b", 2)]),
+            range(vec![node("a", 1), node("", 3), node("c", 70_000)]),
+            Value::Nil,
+        ]);
+        assert_eq!(nodes(&slots), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn options_for_tls_need_a_url_with_tls() {
+        let mut options = RedisOptions::new("default", "redis://h");
+        options.tls = Some(ClientTls::default());
+        assert!(Connector::new(&options).is_err_and(|it| it.contains("rediss")));
+        options.urls = vec!["rediss://h".to_owned()];
+        options.tls = Some(ClientTls { ca_file: Some("/nowhere/ca.pem".into()), ..ClientTls::default() });
+        assert!(Connector::new(&options).is_err_and(|it| it.contains("/nowhere/ca.pem")));
+    }
+}

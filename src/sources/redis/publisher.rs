@@ -1,0 +1,60 @@
+//! Publishing: a connection of its own, so that a flood of messages does not hold up the answers.
+
+use super::{Line, Shared};
+use crate::sources::{Counters, causes};
+use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection, cmd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::timeout;
+
+pub(super) struct Publisher {
+    shared: Arc<Shared>,
+    /// `None` while there is no connection: nothing is kept back to be sent later.
+    commands: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Publisher {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, commands: Mutex::default() }
+    }
+
+    /// Keeps the connection. To stop it, abort it.
+    pub(super) async fn run(self: Arc<Self>) {
+        // Each command has a time limit of its own.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        loop {
+            let (commands, mut watch) = self.shared.connect(Line::Publisher, &config).await.split();
+            *self.commands() = Some(commands);
+            self.shared.up(Line::Publisher);
+            let reason = watch.lost().await;
+            *self.commands() = None;
+            self.shared.lost(Line::Publisher, &reason);
+        }
+    }
+
+    /// Done when the server has answered.
+    pub(super) async fn publish(&self, channel: &str, payload: &[u8]) -> Result<(), String> {
+        let outcome = self.ask(channel, payload).await;
+        let counters = &self.shared.counters;
+        Counters::add(if outcome.is_ok() { &counters.published } else { &counters.failed }, 1);
+        outcome
+    }
+
+    async fn ask(&self, channel: &str, payload: &[u8]) -> Result<(), String> {
+        let mut commands = self.connected().ok_or("not connected")?;
+        let limit = self.shared.connector.patience();
+        let publish = cmd("PUBLISH").arg(channel).arg(payload).to_owned();
+        match timeout(limit, publish.query_async::<Value>(&mut commands)).await {
+            Ok(answer) => answer.map(|_| ()).map_err(|error| causes(&error)),
+            Err(_) => Err(format!("no answer within {limit:?}")),
+        }
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn connected(&self) -> Option<MultiplexedConnection> {
+        self.commands().clone()
+    }
+
+    fn commands(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
