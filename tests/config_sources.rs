@@ -263,9 +263,7 @@ events:
 ";
     assert_eq!(
         load(text, &[], &[]).notes,
-        [
-            "`engine.enable_net_poll` has no effect: the poller is always on",
-        ]
+        ["`engine.enable_net_poll` has no effect: the poller is always on",]
     );
 }
 

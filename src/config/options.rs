@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     admin, federation, http, hub,
-    plan::{ProviderId, ProviderKind},
     resolve, server,
     sources::{self, subgraph},
 };
