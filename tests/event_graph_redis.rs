@@ -499,3 +499,47 @@ fn arguments_cannot_widen_a_channel() {
     stage.publish(&[("below.a.1", employee(1)), ("below.*.2", employee(2))]);
     assert_eq!(client.next("2"), json!({ "data": { "allBelow": { "id": 2 } } }));
 }
+
+/// A stream is read on after an outage: nothing is missing, and nothing is said, however long it took.
+#[test]
+fn a_stream_outlives_its_server_without_a_word() {
+    if is_missing() {
+        return;
+    }
+    let (demo, mut redis) = (Demo::start(), RedisServer::durable());
+    let events = format!("{LENIENT}\n  outage: {{ grace: 50ms }}");
+    let router = Router::start(&config(&demo, &my_redis(&redis.impatient_url()), &events, ""));
+    let add = |redis: &RedisServer, stream: &str, id: i64| {
+        redis.client().ask(&["XADD", stream, "*", "by", "test", "event", &employee(id).to_string()]);
+    };
+    add(&redis, "log.3", 1);
+    let mut client = Client::connect(&router.websocket_url());
+    listen(&router, &mut client, "1", "subscription { logged(ids: [3, 4]) { id details { forename } } }", 1);
+    for (stream, id, name) in [("log.3", 3, "Kadri"), ("log.4", 1, "Anu")] {
+        add(&redis, stream, id);
+        let expected = json!({ "data": { "logged": { "id": id, "details": { "forename": name } } } });
+        assert_eq!(client.next("1"), expected);
+    }
+
+    redis.kill();
+    wait_until("the provider is down", PATIENCE, || !provider_is_up(&router));
+    redis.restart();
+    add(&redis, "log.3", 5);
+    assert_eq!(
+        client.next("1")["data"]["logged"]["details"]["forename"],
+        "Liis",
+        "and no word of the outage"
+    );
+    wait_until("the provider is up", PATIENCE, || provider_is_up(&router));
+
+    // An entry that cannot be read is one error, as it is with a message.
+    redis.client().ask(&["XADD", "log.4", "*", "other", "field"]);
+    assert_eq!(
+        client.next("1"),
+        json!({ "errors": [{ "message": "Invalid message received" }], "data": null })
+    );
+    add(&redis, "log.4", 2);
+    assert_eq!(client.next("1")["data"]["logged"]["id"], 2);
+    client.complete("1");
+    wait_until_idle(&router);
+}

@@ -279,6 +279,37 @@ fn stream_configurations_are_complete() {
     }
 }
 
+#[test]
+fn redis_streams_name_their_streams_and_the_field_of_the_event() {
+    let feed = |arguments: &str| {
+        subscription(&format!("a(id: ID!): Employee! @feed__redisStreamSubscribe({arguments})"))
+    };
+    let spelled = "directive @feed__redisStreamSubscribe(streams: [String!]!, providerId: String! = \"default\", \
+        field: String! = \"payload\") on FIELD_DEFINITION ";
+    let schema = accepted(&format!("{spelled}{}", feed("streams: [\"a.{{ args.id }}\"], field: \"event\"")));
+    let field = &schema.event_fields()[0];
+    assert_eq!(
+        (field.kind, &*field.provider, field.directive),
+        (ProviderKind::Redis, "default", "feed__redisStreamSubscribe")
+    );
+    assert!(!schema.supergraph_sdl().contains("feed__"));
+    accepted(&feed("streams: [\"a\", \"b\"], providerId: \"p\""));
+    let at = "Subscription.a@feed__redisStreamSubscribe";
+    for (wrong, rule) in [
+        ("streams: []", "EDFS_DESTINATION"),
+        ("streams: \"a\"", "EDFS_DESTINATION"),
+        ("streams: [\"a\"], providerId: \"\"", "EDFS_PROVIDER_ID"),
+        ("streams: [\"a\"], field: \"\"", "EDFS_STREAM_FIELD"),
+        ("streams: [\"a\"], field: 1", "EDFS_STREAM_FIELD"),
+        ("streams: [\"a\"], channels: [\"a\"]", "EDFS_UNKNOWN_ARGUMENT"),
+        ("streams: [\"{{ args.nope }}\"]", "EDFS_TEMPLATE"),
+    ] {
+        refused(&feed(wrong), rule, at);
+    }
+    let elsewhere = "type Mutation { a: edfs__PublishResult! @feed__redisStreamSubscribe(streams: [\"a\"]) }";
+    refused(elsewhere, "EDG_ROOT_FIELD_DIRECTIVE", "Mutation.a");
+}
+
 fn filtered(condition: &str) -> String {
     format!(
         "type Subscription {{ a(id: ID, ids: [ID!]): Employee! @edfs__natsSubscribe(subjects: [\"a\"]) \

@@ -6,7 +6,7 @@ mod io;
 mod sources;
 
 use juga::{
-    plan::{EventFeed, Position, ProviderKind, StreamOptions},
+    plan::{EventFeed, JetStreamOptions, Position, ProviderKind, StreamOptions},
     resolve::Brokers,
     sources::{MemoryOptions, NatsOptions, Options, PublishError, Report, StartError, Ticket},
 };
@@ -158,7 +158,9 @@ fn mutations_publish_to_it_and_nobody_answers_requests() {
 fn a_feed_that_cannot_be_had_fails_with_its_reason() {
     let unavailable = vec![(ProviderKind::Kafka, "my-kafka".into())];
     let rig = Rig::start(Options { unavailable, skip_unavailable_providers: true, ..memory() });
-    let stream = StreamOptions { stream: "s".into(), consumer: "c".into(), consumer_inactive_threshold: 30 };
+    let stream =
+        JetStreamOptions { stream: "s".into(), consumer: "c".into(), consumer_inactive_threshold: 30 };
+    let stream = StreamOptions::JetStream(stream);
     let with_stream = EventFeed { stream: Some(stream), ..feed("default", &["a"]) };
     let kafka = EventFeed { kind: ProviderKind::Kafka, ..feed("my-kafka", &["topic"]) };
     for (ticket, feed, words) in [

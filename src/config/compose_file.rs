@@ -187,7 +187,7 @@ impl ComposeFile {
         for subgraph in reading.subgraphs(inputs) {
             if !subgraph.routing_url.is_empty() {
                 graphs.subgraphs.push(subgraph);
-            } else if subgraph.sdl.contains("@edfs__") {
+            } else if ["@edfs__", "@feed__"].iter().any(|it| subgraph.sdl.contains(it)) {
                 let (name, sdl, file) = (subgraph.name, subgraph.sdl, subgraph.file);
                 graphs.event_graphs.push(EventGraphSource { name, sdl, file });
             } else {

@@ -4,7 +4,7 @@ use super::{
     authorization::{Authorization, without_refused},
     dialect::adapt,
     errors::LoadError,
-    events::{EventGraph, lower_link},
+    events::{EventGraph, is_event_directive, lower_link},
     graft::Services,
     graphs::SubgraphSource,
     links::refused,
@@ -209,7 +209,7 @@ fn misplaced_event_fields(
         let field = object
             .fields
             .iter()
-            .find(|it| it.directives.iter().any(|it| it.name.value.starts_with("edfs__")))?;
+            .find(|it| it.directives.iter().any(|it| is_event_directive(&it.name.value)))?;
         let message = "the field belongs to a broker: list this graph among the event graphs";
         let at = format!("{}.{}", object.name, field.name.value);
         Some(origins.error(&source.name, "EVENT_GRAPH_AS_SUBGRAPH", &at, message))

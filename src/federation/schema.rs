@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     graphql::{Error, InputTypes},
-    plan::{OperationKind, ProviderId, ProviderKind, SubgraphId},
+    plan::{OperationKind, ProviderId, ProviderKind, StreamOptions, SubgraphId},
 };
 use graphql_tools::{
     static_graphql::schema,
@@ -315,6 +315,9 @@ fn event_field(binding: &Binding) -> EventField {
         directive: binding.directive,
         kind: binding.kind,
         provider: binding.provider.clone(),
-        has_stream: matches!(&binding.action, Action::Subscribe { stream: Some(_), .. }),
+        has_stream: matches!(
+            &binding.action,
+            Action::Subscribe { stream: Some(StreamOptions::JetStream(_)), .. }
+        ),
     }
 }

@@ -144,11 +144,14 @@ fn broker(kind: ProviderKind) -> &'static str {
 }
 
 fn stream(options: &StreamOptions) -> Value {
-    json!({
-        "streamName": options.stream,
-        "consumerName": options.consumer,
-        "consumerInactiveThreshold": options.consumer_inactive_threshold,
-    })
+    match options {
+        StreamOptions::JetStream(options) => json!({
+            "streamName": options.stream,
+            "consumerName": options.consumer,
+            "consumerInactiveThreshold": options.consumer_inactive_threshold,
+        }),
+        StreamOptions::Redis { field } => json!({ "field": field }),
+    }
 }
 
 /// The template as the event graph has it.

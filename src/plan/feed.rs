@@ -73,6 +73,7 @@ pub struct EventFeed {
     pub provider: ProviderId,
     /// Subjects, topics or channels; sorted, each once.
     pub destinations: Vec<Destination>,
+    /// Present: it reads a log that the broker keeps. Absent: it hears what passes by.
     pub stream: Option<StreamOptions>,
 }
 
@@ -88,13 +89,24 @@ pub struct UpstreamFeed {
     pub forwarded: Forwarded,
 }
 
-/// A rendered subject, topic or channel. What a Redis feed listens to is a glob, with `\` before what is meant
+/// A rendered subject, topic, channel or key. What a Redis feed listens to is a glob, with `\` before what is meant
 /// literally.
 pub type Destination = Arc<str>;
 
+/// The log that a feed reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StreamOptions {
+    JetStream(JetStreamOptions),
+    /// Its destinations are the keys of Redis streams.
+    Redis {
+        /// The field of an entry that holds the event.
+        field: Arc<str>,
+    },
+}
+
 /// JetStream options of a feed (`streamConfiguration`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StreamOptions {
+pub struct JetStreamOptions {
     pub stream: Arc<str>,
     pub consumer: Arc<str>,
     /// Seconds.
@@ -200,9 +212,14 @@ impl UpstreamFeedField {
 
 impl EventFeedField {
     pub(super) fn render(&self, arguments: &Arguments) -> Result<EventFeed, RenderError> {
+        let safety = match self.stream {
+            // Keys are no globs.
+            Some(StreamOptions::Redis { .. }) => Safety::of_call(self.kind),
+            _ => Safety::of_feed(self.kind),
+        };
         let mut destinations: Vec<Destination> = Vec::with_capacity(self.destinations.len());
         for template in &self.destinations {
-            let rendered = template.render(arguments, Safety::of_feed(self.kind))?;
+            let rendered = template.render(arguments, safety)?;
             destinations.extend(rendered.into_iter().map(Arc::from));
         }
         destinations.sort_unstable();

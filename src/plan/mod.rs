@@ -25,8 +25,8 @@ mod value;
 pub use broker::{BrokerCall, BrokerOperation};
 pub use describe::Description;
 pub use feed::{
-    Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, Position, ProviderId,
-    ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,
+    Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, JetStreamOptions, Position,
+    ProviderId, ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,
 };
 pub use fetch::{
     BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,

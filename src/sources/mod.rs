@@ -33,7 +33,7 @@ pub use subject::{SubjectError, check_literal as check_literal_subject};
 use self::redis::RedisProvider;
 use crate::{
     graphql,
-    plan::{EventFeed, Position, ProviderId, ProviderKind},
+    plan::{EventFeed, Position, ProviderId, ProviderKind, StreamOptions},
     resolve::{BoxFuture, BrokerError, BrokerMessage, Brokers},
 };
 use bytes::Bytes;
@@ -147,7 +147,7 @@ impl Sources {
         }
         let started = match found {
             Err(missing) => Err(unavailable(format!("The event source is not available: {missing}."))),
-            Ok(_) if feed.stream.is_some() => {
+            Ok(_) if matches!(feed.stream, Some(StreamOptions::JetStream(_))) => {
                 Err(unavailable("JetStream feeds are not available in this version."))
             }
             Ok(source) => source.start(ticket, feed, from),

@@ -289,6 +289,10 @@ fn answers_as(port: u16, password: Option<&str>, process: u32) -> bool {
     {
         return false;
     }
+    // Refused while it loads its data.
+    if client.try_ask(&["PING"]).is_none() {
+        return false;
+    }
     match client.try_ask(&["INFO", "server"]) {
         Some(Reply::Text(info)) => {
             String::from_utf8_lossy(&info).contains(&format!("process_id:{process}\r\n"))

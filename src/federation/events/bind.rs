@@ -4,7 +4,9 @@ use super::{
     super::sdl::{Composite, Sdl, argument, is_list, named, string},
     Action, Binding, Findings, filter,
 };
-use crate::plan::{BrokerOperation, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart};
+use crate::plan::{
+    BrokerOperation, JetStreamOptions, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart,
+};
 use federation_composition::graphql_core::{Directive, FieldDefinition, ObjectValue, OperationType, Value};
 use std::sync::Arc;
 
@@ -43,7 +45,13 @@ pub(super) const DIRECTIVES: &[EventDirective] = &[
     event("edfs__kafkaSubscribe", ProviderKind::Kafka, EventAction::Subscribe, "topics"),
     event("edfs__redisPublish", ProviderKind::Redis, EventAction::Publish, "channel"),
     event("edfs__redisSubscribe", ProviderKind::Redis, EventAction::Subscribe, "channels"),
+    event(REDIS_STREAM, ProviderKind::Redis, EventAction::Subscribe, "streams"),
 ];
+
+/// Reads entries of Redis streams. Cosmo has none of the kind.
+const REDIS_STREAM: &str = "feed__redisStreamSubscribe";
+/// The field of an entry that holds the event, where the directive names none.
+const ENTRY_FIELD: &str = "payload";
 
 const fn event(
     name: &'static str,
@@ -52,6 +60,11 @@ const fn event(
     destination: &'static str,
 ) -> EventDirective {
     EventDirective { name, kind, action, destination }
+}
+
+/// Whether a directive binds a root field to a broker, rightly or not.
+pub(in crate::federation) fn is_event_directive(name: &str) -> bool {
+    name.starts_with("edfs__") || DIRECTIVES.iter().any(|it| it.name == name)
 }
 
 pub(super) fn event_directive(directive: &Directive) -> Option<&'static EventDirective> {
@@ -113,7 +126,10 @@ impl Reader<'_, '_, '_> {
         let action = match event.action {
             EventAction::Subscribe => {
                 let destinations = self.destinations(event.destination);
-                let stream = self.stream();
+                let stream = match event.name {
+                    REDIS_STREAM => self.redis_stream(),
+                    _ => self.stream(),
+                };
                 let rule = filter::read(self.sdl, self.field, owner, self.findings);
                 destinations.map(|destinations| Action::Subscribe { destinations, stream, rule })
             }
@@ -142,8 +158,12 @@ impl Reader<'_, '_, '_> {
     fn only_known_arguments(&mut self, event: &EventDirective) {
         for argument in &self.directive.arguments {
             let name = argument.name.value.as_str();
-            let stream = name == "streamConfiguration" && event.name == "edfs__natsSubscribe";
-            if name != event.destination && name != "providerId" && !stream {
+            let known = match event.name {
+                "edfs__natsSubscribe" => name == "streamConfiguration",
+                REDIS_STREAM => name == "field",
+                _ => false,
+            };
+            if name != event.destination && name != "providerId" && !known {
                 self.complain("EDFS_UNKNOWN_ARGUMENT", format!("the directive has no argument \"{name}\""));
             }
         }
@@ -213,11 +233,24 @@ impl Reader<'_, '_, '_> {
         }
         let [stream, consumer, threshold] = KNOWN.map(|it| self.stream_option(object, it));
         let text = |it: Option<&Value>| it.and_then(string).map(Arc::<str>::from);
-        Some(StreamOptions {
+        Some(StreamOptions::JetStream(JetStreamOptions {
             stream: text(stream)?,
             consumer: text(consumer)?,
             consumer_inactive_threshold: threshold.and_then(seconds).unwrap_or(THRESHOLD_DEFAULT),
-        })
+        }))
+    }
+
+    /// `field: "payload"`.
+    fn redis_stream(&mut self) -> Option<StreamOptions> {
+        let field = match argument(self.directive, "field") {
+            None => ENTRY_FIELD,
+            Some(Value::String(it)) if !it.value.is_empty() => &it.value,
+            Some(_) => {
+                self.complain("EDFS_STREAM_FIELD", "\"field\" must be a string that is not empty".into());
+                return None;
+            }
+        };
+        Some(StreamOptions::Redis { field: field.into() })
     }
 
     /// One field of the stream configuration; what is wrong with it is reported.

@@ -8,6 +8,7 @@ mod filter;
 mod rules;
 mod strip;
 
+pub(super) use bind::is_event_directive;
 pub(super) use rules::{PUBLISH_RESULT, selection_of};
 pub(super) use strip::lower_link;
 
@@ -53,9 +54,9 @@ pub(super) enum Action {
     Call { operation: BrokerOperation, destination: Template },
 }
 
-/// Whether a directive or type belongs to the event directives.
+/// Whether a directive or type belongs to the event directives: Cosmo's, or those that only this router has.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("edfs__") || name.starts_with("openfed__")
+    ["edfs__", "openfed__", "feed__"].iter().any(|it| name.starts_with(it))
 }
 
 /// Errors of one graph, with places filled in.

@@ -50,7 +50,9 @@ fn check_directives(root: OperationType, field: &FieldDefinition, at: &str, find
         OperationType::Mutation => {
             "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish or @edfs__natsRequest"
         }
-        OperationType::Subscription => "@edfs__natsSubscribe, @edfs__kafkaSubscribe or @edfs__redisSubscribe",
+        OperationType::Subscription => {
+            "@edfs__natsSubscribe, @edfs__kafkaSubscribe, @edfs__redisSubscribe or @feed__redisStreamSubscribe"
+        }
     };
     match found[..] {
         [] => {

@@ -1,4 +1,4 @@
-//! Redis: pub/sub on one connection per provider, and publishing on another.
+//! Redis: pub/sub on one connection per provider, publishing on another, streams on a third while somebody reads one.
 //!
 //! What the client library (`redis`) promises is taken with care: its channels for messages are unbounded,
 //! and a connection that stays silent is alive to it. So the router keeps its own queues, connects again by
@@ -7,30 +7,34 @@
 mod address;
 mod channel;
 mod connect;
+mod entry;
 mod intake;
 mod publisher;
+mod reader;
 mod routes;
 mod subscriber;
 
 use super::{
     Counters, FeedSink, ProviderStatus, Source, Ticket,
     options::{RedisOptions, StartError},
+    sink::unavailable,
 };
 use crate::{
     graphql,
-    plan::{EventFeed, Position, ProviderId},
+    plan::{EventFeed, Position, ProviderId, StreamOptions},
     resolve::BoxFuture,
 };
 use bytes::Bytes;
 use channel::NameSet;
 use connect::{Connection, Connector, reconnect_delay};
 use publisher::Publisher;
+use reader::{Reader, StreamFeed};
 use redis::AsyncConnectionConfig;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
-use subscriber::{Ask, Subscriber};
+use subscriber::Subscriber;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -45,9 +49,12 @@ const LENIENT_START_TIMEOUT: Duration = Duration::from_secs(3);
 /// A Redis provider, its connections and its feeds; gone when dropped.
 pub(super) struct RedisProvider {
     shared: Arc<Shared>,
+    is_cluster: bool,
     /// To the subscriber. Unbounded, because whoever starts feeds may not wait: there are as many of them as
     /// the hub has triggers.
-    asks: mpsc::UnboundedSender<Ask>,
+    asks: mpsc::UnboundedSender<subscriber::Ask>,
+    /// To the reader of streams; the same holds.
+    reads: mpsc::UnboundedSender<reader::Ask>,
     publisher: Arc<Publisher>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -61,11 +68,13 @@ struct Shared {
     lines: [watch::Sender<LineState>; Line::ALL.len()],
 }
 
-/// The connections that a provider always has.
+/// The connections of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Subscriber,
     Publisher,
+    /// There while somebody reads streams.
+    Reader,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,12 +82,14 @@ enum LineState {
     #[default]
     Connecting,
     Up,
+    /// Not needed.
+    Idle,
     /// The last attempt to connect failed, for this reason.
     Failing(String),
 }
 
 impl Line {
-    const ALL: [Self; 2] = [Self::Subscriber, Self::Publisher];
+    const ALL: [Self; 3] = [Self::Subscriber, Self::Publisher, Self::Reader];
 }
 
 impl RedisProvider {
@@ -93,13 +104,17 @@ impl RedisProvider {
         let connector = Connector::new(&options).map_err(invalid)?;
         let (counters, lines) = (Counters::default(), Default::default());
         let shared = Arc::new(Shared { id: id.clone(), connector, counters, sink, lines });
+        shared.idle(Line::Reader);
         let (asks, asked) = mpsc::unbounded_channel();
+        let (reads, to_read) = mpsc::unbounded_channel();
         let publisher = Arc::new(Publisher::new(shared.clone()));
         let tasks = vec![
             tokio::spawn(Subscriber::new(shared.clone(), asked).run()),
             tokio::spawn(publisher.clone().run()),
+            tokio::spawn(Reader::new(shared.clone(), publisher.clone(), to_read).run()),
         ];
-        let provider = Self { shared, asks, publisher, tasks };
+        let is_cluster = options.cluster_enabled;
+        let provider = Self { shared, is_cluster, asks, reads, publisher, tasks };
         let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
         match provider.settled(patience).await {
             // What is wrong is in the log already.
@@ -125,14 +140,29 @@ impl RedisProvider {
 }
 
 impl Source for RedisProvider {
-    fn start(&self, ticket: Ticket, feed: &EventFeed, _: Option<&Position>) -> Result<(), graphql::Error> {
-        // It is there as long as the provider is.
-        let _ = self.asks.send(Ask::Start(ticket, NameSet::of(feed)));
+    fn start(&self, ticket: Ticket, feed: &EventFeed, from: Option<&Position>) -> Result<(), graphql::Error> {
+        // Whoever takes these is there as long as the provider is.
+        match &feed.stream {
+            Some(StreamOptions::Redis { .. }) if self.is_cluster => {
+                // One read may not span nodes, and not even slots.
+                return Err(unavailable("Redis streams of a cluster are not available in this version."));
+            }
+            Some(StreamOptions::Redis { field }) => {
+                let (streams, field) = (feed.destinations.clone(), field.clone());
+                let asked = StreamFeed { streams, field, from: from.cloned() };
+                let _ = self.reads.send(reader::Ask::Start(ticket, asked));
+            }
+            _ => {
+                let _ = self.asks.send(subscriber::Ask::Start(ticket, NameSet::of(feed)));
+            }
+        }
         Ok(())
     }
 
     fn stop(&self, ticket: Ticket) {
-        let _ = self.asks.send(Ask::Stop(ticket));
+        // Who does not know it has nothing to do.
+        let _ = self.asks.send(subscriber::Ask::Stop(ticket));
+        let _ = self.reads.send(reader::Ask::Stop(ticket));
     }
 
     fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {
@@ -183,17 +213,28 @@ impl Shared {
         }
     }
 
-    /// A connection that was there is gone.
-    fn lost(&self, line: Line, reason: &str) {
+    /// A connection that was there is gone. Done when another may be made: a server that takes connections and
+    /// hangs up must not be hammered.
+    async fn lost(&self, line: Line, reason: &str) {
         Counters::add(&self.counters.reconnects, 1);
         self.set(line, LineState::Connecting);
         tracing::warn!(provider = &*self.id, ?line, reason, "the connection to Redis was lost");
+        tokio::time::sleep(reconnect_delay(1)).await;
+    }
+
+    /// A connection is not needed.
+    fn idle(&self, line: Line) {
+        self.set(line, LineState::Idle);
+    }
+
+    fn is_failing(&self, line: Line) -> bool {
+        matches!(*self.lines[line as usize].borrow(), LineState::Failing(_))
     }
 
     /// Sets a line's state and returns the one before; the provider is up when all of them are.
     fn set(&self, line: Line, state: LineState) -> LineState {
         let before = self.lines[line as usize].send_replace(state);
-        let all = self.lines.iter().all(|it| *it.borrow() == LineState::Up);
+        let all = self.lines.iter().all(|it| matches!(*it.borrow(), LineState::Up | LineState::Idle));
         self.counters.up.store(all, Relaxed);
         before
     }

@@ -27,7 +27,7 @@ impl Publisher {
             self.shared.up(Line::Publisher);
             let reason = watch.lost().await;
             *self.commands() = None;
-            self.shared.lost(Line::Publisher, &reason);
+            self.shared.lost(Line::Publisher, &reason).await;
         }
     }
 

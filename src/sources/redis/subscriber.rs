@@ -82,8 +82,8 @@ impl Subscriber {
                 Counters::add(&self.shared.counters.restarts, 1);
                 "the subscriber's task panicked".to_owned()
             });
-            self.shared.lost(Line::Subscriber, &reason);
             self.desk.disconnected();
+            self.shared.lost(Line::Subscriber, &reason).await;
         }
     }
 
