@@ -19,6 +19,7 @@ use crate::{
 };
 use futures_util::FutureExt;
 use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection, cmd};
+use smallvec::SmallVec;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     panic::AssertUnwindSafe,
@@ -29,8 +30,10 @@ use tokio::{sync::mpsc, time::timeout};
 
 /// How long the server waits for an entry before it answers that there is none.
 const BLOCK: Duration = Duration::from_secs(1);
-/// Entries in one answer, all streams together, as long as each gets at least one.
+/// Entries in one answer, as long as few streams share them.
 const ENTRIES_MAX: usize = 1024;
+/// Entries of each stream in one answer, however many there are.
+const ENTRIES_EACH_MIN: usize = 16;
 /// Before a read that had not begun is interrupted again.
 const UNBLOCK_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -56,6 +59,8 @@ pub(super) struct Reader {
     publisher: Arc<Publisher>,
     asks: mpsc::UnboundedReceiver<Ask>,
     feeds: BTreeMap<Ticket, Feed>,
+    /// Who reads which stream, and as which part.
+    streams: BTreeMap<Arc<str>, SmallVec<[(Ticket, usize); 1]>>,
     /// The server's number for the connection, if it tells.
     client: Option<i64>,
 }
@@ -88,7 +93,7 @@ impl Reader {
         publisher: Arc<Publisher>,
         asks: mpsc::UnboundedReceiver<Ask>,
     ) -> Self {
-        Self { shared, publisher, asks, feeds: BTreeMap::new(), client: None }
+        Self { shared, publisher, asks, feeds: BTreeMap::new(), streams: BTreeMap::new(), client: None }
     }
 
     /// Reads for ever, and has a connection while there are feeds. To stop it, abort it.
@@ -151,13 +156,29 @@ impl Reader {
     fn obey(&mut self, ask: Ask) {
         match ask {
             Ask::Start(ticket, asked) => {
+                for (part, stream) in asked.streams.iter().enumerate() {
+                    self.streams.entry(stream.clone()).or_default().push((ticket, part));
+                }
                 let feed = Feed { asked, places: Vec::new(), is_doubtful: false, is_interrupted: false };
                 self.feeds.insert(ticket, feed);
             }
             Ask::Stop(ticket) => {
-                self.feeds.remove(&ticket);
+                self.forget(ticket);
             }
         }
+    }
+
+    /// Whether there was such a feed.
+    fn forget(&mut self, ticket: Ticket) -> bool {
+        let Some(feed) = self.feeds.remove(&ticket) else { return false };
+        for stream in &feed.asked.streams {
+            let Some(listeners) = self.streams.get_mut(stream) else { continue };
+            listeners.retain(|(it, _)| *it != ticket);
+            if listeners.is_empty() {
+                self.streams.remove(stream);
+            }
+        }
+        true
     }
 
     /// Starts what is new, and reads once.
@@ -190,14 +211,11 @@ impl Reader {
 
     /// Where to read each stream from: behind the place of whoever is farthest behind.
     fn places(&self) -> BTreeMap<Arc<str>, EntryId> {
-        let mut places = BTreeMap::<Arc<str>, EntryId>::new();
-        for feed in self.feeds.values() {
-            for (stream, place) in feed.asked.streams.iter().zip(&feed.places) {
-                let farthest = places.entry(stream.clone()).or_insert(*place);
-                *farthest = (*farthest).min(*place);
-            }
-        }
-        places
+        let place = |(ticket, part): &(Ticket, usize)| self.feeds.get(ticket)?.places.get(*part).copied();
+        let farthest = self.streams.iter().filter_map(|(stream, listeners)| {
+            Some((stream.clone(), listeners.iter().filter_map(place).min()?))
+        });
+        farthest.collect()
     }
 
     /// Waits for entries, and stops waiting when there is something else to do.
@@ -350,8 +368,7 @@ impl Reader {
         for (stream, entries) in read {
             // There may be more where these came from, and it may be trimmed before it is read.
             let is_behind = entries.len() >= full;
-            let listeners: Vec<(Ticket, usize)> = self.listeners(&stream).collect();
-            for (ticket, part) in listeners {
+            for (ticket, part) in self.listeners(&stream) {
                 for entry in &entries {
                     if !self.hand_one(ticket, part, entry).await {
                         failed.insert((ticket, stream.clone()));
@@ -368,16 +385,14 @@ impl Reader {
         }
     }
 
-    fn listeners<'a>(&'a self, stream: &'a str) -> impl Iterator<Item = (Ticket, usize)> + 'a {
-        self.feeds.iter().filter_map(move |(ticket, feed)| {
-            let part = feed.asked.streams.iter().position(|it| **it == *stream)?;
-            (!feed.places.is_empty()).then_some((*ticket, part))
-        })
+    fn listeners(&self, stream: &str) -> SmallVec<[(Ticket, usize); 1]> {
+        self.streams.get(stream).cloned().unwrap_or_default()
     }
 
     /// `false`: no position can hold its place.
     async fn hand_one(&mut self, ticket: Ticket, part: usize, entry: &Entry) -> bool {
-        let Some(feed) = self.feeds.get_mut(&ticket).filter(|it| it.places[part] < entry.id) else {
+        let is_new = |it: &&mut Feed| it.places.get(part).is_some_and(|place| *place < entry.id);
+        let Some(feed) = self.feeds.get_mut(&ticket).filter(is_new) else {
             return true;
         };
         if entry.id.offset().is_none() {
@@ -397,8 +412,7 @@ impl Reader {
         let mut failed = 0;
         for stream in self.places().into_keys() {
             let Err(problem) = self.info(commands, &stream).await? else { continue };
-            let listeners: Vec<(Ticket, usize)> = self.listeners(&stream).collect();
-            for (ticket, _) in listeners {
+            for (ticket, _) in self.listeners(&stream) {
                 self.fail(ticket, &stream, &problem).await;
                 failed += 1;
             }
@@ -407,7 +421,7 @@ impl Reader {
     }
 
     async fn fail(&mut self, ticket: Ticket, stream: &str, problem: &str) {
-        if self.feeds.remove(&ticket).is_some() {
+        if self.forget(ticket) {
             tracing::warn!(provider = &*self.shared.id, stream, problem, "a Redis stream cannot be read");
             let error = unavailable("The broker's stream cannot be read.");
             self.tell(ticket, Report::Failed([error].into())).await;
@@ -447,7 +461,7 @@ fn beyond(id: EntryId) -> String {
 }
 
 fn entries_each(streams: usize) -> usize {
-    (ENTRIES_MAX / streams.max(1)).max(1)
+    (ENTRIES_MAX / streams.max(1)).max(ENTRIES_EACH_MIN)
 }
 
 /// Errors that say something about one stream, and nothing about the server.
