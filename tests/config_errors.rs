@@ -351,6 +351,14 @@ fn rules_between_keys() {
             ],
         ),
         (
+            "events: { providers: { redis: [{ id: k, urls: ['rediss://h'], tls: { cert_file: c } }] } }"
+                .to_owned(),
+            &[
+                "2:81: events.providers.redis[0].tls.cert_file: `cert_file` needs `key_file`",
+                "a client certificate consists of both files",
+            ],
+        ),
+        (
             "events: { providers: { redis: [{ id: k }] } }".to_owned(),
             &[
                 "2:32: events.providers.redis[0].urls: at least one is needed",
