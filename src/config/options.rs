@@ -7,8 +7,7 @@ use super::{
     RetryPolicy, ScramMechanism, Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
 };
 use crate::{
-    admin, federation, http, hub,
-    resolve, server,
+    admin, federation, http, hub, resolve, server,
     sources::{self, subgraph},
 };
 use regex::Regex;
