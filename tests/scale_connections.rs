@@ -13,11 +13,12 @@ use fastrand::Rng;
 use load::{
     PATIENCE, address, employee,
     frame::{self, put_client_frame},
+    raw::Raw,
 };
 use nats::NatsServer;
 use serde_json::{Value, json};
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::TcpStream,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -31,64 +32,11 @@ use support::{
     ws::{Client, Said},
 };
 
-/// A connection that says what it is told, byte for byte.
-struct Raw {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Raw {
-    fn connect(router: &Router) -> Self {
-        let stream = TcpStream::connect(address(router)).expect("the router listens");
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        Self { stream, read: Vec::new() }
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the router reads");
-    }
-
-    /// Reads the answer to the handshake.
-    #[track_caller]
-    fn upgraded(&mut self) {
-        let end = loop {
-            if let Some(at) = self.read.windows(4).position(|it| it == b"\r\n\r\n") {
-                break at + 4;
-            }
-            self.fill();
-        };
-        let head: Vec<u8> = self.read.drain(..end).collect();
-        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-    }
-
-    /// Reads the next frame: its opcode and payload.
-    #[track_caller]
-    fn frame(&mut self) -> (u8, Vec<u8>) {
-        loop {
-            if let Some(frame) = frame::first_frame(&self.read) {
-                let (found, len) = ((frame.opcode, frame.payload.to_vec()), frame.bytes.len());
-                self.read.drain(..len);
-                return found;
-            }
-            self.fill();
-        }
-    }
-
-    #[track_caller]
-    fn message(&mut self) -> Value {
-        let (opcode, payload) = self.frame();
-        assert_eq!(opcode, frame::TEXT, "{payload:?}");
-        serde_json::from_slice(&payload).expect("JSON")
-    }
-
-    #[track_caller]
-    fn fill(&mut self) {
-        let mut buffer = [0; 4096];
-        let read = self.stream.read(&mut buffer).expect("bytes in time");
-        assert!(read > 0, "the connection ended");
-        self.read.extend_from_slice(&buffer[..read]);
-    }
+fn connect(router: &Router) -> Raw<TcpStream> {
+    let stream = TcpStream::connect(address(router)).expect("the router listens");
+    stream.set_nodelay(true).expect("a socket");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    Raw::new(stream)
 }
 
 fn handshake(router: &Router) -> Vec<u8> {
@@ -117,7 +65,7 @@ fn subscribe(id: &str, query: &str) -> Vec<u8> {
 
 const PLAIN: &str = "subscription { employeeUpdated(employeeID: 1) { id } }";
 
-fn publish_and_expect(router: &Router, client: &mut Raw) {
+fn publish_and_expect(router: &Router, client: &mut Raw<TcpStream>) {
     wait_until("a member", PATIENCE, || load::members(router) == 1);
     assert_eq!(router.publish("employeeUpdated.1", &employee(7)), 202);
     let next = json!({ "data": { "employeeUpdated": { "id": 7 } } });
@@ -128,7 +76,7 @@ fn publish_and_expect(router: &Router, client: &mut Raw) {
 fn bytes_may_come_one_by_one() {
     let demo = Demo::start();
     let router = Router::start(&demo.config(""));
-    let mut client = Raw::connect(&router);
+    let mut client = connect(&router);
     let (head, messages) = (handshake(&router), [init(), subscribe("1", PLAIN)].concat());
     head.chunks(1).for_each(|byte| client.write(byte));
     client.upgraded();
@@ -141,7 +89,7 @@ fn bytes_may_come_one_by_one() {
 fn frames_may_come_in_one_piece_with_the_handshake() {
     let demo = Demo::start();
     let router = Router::start(&demo.config(""));
-    let mut client = Raw::connect(&router);
+    let mut client = connect(&router);
     let ping = text(&json!({ "type": "ping" }));
     client.write(&[handshake(&router), init(), subscribe("1", PLAIN), ping].concat());
     client.upgraded();
@@ -154,7 +102,7 @@ fn frames_may_come_in_one_piece_with_the_handshake() {
 fn a_large_message_may_come_in_fragments_with_pings_between() {
     let demo = Demo::start();
     let router = Router::start(&demo.config(""));
-    let mut client = Raw::connect(&router);
+    let mut client = connect(&router);
     client.write(&[handshake(&router), init()].concat());
     client.upgraded();
     assert_eq!(client.message(), json!({ "type": "connection_ack" }));
@@ -180,7 +128,7 @@ fn a_large_message_may_come_in_fragments_with_pings_between() {
 fn a_client_that_went_without_a_word_is_dropped_after_two_pings() {
     let demo = Demo::start();
     let router = Router::start(&demo.config("websocket: { ping_interval: 200ms }"));
-    let mut gone = Raw::connect(&router);
+    let mut gone = connect(&router);
     gone.write(&[handshake(&router), init(), subscribe("1", PLAIN)].concat());
     gone.upgraded();
     assert_eq!(gone.message(), json!({ "type": "connection_ack" }));
@@ -212,7 +160,7 @@ fn a_client_that_went_without_a_word_is_dropped_after_two_pings() {
 fn a_client_that_goes_on_after_it_was_closed_is_dropped_in_time() {
     let demo = Demo::start();
     let router = Router::start(&demo.config("engine: { websocket_server_write_timeout: 1s }"));
-    let mut client = Raw::connect(&router);
+    let mut client = connect(&router);
     client.write(&[handshake(&router), subscribe("1", PLAIN)].concat());
     client.upgraded();
     assert_eq!(client.frame().0, frame::CLOSE, "it may not subscribe before it has initialised");
@@ -244,7 +192,7 @@ fn come_and_go(router: &Router, number: u32, rng: &mut Rng) {
 }
 
 fn begin_websocket(router: &Router, number: u32, rng: &mut Rng) {
-    let mut client = Raw::connect(router);
+    let mut client = connect(router);
     let feed = rng.u8(1..=3);
     // A name of its own: it has to be prepared, which takes longer than hanging up.
     let query = match rng.bool() {

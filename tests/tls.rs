@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use load::{
     frame::{self, put_client_frame},
     process::settled_rss_anon,
+    raw::Raw,
 };
 use rustls::{
     ClientConfig,
@@ -222,55 +223,8 @@ fn node(stage: &Stage, script: &str) -> Command {
 }
 
 /// A WebSocket over TLS that is spoken byte for byte.
-struct Raw {
-    stream: TlsStream,
-    read: Vec<u8>,
-}
-
-impl Raw {
-    fn connect(stage: &Stage) -> Self {
-        Self { stream: stage.connect(&stage.trusting(HTTP1)), read: Vec::new() }
-    }
-
-    #[track_caller]
-    fn upgraded(&mut self) {
-        let end = loop {
-            if let Some(at) = self.read.windows(4).position(|it| it == b"\r\n\r\n") {
-                break at + 4;
-            }
-            self.fill();
-        };
-        let head: Vec<u8> = self.read.drain(..end).collect();
-        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
-    }
-
-    /// The next frame: its opcode and payload.
-    #[track_caller]
-    fn frame(&mut self) -> (u8, Vec<u8>) {
-        loop {
-            if let Some(frame) = frame::first_frame(&self.read) {
-                let (found, len) = ((frame.opcode, frame.payload.to_vec()), frame.bytes.len());
-                self.read.drain(..len);
-                return found;
-            }
-            self.fill();
-        }
-    }
-
-    #[track_caller]
-    fn message(&mut self) -> Value {
-        let (opcode, payload) = self.frame();
-        assert_eq!(opcode, frame::TEXT, "{payload:?}");
-        serde_json::from_slice(&payload).expect("JSON")
-    }
-
-    #[track_caller]
-    fn fill(&mut self) {
-        let mut buffer = [0; 4096];
-        let read = self.stream.read(&mut buffer).expect("bytes in time");
-        assert!(read > 0, "the connection ended");
-        self.read.extend_from_slice(&buffer[..read]);
-    }
+fn raw(stage: &Stage) -> Raw<TlsStream> {
+    Raw::new(stage.connect(&stage.trusting(HTTP1)))
 }
 
 fn upgrade(stage: &Stage) -> Vec<u8> {
@@ -309,7 +263,7 @@ fn ack() -> Value {
 #[test]
 fn two_frames_in_one_record_are_both_answered() {
     let stage = Stage::start();
-    let mut client = Raw::connect(&stage);
+    let mut client = raw(&stage);
     client.stream.write_record(&upgrade(&stage));
     client.upgraded();
     client.stream.write_record(&[init(), ping(1)].concat());
@@ -340,7 +294,7 @@ fn nothing_is_lost_behind_the_handshake() {
     // and TLS read at a time.
     let all = usize::MAX;
     for (pings, record, first) in [(3, 16_000, all), (250, 16_000, all), (3, 300, 400), (2000, 1000, all)] {
-        let mut client = Raw::connect(&stage);
+        let mut client = raw(&stage);
         let bytes = everything(pings);
         let records: Vec<u8> = bytes.chunks(record).flat_map(|it| client.stream.encrypt(it)).collect();
         let (now, later) = records.split_at(first.min(records.len()));
@@ -357,7 +311,7 @@ fn nothing_is_lost_behind_the_handshake() {
 #[test]
 fn both_sides_of_a_wss_connection_end_in_order() {
     let stage = Stage::start();
-    let mut client = Raw::connect(&stage);
+    let mut client = raw(&stage);
     client.stream.write_record(&[upgrade(&stage), init()].concat());
     client.upgraded();
     assert_eq!(client.message(), ack());
@@ -391,22 +345,20 @@ fn a_wss_client_that_does_not_read_is_closed() {
     assert_eq!(code, 1013);
 }
 
-impl Raw {
-    /// Subscribes to the bench's graph, and reads nothing from then on; the kernel holds little for it.
-    fn stalled(stage: &Stage) -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("a socket");
-        socket.connect(&stage.address().into()).expect("the router listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let stream = TlsStream::new(socket.into(), &stage.trusting(HTTP1)).expect("a handshake");
-        let mut client = Self { stream, read: Vec::new() };
-        let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": load::TICKS } });
-        client.stream.write_record(&[upgrade(stage), init(), text(&subscribe)].concat());
-        client.upgraded();
-        assert_eq!(client.message(), ack());
-        wait_until_live(&stage.router, 1);
-        client
-    }
+/// Subscribes to the bench's graph, and reads nothing from then on; the kernel holds little for it.
+fn stalled(stage: &Stage) -> Raw<TlsStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a socket");
+    socket.connect(&stage.address().into()).expect("the router listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let stream = TlsStream::new(socket.into(), &stage.trusting(HTTP1)).expect("a handshake");
+    let mut client = Raw::new(stream);
+    let subscribe = json!({ "id": "1", "type": "subscribe", "payload": { "query": load::TICKS } });
+    client.stream.write_record(&[upgrade(stage), init(), text(&subscribe)].concat());
+    client.upgraded();
+    assert_eq!(client.message(), ack());
+    wait_until_live(&stage.router, 1);
+    client
 }
 
 /// Publishes an event that fits one record; `false` when the router has to keep it, because a client reads nothing.
@@ -427,13 +379,13 @@ fn is_written(stage: &Stage, sequence: u64) -> bool {
 fn what_was_encrypted_goes_out_when_the_client_reads_again() {
     let stage = Stage::ticking();
     let full = {
-        let _client = Raw::stalled(&stage);
+        let _client = stalled(&stage);
         (1..10_000).take_while(|it| is_written(&stage, *it)).count() as u64
     };
     wait_until_idle(&stage.router);
     // How much the kernel takes differs a little: the last message is cut in one of these.
     for events in full - 2..=full + 1 {
-        let mut client = Raw::stalled(&stage);
+        let mut client = stalled(&stage);
         (1..=events).for_each(|it| _ = is_written(&stage, it));
         for sequence in 1..=events {
             assert_eq!(client.message()["payload"]["data"]["tick"]["sequence"], sequence, "of {events}");

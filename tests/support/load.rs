@@ -10,6 +10,8 @@ pub mod frame;
 pub mod ledger;
 #[path = "../../benches/load/process.rs"]
 pub mod process;
+#[path = "raw.rs"]
+pub mod raw;
 
 use crate::support::{router::Router, wait::wait_until};
 use fleet::{Fleet, Plan, Speaks};

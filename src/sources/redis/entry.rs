@@ -134,7 +134,8 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
-fn bytes(value: Value) -> Option<Bytes> {
+/// A string as the server sends it, whatever it holds.
+pub(super) fn bytes(value: Value) -> Option<Bytes> {
     match value {
         Value::BulkString(it) => Some(it.into()),
         _ => None,

@@ -3,9 +3,9 @@
 //! The library hands messages over without waiting and without a bound of its own; this is the bound. What
 //! does not fit is counted by the name that it came by.
 
-use super::channel::Kind;
+use super::{channel::Kind, entry::bytes};
 use bytes::Bytes;
-use redis::{PushInfo, PushKind, Value};
+use redis::{PushInfo, PushKind};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -86,17 +86,11 @@ fn message(info: PushInfo) -> Option<Message> {
     Some(Message { kind, name, channel, payload: parts.next()?? })
 }
 
-fn bytes(value: Value) -> Option<Bytes> {
-    match value {
-        Value::BulkString(it) => Some(it.into()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use redis::Value;
 
     fn push(kind: PushKind, parts: &[&str]) -> PushInfo {
         PushInfo { kind, data: parts.iter().map(|it| Value::BulkString((*it).into())).collect() }
