@@ -310,6 +310,27 @@ fn redis_streams_name_their_streams_and_the_field_of_the_event() {
     refused(elsewhere, "EDG_ROOT_FIELD_DIRECTIVE", "Mutation.a");
 }
 
+#[test]
+fn delivery_is_said_of_feeds_that_can_be_read_again() {
+    let feed = |kind: &str, deliver: &str| subscription(&format!("a: Employee! {kind} {deliver}"));
+    let stream = "@edfs__natsSubscribe(subjects: [\"a\"], streamConfiguration: {consumerName: \"c\", streamName: \"s\"})";
+    let spelled = "directive @feed__deliver(start: feed__Start! = LATEST, overflow: feed__Overflow! = AUTO) on \
+        FIELD_DEFINITION enum feed__Start { LATEST EARLIEST LAST_PER_KEY } \
+        enum feed__Overflow { AUTO REPLAY CONFLATE DROP_OLDEST DISCONNECT } ";
+    let schema = accepted(&format!("{spelled}{}", feed(stream, "@feed__deliver(start: LATEST)")));
+    assert!(!schema.supergraph_sdl().contains("feed__"));
+    accepted(&feed(stream, "@feed__deliver(overflow: AUTO)"));
+    accepted(&feed("@edfs__kafkaSubscribe(topics: [\"a\"])", "@feed__deliver"));
+    accepted(&feed("@feed__redisStreamSubscribe(streams: [\"a\"])", "@feed__deliver"));
+    let at = "Subscription.a@feed__deliver";
+    for wrong in ["(start: EARLIEST)", "(start: \"LATEST\")", "(overflow: CONFLATE)", "(batchMax: 1)"] {
+        refused(&feed(stream, &format!("@feed__deliver{wrong}")), "EDFS_DELIVER", at);
+    }
+    for volatile in ["@edfs__natsSubscribe(subjects: [\"a\"])", "@edfs__redisSubscribe(channels: [\"a\"])"] {
+        refused(&feed(volatile, "@feed__deliver"), "EDFS_DELIVER", at);
+    }
+}
+
 fn filtered(condition: &str) -> String {
     format!(
         "type Subscription {{ a(id: ID, ids: [ID!]): Employee! @edfs__natsSubscribe(subjects: [\"a\"]) \

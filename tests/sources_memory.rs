@@ -6,7 +6,7 @@ mod io;
 mod sources;
 
 use juga::{
-    plan::{EventFeed, JetStreamOptions, Position, ProviderKind, StreamOptions},
+    plan::{EventFeed, Position, ProviderKind},
     resolve::Brokers,
     sources::{MemoryOptions, NatsOptions, Options, PublishError, Report, StartError, Ticket},
 };
@@ -158,14 +158,9 @@ fn mutations_publish_to_it_and_nobody_answers_requests() {
 fn a_feed_that_cannot_be_had_fails_with_its_reason() {
     let unavailable = vec![(ProviderKind::Kafka, "my-kafka".into())];
     let rig = Rig::start(Options { unavailable, skip_unavailable_providers: true, ..memory() });
-    let stream =
-        JetStreamOptions { stream: "s".into(), consumer: "c".into(), consumer_inactive_threshold: 30 };
-    let stream = StreamOptions::JetStream(stream);
-    let with_stream = EventFeed { stream: Some(stream), ..feed("default", &["a"]) };
     let kafka = EventFeed { kind: ProviderKind::Kafka, ..feed("my-kafka", &["topic"]) };
     for (ticket, feed, words) in [
         (1, &feed("nope", &["a"]), "nats provider with ID nope is not defined"),
-        (2, &with_stream, "JetStream feeds are not available in this version"),
         (3, &kafka, "kafka provider with ID my-kafka is not available in this version"),
         (4, &feed("default", &[">.a"]), "'>.a' is not a valid subject"),
     ] {
@@ -213,7 +208,8 @@ fn a_strict_start_refuses_what_cannot_be_served() {
 fn after_shutdown_nothing_starts() {
     let rig = Rig::start(memory());
     rig.listen(1, &feed("default", &["a"]));
-    rig.sources().shutdown();
+    let sources = rig.sources().clone();
+    rig.wait(async move { sources.shutdown().await });
     rig.sources().start(Ticket(2), &feed("default", &["a"]));
     publish(&rig, "a", "{}").expect("the provider itself still runs");
     assert_eq!((rig.sink.len(), rig.status("default").feeds), (0, 0));

@@ -98,10 +98,7 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
     key("events.providers.nats[].url", Supported),
     key("events.providers.nats[].authentication", Supported),
     key("events.providers.nats[].tls", Supported),
-    key(
-        "events.providers.nats[].experiment_delete_durable_consumers_on_shutdown",
-        Ignored("this version reads no JetStream"),
-    ),
+    key("events.providers.nats[].experiment_delete_durable_consumers_on_shutdown", Supported),
     key("events.providers.kafka[].id", Supported),
     key("events.providers.kafka[].brokers", Supported),
     key("events.providers.kafka[].authentication", Supported),

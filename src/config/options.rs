@@ -204,12 +204,24 @@ impl Config {
             tls: it.tls.as_ref().map(client_tls),
         });
         sources::Options {
-            nats: providers.nats.iter().map(nats_options).collect(),
+            nats: providers.nats.iter().map(|it| self.nats_options(it)).collect(),
             memory: memory.collect(),
             kafka: providers.kafka.iter().map(kafka_options).collect(),
             redis: redis.collect(),
             unavailable: Vec::new(),
             skip_unavailable_providers: self.events.skip_unavailable_providers,
+        }
+    }
+
+    fn nats_options(&self, provider: &NatsProvider) -> sources::NatsOptions {
+        sources::NatsOptions {
+            id: provider.id.as_str().into(),
+            url: provider.url.clone(),
+            request_timeout: provider.request_timeout,
+            authentication: nats_authentication(provider),
+            tls: provider.tls.as_ref().map(client_tls),
+            instance: format!("{}-{}", host_name(), self.listen_addr),
+            delete_durable_consumers_on_shutdown: provider.experiment_delete_durable_consumers_on_shutdown,
         }
     }
 
@@ -333,23 +345,20 @@ fn subscription_endpoint(source: &federation::SubscriptionSource) -> subgraph::S
     }
 }
 
-fn nats_options(provider: &NatsProvider) -> sources::NatsOptions {
-    let authentication = provider.authentication.as_ref().and_then(|it| match (&it.token, &it.user_info) {
+/// What the system calls this machine.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn nats_authentication(provider: &NatsProvider) -> Option<sources::NatsAuthentication> {
+    provider.authentication.as_ref().and_then(|it| match (&it.token, &it.user_info) {
         (Some(token), _) => Some(sources::NatsAuthentication::Token(expose(token))),
         (None, Some(user)) => Some(sources::NatsAuthentication::User {
             username: user.username.clone(),
             password: expose(&user.password),
         }),
         (None, None) => None,
-    });
-    let tls = provider.tls.as_ref().map(client_tls);
-    sources::NatsOptions {
-        id: provider.id.as_str().into(),
-        url: provider.url.clone(),
-        request_timeout: provider.request_timeout,
-        authentication,
-        tls,
-    }
+    })
 }
 
 fn kafka_options(provider: &KafkaProvider) -> sources::KafkaOptions {

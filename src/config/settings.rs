@@ -245,6 +245,9 @@ settings! {
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.
         tls: Option<ClientTls> as Maybe<ClientTls> = Absent("");
+        /// Delete the durable JetStream consumers of this router when it stops. Otherwise the server does, once
+        /// nobody has read them for as long as the event graph's `consumerInactiveThreshold` says.
+        experiment_delete_durable_consumers_on_shutdown: bool as Toggle = Is("false");
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     deferred::Entries,
     document::{self, Document},
     errors::{LoadError, LoadErrors},
-    events::{self, Action, Binding, EventGraph},
+    events::{self, Binding, EventGraph},
     graft::{Services, graft},
     graphs::{EventGraphSource, Graphs},
     introspection::public_schema,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     graphql::{Error, InputTypes},
-    plan::{OperationKind, ProviderId, ProviderKind, StreamOptions, SubgraphId},
+    plan::{OperationKind, ProviderId, ProviderKind, SubgraphId},
 };
 use graphql_tools::{
     static_graphql::schema,
@@ -51,8 +51,6 @@ pub struct EventField {
     pub directive: &'static str,
     pub kind: ProviderKind,
     pub provider: ProviderId,
-    /// Whether it reads a JetStream stream (`streamConfiguration`).
-    pub has_stream: bool,
 }
 
 /// A composed, checked schema. Immutable; shared by every thread that prepares operations.
@@ -315,9 +313,5 @@ fn event_field(binding: &Binding) -> EventField {
         directive: binding.directive,
         kind: binding.kind,
         provider: binding.provider.clone(),
-        has_stream: matches!(
-            &binding.action,
-            Action::Subscribe { stream: Some(StreamOptions::JetStream(_)), .. }
-        ),
     }
 }

@@ -149,6 +149,7 @@ fn stream(options: &StreamOptions) -> Value {
             "streamName": options.stream,
             "consumerName": options.consumer,
             "consumerInactiveThreshold": options.consumer_inactive_threshold,
+            "ordered": options.is_ordered,
         }),
         StreamOptions::Redis { field } => json!({ "field": field }),
     }

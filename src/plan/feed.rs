@@ -111,6 +111,8 @@ pub struct JetStreamOptions {
     pub consumer: Arc<str>,
     /// Seconds.
     pub consumer_inactive_threshold: i64,
+    /// Read by position (`@feed__deliver`), and not by a durable consumer that remembers what was read.
+    pub is_ordered: bool,
 }
 
 /// A feed and the hash that accelerates finding its trigger. Equality is decided on the whole feed.

@@ -284,13 +284,6 @@ fn announce(schemas: &Schemas) {
     for note in schemas.notes() {
         tracing::warn!("{note}");
     }
-    for field in schemas.event_fields().filter(|it| it.has_stream) {
-        tracing::warn!(
-            graph = &*field.graph,
-            field = &*field.field,
-            "JetStream feeds are not available in this version; the field answers FEED_UNAVAILABLE"
-        );
-    }
 }
 
 #[cfg(test)]

@@ -152,7 +152,8 @@ impl Threads {
     /// `deadline`; then ends the others in order. Does nothing the second time.
     pub(super) fn stop(&mut self, deadline: Instant) {
         self.join_reactor(deadline);
-        self.sources.shutdown();
+        let sources = self.sources.clone();
+        self.io.wait_for(async move { sources.shutdown().await });
         self.hub.stop();
         join(self.hub_thread.take());
         // Fetches under way end with the io thread, and wake the tasks that wait for them.

@@ -33,7 +33,7 @@ pub use subject::{SubjectError, check_literal as check_literal_subject};
 use self::redis::RedisProvider;
 use crate::{
     graphql,
-    plan::{EventFeed, Position, ProviderId, ProviderKind, StreamOptions},
+    plan::{EventFeed, Position, ProviderId, ProviderKind},
     resolve::{BoxFuture, BrokerError, BrokerMessage, Brokers},
 };
 use bytes::Bytes;
@@ -44,8 +44,11 @@ use nats::NatsProvider;
 use options::kind_name;
 use sink::unavailable;
 use source::Source;
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::oneshot};
+
+/// How long a stop waits for brokers.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// All providers and the feeds that run on them. Cheap to clone.
 #[derive(Clone)]
@@ -147,9 +150,6 @@ impl Sources {
         }
         let started = match found {
             Err(missing) => Err(unavailable(format!("The event source is not available: {missing}."))),
-            Ok(_) if matches!(feed.stream, Some(StreamOptions::JetStream(_))) => {
-                Err(unavailable("JetStream feeds are not available in this version."))
-            }
             Ok(source) => source.start(ticket, feed, from),
         };
         if let Err(error) = started {
@@ -189,9 +189,11 @@ impl Sources {
         self.answer(async move { memory.publish(&subject, payload).await }, Err(PublishError::Stopping))
     }
 
-    /// Stops all feeds; none starts any more.
-    pub fn shutdown(&self) {
+    /// Stops all feeds; none starts any more. Done when the brokers were told, or would not listen in time.
+    pub async fn shutdown(&self) {
         self.inner.feeds.shutdown();
+        let goodbyes = self.inner.providers.values().map(|it| it.shutdown());
+        let _ = tokio::time::timeout(GOODBYE_PATIENCE, futures_util::future::join_all(goodbyes)).await;
     }
 
     fn find(&self, kind: ProviderKind, id: &ProviderId) -> Result<&Arc<dyn Source>, StartError> {

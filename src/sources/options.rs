@@ -28,6 +28,10 @@ pub struct NatsOptions {
     pub authentication: Option<NatsAuthentication>,
     /// Present: TLS is required.
     pub tls: Option<NatsTls>,
+    /// What tells this router's durable consumers from those of others: `<host name>-<listen address>`.
+    pub instance: String,
+    /// Delete them when the router stops, and not only when nobody has read them for a while.
+    pub delete_durable_consumers_on_shutdown: bool,
 }
 
 impl NatsOptions {
@@ -41,6 +45,8 @@ impl NatsOptions {
             request_timeout: Self::REQUEST_TIMEOUT,
             authentication: None,
             tls: None,
+            instance: String::new(),
+            delete_durable_consumers_on_shutdown: false,
         }
     }
 }

@@ -32,6 +32,12 @@ pub(super) trait Source: Send + Sync {
     /// The payload of the first reply.
     fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, String>>;
 
+    /// All feeds were stopped, and the router is about to go: what it has left behind at the broker is taken away, as
+    /// far as that works.
+    fn shutdown(&self) -> BoxFuture<()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Everything but the number of feeds.
     fn status(&self) -> ProviderStatus;
 }

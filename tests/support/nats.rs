@@ -41,6 +41,16 @@ impl NatsServer {
         server
     }
 
+    /// A server with more arguments that keeps what it stores in its own folder, over restarts too.
+    pub(crate) fn start_keeping(args: &[&str]) -> Self {
+        let mut server = Self::prepare();
+        let folder = server.dir.join("store");
+        server.args = args.iter().map(|it| (*it).to_owned()).collect();
+        server.args.extend(["-sd".to_owned(), folder.to_str().expect("UTF-8 path").to_owned()]);
+        server.run();
+        server
+    }
+
     /// A server with a configuration file.
     pub(crate) fn start_with_config(config: &str) -> Self {
         let mut server = Self::prepare();
@@ -228,6 +238,14 @@ impl NatsClient {
     /// Sends a message; the server has it after [`NatsClient::flush`].
     pub(crate) fn publish(&mut self, subject: &str, payload: &[u8]) {
         let mut line = format!("PUB {subject} {}\r\n", payload.len()).into_bytes();
+        line.extend_from_slice(payload);
+        line.extend_from_slice(b"\r\n");
+        self.send(&line);
+    }
+
+    /// Sends a message that asks for an answer.
+    pub(crate) fn publish_with_reply(&mut self, subject: &str, reply: &str, payload: &[u8]) {
+        let mut line = format!("PUB {subject} {reply} {}\r\n", payload.len()).into_bytes();
         line.extend_from_slice(payload);
         line.extend_from_slice(b"\r\n");
         self.send(&line);

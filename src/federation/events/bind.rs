@@ -50,6 +50,8 @@ pub(super) const DIRECTIVES: &[EventDirective] = &[
 
 /// Reads entries of Redis streams. Cosmo has none of the kind.
 const REDIS_STREAM: &str = "feed__redisStreamSubscribe";
+/// Says how a feed's events are handed over.
+const DELIVER: &str = "feed__deliver";
 /// The field of an entry that holds the event, where the directive names none.
 const ENTRY_FIELD: &str = "payload";
 
@@ -130,6 +132,7 @@ impl Reader<'_, '_, '_> {
                     REDIS_STREAM => self.redis_stream(),
                     _ => self.stream(),
                 };
+                self.check_delivery(event, stream.is_some());
                 let rule = filter::read(self.sdl, self.field, owner, self.findings);
                 destinations.map(|destinations| Action::Subscribe { destinations, stream, rule })
             }
@@ -237,7 +240,40 @@ impl Reader<'_, '_, '_> {
             stream: text(stream)?,
             consumer: text(consumer)?,
             consumer_inactive_threshold: threshold.and_then(seconds).unwrap_or(THRESHOLD_DEFAULT),
+            is_ordered: self.delivery().is_some(),
         }))
+    }
+
+    /// `@feed__deliver`: the field's feed is read by position.
+    fn delivery(&self) -> Option<&Directive> {
+        self.field.directives.iter().find(|it| it.name.value == DELIVER)
+    }
+
+    /// Complains about a way of delivery that the field's feed does not have.
+    fn check_delivery(&mut self, event: &EventDirective, has_stream: bool) {
+        let Some(deliver) = self.delivery() else { return };
+        let mut problems = Vec::new();
+        if !has_stream && event.kind != ProviderKind::Kafka {
+            problems.push("needs a feed that can be read again: a stream, or Kafka".to_owned());
+        }
+        for argument in &deliver.arguments {
+            let name = argument.name.value.as_str();
+            let served = match name {
+                "start" => "LATEST",
+                "overflow" => "AUTO",
+                _ => {
+                    problems.push(format!("has no argument \"{name}\" in this version"));
+                    continue;
+                }
+            };
+            if !matches!(&argument.value, Value::Enum(it) if it.value == served) {
+                problems.push(format!("takes \"{name}: {served}\" only, in this version"));
+            }
+        }
+        let at = format!("{}@{DELIVER}", self.at);
+        for problem in problems {
+            self.findings.add("EDFS_DELIVER", at.clone(), format!("@{DELIVER} {problem}"));
+        }
     }
 
     /// `field: "payload"`.

@@ -34,12 +34,13 @@ pub(super) fn strip(graph: &str, document: &Document) -> (Document, Vec<String>)
     (document, notes)
 }
 
-/// Definitions of the event directives and of their inputs. Output types stay.
+/// Definitions of the event directives and of what their arguments take. Output types stay.
 fn is_vocabulary(definition: &Definition) -> bool {
     match definition {
         Definition::DirectiveDefinition(it) => is_ours(&it.name.value),
         Definition::InputObjectTypeDefinition(it) => is_ours(&it.name.value),
         Definition::ScalarTypeDefinition(it) => is_ours(&it.name.value),
+        Definition::EnumTypeDefinition(it) => is_ours(&it.name.value),
         _ => false,
     }
 }

@@ -50,7 +50,7 @@ fn server(url: &str) -> Result<ServerAddr, String> {
 }
 
 /// Never zero after the first failure: a server that takes connections and hangs up must not be hammered.
-fn reconnect_delay(attempt: usize) -> Duration {
+pub(super) fn reconnect_delay(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     (RECONNECT_DELAY_MIN * 2u32.pow(doublings)).min(RECONNECT_DELAY_MAX)
 }

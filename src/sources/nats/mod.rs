@@ -1,5 +1,5 @@
-//! NATS without JetStream: one connection per provider, a subscription per subject of a trigger, publish
-//! and request.
+//! NATS: one connection per provider. A subscription per subject of a trigger, publish and request here;
+//! streams in [`jetstream`].
 //!
 //! What the client library (`async-nats`) promises is taken with care: it buffers while it is away, its
 //! flush only writes to the socket, it drops messages of slow readers without a count. So the router
@@ -7,6 +7,7 @@
 
 mod connect;
 mod feed;
+mod jetstream;
 mod refusals;
 mod session;
 
@@ -17,12 +18,13 @@ use super::{
 };
 use crate::{
     graphql,
-    plan::{EventFeed, Position, ProviderId},
+    plan::{EventFeed, Position, ProviderId, StreamOptions},
     resolve::BoxFuture,
 };
 use async_nats::{RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use feed::Feed;
+use jetstream::{Catchers, JetStream};
 use refusals::Line;
 use session::Session;
 use std::{
@@ -49,8 +51,10 @@ pub(super) struct NatsProvider {
     handle: Handle,
     shared: Arc<Shared>,
     supervisor: JoinHandle<()>,
-    /// Of running feeds.
+    /// Of running feeds that hear what passes by.
     tasks: Arc<Mutex<HashMap<Ticket, AbortHandle>>>,
+    /// Those that read streams.
+    jetstream: JetStream,
 }
 
 /// What the provider's tasks share.
@@ -61,6 +65,7 @@ struct Shared {
     session: RwLock<Arc<Session>>,
     counters: Counters,
     sink: Arc<dyn FeedSink>,
+    catchers: Catchers,
 }
 
 impl NatsProvider {
@@ -88,9 +93,11 @@ impl NatsProvider {
             .map_err(unreachable)?;
         let session = RwLock::new(Arc::new(session));
         let counters = Counters::default();
-        let shared = Arc::new(Shared { id: id.clone(), options, servers, session, counters, sink });
+        let catchers = Catchers::default();
+        let shared = Arc::new(Shared { id: id.clone(), options, servers, session, counters, sink, catchers });
         let supervisor = tokio::spawn(shared.clone().supervise());
-        let provider = Self { handle, shared, supervisor, tasks: Arc::default() };
+        let jetstream = JetStream::new(handle.clone(), shared.clone());
+        let provider = Self { handle, shared, supervisor, tasks: Arc::default(), jetstream };
         let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
         match provider.wait_until_up(patience).await {
             true => Ok(provider),
@@ -111,8 +118,13 @@ impl NatsProvider {
 }
 
 impl Source for NatsProvider {
-    fn start(&self, ticket: Ticket, feed: &EventFeed, _: Option<&Position>) -> Result<(), graphql::Error> {
-        let feed = Feed::new(self.shared.clone(), ticket, SubjectSet::of(feed)?);
+    fn start(&self, ticket: Ticket, feed: &EventFeed, from: Option<&Position>) -> Result<(), graphql::Error> {
+        let subjects = SubjectSet::of(feed)?;
+        if let Some(StreamOptions::JetStream(options)) = &feed.stream {
+            self.jetstream.start(ticket, subjects, options, from);
+            return Ok(());
+        }
+        let feed = Feed::new(self.shared.clone(), ticket, subjects);
         let tasks = self.tasks.clone();
         // Listed before it can end.
         let mut listed = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,8 +138,9 @@ impl Source for NatsProvider {
 
     fn stop(&self, ticket: Ticket) {
         let task = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
-        if let Some(task) = task {
-            task.abort();
+        match task {
+            Some(task) => task.abort(),
+            None => self.jetstream.stop(ticket),
         }
     }
 
@@ -147,8 +160,12 @@ impl Source for NatsProvider {
         Box::pin(async move { shared.bounded(shared.request(to, payload)).await })
     }
 
+    fn shutdown(&self) -> BoxFuture<()> {
+        self.jetstream.shutdown()
+    }
+
     fn status(&self) -> ProviderStatus {
-        self.shared.counters.status("nats", &self.shared.id)
+        ProviderStatus { lag: self.jetstream.lag(), ..self.shared.counters.status("nats", &self.shared.id) }
     }
 }
 
@@ -265,6 +282,9 @@ impl Shared {
         let refusal = session.refusals().watch(vec![Line::Publish(to.clone())]);
         let connects = session.connects();
         let work = async {
+            if self.catchers.has(&session, &to).await? {
+                return self.catchers.publish(&session, &to, payload).await;
+            }
             session.client.publish(to.to_string(), payload).await.map_err(|error| causes(&error))?;
             session.confirm().await.map_err(|error| error.to_string())?;
             // Written to the old connection, confirmed by the new one: nobody knows.

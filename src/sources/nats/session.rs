@@ -5,7 +5,11 @@
 
 use super::super::causes;
 use super::refusals::{Line, Refusals};
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State};
+use async_nats::{
+    Client, ConnectOptions, Event, ServerAddr,
+    connection::State,
+    jetstream::{self, Context},
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::{
@@ -65,6 +69,7 @@ struct Signals {
 /// See the module's documentation.
 pub(super) struct Session {
     pub(super) client: Client,
+    pub(super) jetstream: Context,
     signals: Arc<Signals>,
     link: watch::Sender<Link>,
     timeout: Duration,
@@ -97,8 +102,11 @@ impl Session {
         });
         let options = if retry { options.retry_on_initial_connect() } else { options };
         let client = options.connect(servers).await.map_err(|error| causes(&error))?;
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(timeout);
         Ok(Self {
             client,
+            jetstream,
             signals,
             link: watch::Sender::default(),
             timeout,

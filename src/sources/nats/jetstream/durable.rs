@@ -1,0 +1,409 @@
+//! A feed with a durable consumer of its own: the server remembers what was read.
+//!
+//! That is how Cosmo reads a stream, under the same consumer's name, so whoever changes over reads on where they were. The
+//! first time everything that the stream has is read. What the hub has taken is acknowledged; what was lost on the
+//! way comes again and is put back in its place ([`Sequence`]). Several routers have a consumer each.
+
+use super::{
+    LOOK_INTERVAL, Retry, StreamFeed, Told,
+    pull::Pull,
+    sequence::{Sequence, Turn},
+    stream::{Fate, Look, Mark, Trouble},
+};
+use crate::{
+    graphql,
+    plan::Position,
+    sources::{
+        Counters, Report, Ticket, causes,
+        nats::{Shared, session::Link},
+        sink::{deliver, unavailable},
+    },
+};
+use async_nats::{
+    Subject,
+    jetstream::{
+        AckKind, Context, ErrorCode, Message,
+        consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
+        stream::ConsumerErrorKind,
+    },
+};
+use futures_util::FutureExt;
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::interval};
+
+/// After which time the server sends again what was not acknowledged. Also how late an event is that was on its way
+/// when the connection was lost.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
+/// Messages that the server leaves unacknowledged before it sends no more.
+const UNACKNOWLEDGED_MAX: usize = 1000;
+/// Between two questions whether everything that was sent is here.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
+
+pub(super) struct Durable {
+    provider: Arc<Shared>,
+    ticket: Ticket,
+    feed: StreamFeed,
+    /// The consumer's.
+    name: Arc<str>,
+    told: Told,
+    stopped: watch::Receiver<bool>,
+    retry: Retry,
+    messages: Option<Pull>,
+    sequence: Sequence<Message>,
+    /// Between the sink and its acknowledgement.
+    in_hand: Option<Message>,
+    /// Where acknowledgements went that may have been lost with a connection.
+    acknowledged: VecDeque<Subject>,
+    mark: Option<Mark>,
+}
+
+/// Why reading ended.
+enum Ending {
+    Failed(graphql::Error),
+    Missing,
+    Lost(String),
+}
+
+impl From<Trouble> for Ending {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Missing => Self::Missing,
+            Trouble::Refused(reason) | Trouble::Away(reason) => Self::Lost(reason),
+        }
+    }
+}
+
+impl Durable {
+    pub(super) fn new(
+        provider: Arc<Shared>,
+        ticket: Ticket,
+        feed: StreamFeed,
+        told: Told,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let name = consumer_name(&feed, &provider.options.instance);
+        Self {
+            provider,
+            ticket,
+            feed,
+            name,
+            told,
+            stopped,
+            retry: Retry::default(),
+            messages: None,
+            sequence: Sequence::new(),
+            in_hand: None,
+            acknowledged: VecDeque::new(),
+            mark: None,
+        }
+    }
+
+    /// The stream, the consumer's name, and after which time without readers the server deletes it.
+    pub(super) fn consumer_at_the_server(&self) -> (Arc<str>, Arc<str>, Option<Duration>) {
+        let threshold = self.inactive_threshold();
+        (self.feed.options.stream.clone(), self.name.clone(), (!threshold.is_zero()).then_some(threshold))
+    }
+
+    /// Zero: it is never deleted.
+    fn inactive_threshold(&self) -> Duration {
+        Duration::from_secs(self.feed.options.consumer_inactive_threshold.try_into().unwrap_or(0))
+    }
+
+    /// Reads until it is stopped or fails.
+    pub(super) async fn run(mut self) {
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            biased;
+            // It is stopped, or its provider is gone.
+            _ = stopped.wait_for(|it| *it) => {}
+            () = self.supervise() => {}
+        }
+        self.give_back().await;
+    }
+
+    async fn supervise(&mut self) {
+        loop {
+            match AssertUnwindSafe(self.read()).catch_unwind().await {
+                Ok(Ending::Failed(error)) => return self.tell(Report::Failed([error].into())).await,
+                Ok(Ending::Missing) => {
+                    // There is nothing to read on from.
+                    self.interrupt().await;
+                    self.wait("there is no such stream").await;
+                }
+                Ok(Ending::Lost(reason)) => self.wait(&reason).await,
+                Err(_) => {
+                    Counters::add(&self.provider.counters.restarts, 1);
+                    self.wait("its reader panicked").await;
+                }
+            }
+        }
+    }
+
+    /// A feed that has not started is told to wait; any other will read on as if nothing had been.
+    async fn wait(&mut self, reason: &str) {
+        self.messages = None;
+        self.sequence.disturb();
+        if !self.told.is_live {
+            self.interrupt().await;
+        }
+        if self.retry.is_first() {
+            let (provider, stream, consumer) = (&*self.provider.id, &*self.feed.options.stream, &*self.name);
+            tracing::warn!(
+                provider,
+                stream,
+                consumer,
+                reason,
+                "a JetStream consumer cannot be read, trying on"
+            );
+        }
+        self.retry.wait().await;
+    }
+
+    async fn read(&mut self) -> Ending {
+        match self.start().await {
+            Ok((context, mut consumer, mut link)) => {
+                self.retry = Retry::default();
+                self.follow(&context, &mut consumer, &mut link).await
+            }
+            Err(ending) => ending,
+        }
+    }
+
+    /// Waits for the connection, has the consumer made, and begins to ask for messages.
+    async fn start(&mut self) -> Result<(Context, Consumer<pull::Config>, watch::Receiver<Link>), Ending> {
+        let session = self.provider.session();
+        let mut link = session.watch();
+        if !link.borrow().is_up() && !self.told.is_live {
+            self.interrupt().await;
+        }
+        match link.wait_for(|it| it.closed || it.is_up()).await {
+            Ok(now) if !now.closed => {}
+            _ => return Err(Ending::Lost("the client stopped".to_owned())),
+        }
+        let context = session.jetstream.clone();
+        let consumer = match self.consumer(&context).await {
+            Ok(consumer) => consumer,
+            Err(trouble) => return Err(self.ending_of(trouble)),
+        };
+        // What was handed over must not come again because word of it was lost.
+        for to in &self.acknowledged {
+            let _ = session.client.publish(to.clone(), AckKind::Ack.into()).await;
+        }
+        let messages = Pull::start(&session, &self.feed.options.stream, &self.name).await;
+        self.messages = Some(messages.map_err(Ending::Lost)?);
+        self.restore().await;
+        Ok((context, consumer, link))
+    }
+
+    /// The consumer as it should be, in whatever state the server has it.
+    async fn consumer(&mut self, context: &Context) -> Result<Consumer<pull::Config>, Trouble> {
+        let stream = self.feed.options.stream.clone();
+        let look = Look::at(context, &stream).await?;
+        self.compare(&look).await;
+        let found = context.get_consumer_from_stream::<pull::Config, _, _>(&*self.name, &*stream).await;
+        let mut config = self.config();
+        match found {
+            // Where it began cannot be changed, and need not be.
+            Ok(found) => config.deliver_policy = found.cached_info().config.deliver_policy,
+            Err(error) if is_missing(&error.kind()) => {
+                let last = self.sequence.last();
+                if last > 0 && !look.deletes_what_is_acknowledged {
+                    config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: last + 1 };
+                }
+            }
+            Err(error) => return Err(Trouble::from(&error)),
+        }
+        let made = context.create_consumer_on_stream(config, &*stream).await;
+        made.map_err(|error| Trouble::from(&error))
+    }
+
+    fn config(&self) -> pull::Config {
+        let mut config = pull::Config {
+            durable_name: Some(self.name.to_string()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACKNOWLEDGE_WITHIN,
+            max_ack_pending: UNACKNOWLEDGED_MAX as i64,
+            inactive_threshold: self.inactive_threshold(),
+            ..pull::Config::default()
+        };
+        let mut subjects: Vec<String> = self.feed.subjects.iter().map(|it| it.to_string()).collect();
+        match subjects.len() {
+            1 => config.filter_subject = subjects.remove(0),
+            _ => config.filter_subjects = subjects,
+        }
+        config
+    }
+
+    /// Tells of what was lost since the stream was last read, if something was.
+    async fn compare(&mut self, look: &Look) {
+        let Some(mark) = self.mark else { return };
+        match look.fate_of(&mark) {
+            // An acknowledging consumer remembers more than the mark does: what is not for it may have gone.
+            Fate::Same | Fate::Trimmed(_) if look.deletes_what_is_acknowledged => return,
+            Fate::Same => return,
+            Fate::Trimmed(first) => self.mark = Some(look.behind(first - 1)),
+            Fate::Other => {
+                self.mark = Some(look.beginning());
+                self.sequence.restart_at(0);
+                self.acknowledged.clear();
+            }
+        }
+        let (provider, stream) = (&*self.provider.id, &*self.feed.options.stream);
+        tracing::warn!(provider, stream, "messages of a JetStream stream were gone before they were read");
+        self.tell(Report::Gap).await;
+    }
+
+    /// A feed that never started does not wait for a stream that may never be.
+    fn ending_of(&self, trouble: Trouble) -> Ending {
+        match trouble {
+            Trouble::Missing | Trouble::Refused(_) if !self.told.is_live => {
+                let (provider, stream) = (&*self.provider.id, &*self.feed.options.stream);
+                tracing::warn!(provider, stream, ?trouble, "a feed cannot read its JetStream stream");
+                Ending::Failed(unavailable(format!(
+                    "EDFS error: failed to create or update consumer for stream \"{stream}\""
+                )))
+            }
+            trouble => trouble.into(),
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        context: &Context,
+        consumer: &mut Consumer<pull::Config>,
+        link: &mut watch::Receiver<Link>,
+    ) -> Ending {
+        let connects = link.borrow_and_update().connects;
+        let (mut settling, mut looks) = (interval(SETTLE_INTERVAL), interval(LOOK_INTERVAL));
+        loop {
+            let Some(messages) = &mut self.messages else { return Ending::Lost("it is not read".to_owned()) };
+            let outcome = tokio::select! {
+                biased;
+                _ = link.changed() => {
+                    let now = *link.borrow_and_update();
+                    if !now.is_up() || now.connects != connects {
+                        return Ending::Lost("the connection was lost".to_owned());
+                    }
+                    Ok(())
+                }
+                _ = settling.tick(), if !self.sequence.is_settled() => self.settle(consumer).await,
+                _ = looks.tick() => self.look(context).await,
+                message = messages.next() => match message {
+                    Ok(message) => self.receive(message).await,
+                    Err(reason) => Err(Ending::Lost(reason)),
+                },
+            };
+            if let Err(ending) = outcome {
+                return ending;
+            }
+        }
+    }
+
+    async fn receive(&mut self, message: Message) -> Result<(), Ending> {
+        let Ok(info) = message.info() else {
+            return Err(Ending::Lost("a message without a place in the stream".to_owned()));
+        };
+        let (sequence, delivery) = (info.stream_sequence, info.consumer_sequence);
+        match self.sequence.take(sequence, delivery, message) {
+            Turn::Now(message) => self.hand_over(sequence, message).await,
+            Turn::Later => {}
+            Turn::Again(message) => self.acknowledge(&message).await,
+        }
+        Ok(())
+    }
+
+    /// Goes on when everything that the server has sent is here.
+    async fn settle(&mut self, consumer: &mut Consumer<pull::Config>) -> Result<(), Ending> {
+        let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
+        let (unacknowledged, delivered) = (info.num_ack_pending, info.delivered.consumer_sequence);
+        self.sequence.settle(unacknowledged, delivered);
+        while let Some((sequence, message)) = self.sequence.next() {
+            self.hand_over(sequence, message).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self, context: &Context) -> Result<(), Ending> {
+        if self.messages.as_mut().is_some_and(Pull::is_silent) {
+            return Err(Ending::Lost("the server is silent".to_owned()));
+        }
+        let look = Look::at(context, &self.feed.options.stream).await?;
+        let last = self.sequence.last();
+        match &self.mark {
+            Some(mark) if look.fate_of(mark) == Fate::Other => {
+                Err(Ending::Lost("the stream began anew".to_owned()))
+            }
+            // What was read may have been trimmed; what was not is the consumer's to know.
+            _ => {
+                self.mark = Some(look.behind(last));
+                Ok(())
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, sequence: u64, message: Message) {
+        Counters::add(&self.provider.counters.received, 1);
+        let (position, payload) = (Position::single(sequence), message.payload.clone());
+        self.in_hand = Some(message);
+        self.tell(Report::Event { position, payload }).await;
+        if let Some(message) = self.in_hand.take() {
+            self.acknowledge(&message).await;
+        }
+    }
+
+    async fn acknowledge(&mut self, message: &Message) {
+        // What is lost with the connection is said again.
+        let _ = message.ack().await;
+        if let Some(to) = &message.reply {
+            self.acknowledged.push_back(to.clone());
+            if self.acknowledged.len() > UNACKNOWLEDGED_MAX {
+                self.acknowledged.pop_front();
+            }
+        }
+    }
+
+    async fn interrupt(&mut self) {
+        if !std::mem::replace(&mut self.told.is_interrupted, true) {
+            self.tell(Report::Interrupted).await;
+        }
+    }
+
+    async fn restore(&mut self) {
+        if !std::mem::replace(&mut self.told.is_live, true) {
+            self.tell(Report::Live).await;
+        }
+        if std::mem::take(&mut self.told.is_interrupted) {
+            self.tell(Report::Restored).await;
+        }
+    }
+
+    /// Has the server keep for the next listener what nobody took here.
+    async fn give_back(mut self) {
+        let mut left: Vec<Message> = self.in_hand.take().into_iter().collect();
+        left.extend(self.sequence.clear());
+        if let Some(messages) = self.messages.take() {
+            // Before anything is given back: it would be sent here again.
+            left.extend(messages.drain().await);
+        }
+        for message in left {
+            let _ = message.ack_with(AckKind::Nak(None)).await;
+        }
+    }
+
+    async fn tell(&self, report: Report) {
+        deliver(&self.provider.sink, self.ticket, report).await;
+    }
+}
+
+/// `<consumerName>-<XXH64 of the instance and the subjects>`, as Cosmo has it: another router, another consumer.
+fn consumer_name(feed: &StreamFeed, instance: &str) -> Arc<str> {
+    let mut hash = xxhash_rust::xxh64::Xxh64::new(0);
+    hash.update(instance.as_bytes());
+    feed.subjects.iter().for_each(|it| hash.update(it.as_bytes()));
+    format!("{}-{:x}", feed.options.consumer, hash.digest()).into()
+}
+
+fn is_missing(kind: &ConsumerErrorKind) -> bool {
+    matches!(kind, ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND)
+}

@@ -1,0 +1,118 @@
+//! Which subjects a stream takes messages from: what is published to those is confirmed by the stream.
+
+use super::super::session::Session;
+use crate::sources::{causes, nats::refusals::Line};
+use async_nats::{RequestErrorKind, jetstream::context::PublishErrorKind};
+use bytes::Bytes;
+use serde::Deserialize;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long an answer is believed. A stream that is made meanwhile is published to without its confirmation.
+const BELIEVED_FOR: Duration = Duration::from_secs(10);
+/// Answers that are remembered; when there are more, all are asked for again.
+const REMEMBERED_MAX: usize = 4096;
+/// Where the server is asked for names of streams.
+const NAMES: &str = "$JS.API.STREAM.NAMES";
+
+/// Subjects, and whether a stream catches what is published to them.
+#[derive(Default)]
+pub(in crate::sources::nats) struct Catchers {
+    known: Mutex<HashMap<Arc<str>, (bool, Instant)>>,
+}
+
+/// The server's answer, as far as it matters (`io.nats.jetstream.api.v1.stream_names_response`).
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default)]
+    streams: Option<Vec<String>>,
+    #[serde(default)]
+    error: Option<NamesError>,
+}
+
+#[derive(Deserialize)]
+struct NamesError {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    description: String,
+}
+
+impl Catchers {
+    /// Whether a stream takes messages of this subject.
+    ///
+    /// # Errors
+    /// Nobody knows.
+    pub(in crate::sources::nats) async fn has(
+        &self,
+        session: &Session,
+        subject: &Arc<str>,
+    ) -> Result<bool, String> {
+        if let Some((is_caught, until)) = self.known().get(subject).copied()
+            && Instant::now() < until
+        {
+            return Ok(is_caught);
+        }
+        let is_caught = ask(session, subject).await?;
+        let mut known = self.known();
+        if known.len() >= REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(subject.clone(), (is_caught, Instant::now() + BELIEVED_FOR));
+        Ok(is_caught)
+    }
+
+    /// Publishes, and waits until the stream has stored the message.
+    pub(in crate::sources::nats) async fn publish(
+        &self,
+        session: &Session,
+        subject: &Arc<str>,
+        payload: Bytes,
+    ) -> Result<(), String> {
+        let stored = session.jetstream.publish(subject.to_string(), payload).await;
+        let stored = match stored {
+            Ok(stored) => stored.await,
+            Err(error) => Err(error),
+        };
+        stored.map(|_| ()).map_err(|error| {
+            if error.kind() == PublishErrorKind::StreamNotFound {
+                self.known().remove(subject);
+            }
+            causes(&error)
+        })
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, (bool, Instant)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn ask(session: &Session, subject: &str) -> Result<bool, String> {
+    let question = serde_json::json!({ "subject": subject }).to_string();
+    // Whoever may not ask has no streams.
+    let refusal = session.refusals().watch(vec![Line::Publish(NAMES.into())]);
+    let answer = tokio::select! {
+        biased;
+        () = refusal.refused() => return Ok(false),
+        answer = session.client.request(NAMES, question.into()) => answer,
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        // A server without JetStream.
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => return Ok(false),
+        Err(error) => return Err(format!("no answer to whether a stream takes it: {error}")),
+    };
+    let names: Names = serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
+    match names.error {
+        // The cluster is looking for a leader; any other error is that of an account without JetStream.
+        Some(error) if error.code == 503 && !error.description.contains("not enabled") => {
+            Err(format!("whether a stream takes it is not known: {}", error.description))
+        }
+        Some(_) => Ok(false),
+        None => Ok(names.streams.is_some_and(|it| !it.is_empty())),
+    }
+}

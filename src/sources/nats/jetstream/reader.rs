@@ -1,0 +1,551 @@
+//! The shared reader of a stream: one consumer for all feeds that read it by position.
+//!
+//! The consumer is the server's for as long as it is read, and asks for the subjects of all feeds. It is made anew,
+//! behind the reader's position, whenever feeds need other subjects, the connection was lost or a delivery is missing:
+//! nothing is lost by that, and nothing comes twice. While the hub's queue is full nothing is asked for. After an
+//! outage reading goes on where it was, so nothing is told of it, unless messages are gone from the stream meanwhile.
+
+use super::{
+    BATCH, Inner, LOOK_INTERVAL, Retry, StreamFeed, Told,
+    filters::{Filters, is_within},
+    lock,
+    pull::Pull,
+    routes::Routes,
+    stream::{Fate, Look, Mark, Trouble},
+};
+use crate::{
+    plan::Position,
+    sources::{
+        Counters, Report, Ticket,
+        nats::session::{Link, Session},
+        sink::{deliver, unavailable},
+    },
+};
+use async_nats::jetstream::{
+    Context, Message,
+    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
+};
+use futures_util::FutureExt;
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
+};
+
+/// How long the server keeps a consumer that nobody reads any more.
+const ABANDONED_AFTER: Duration = Duration::from_secs(30);
+
+/// What is asked of a reader.
+pub(super) enum Ask {
+    Start(Ticket, StreamFeed),
+    Stop(Ticket),
+}
+
+pub(super) struct Reader {
+    owner: Arc<Inner>,
+    stream: Arc<str>,
+    asks: mpsc::UnboundedReceiver<Ask>,
+    routes: Routes,
+    /// How far the stream was read; `None` before the first look.
+    mark: Option<Mark>,
+    /// Whether it was said that the stream is read by acknowledging.
+    is_announced: bool,
+    retry: Retry,
+}
+
+/// A consumer that is being read.
+struct Reading {
+    name: String,
+    messages: Pull,
+    filters: Filters,
+    /// The number of the next delivery.
+    next: u64,
+    /// Where reading was at the last look, if more waited than was asked for.
+    behind: Option<u64>,
+    /// How many messages wait at the server.
+    lag: Arc<AtomicU64>,
+    /// Feeds have stopped since: it may bring what nobody listens to.
+    is_too_wide: bool,
+}
+
+/// Why a consumer is not read any more.
+enum Ending {
+    /// Nobody listens.
+    Idle,
+    /// Another consumer is needed: other subjects, or an earlier place.
+    Changed,
+    /// A delivery is missing.
+    Skipped,
+    /// The stream is not there.
+    Missing,
+    Lost(String),
+}
+
+impl From<Trouble> for Ending {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Missing => Self::Missing,
+            Trouble::Refused(reason) | Trouble::Away(reason) => Self::Lost(reason),
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(owner: Arc<Inner>, stream: Arc<str>, asks: mpsc::UnboundedReceiver<Ask>) -> Self {
+        let (routes, retry) = (Routes::default(), Retry::default());
+        Self { owner, stream, asks, routes, mark: None, is_announced: false, retry }
+    }
+
+    /// Reads for ever, and has a consumer while there are feeds. To stop it, abort it.
+    pub(super) async fn run(mut self) {
+        loop {
+            let ending = AssertUnwindSafe(self.serve_one_connection()).catch_unwind().await;
+            lock(&self.owner.lag).remove(&self.stream);
+            match ending {
+                Ok(Ending::Missing) => {
+                    // There is nothing to read on from.
+                    self.interrupt(self.routes.started()).await;
+                    self.wait("there is no such stream").await;
+                }
+                Ok(Ending::Lost(reason)) => self.wait(&reason).await,
+                Ok(_) => {}
+                Err(_) => {
+                    Counters::add(&self.owner.provider.counters.restarts, 1);
+                    self.wait("its reader panicked").await;
+                }
+            }
+        }
+    }
+
+    /// Whoever has not started is told to wait; the others will read on as if nothing had been.
+    async fn wait(&mut self, reason: &str) {
+        self.interrupt(self.routes.waiting()).await;
+        if self.retry.is_first() {
+            tracing::warn!(
+                provider = &*self.owner.provider.id,
+                stream = &*self.stream,
+                reason,
+                "a JetStream stream cannot be read, trying on"
+            );
+        }
+        self.retry.wait().await;
+    }
+
+    async fn serve_one_connection(&mut self) -> Ending {
+        while self.routes.is_empty() {
+            match self.asks.recv().await {
+                Some(ask) => self.obey(ask),
+                None => std::future::pending().await,
+            }
+        }
+        let session = self.owner.provider.session();
+        let mut link = session.watch();
+        if self.wait_until_up(&mut link).await.is_err() {
+            return Ending::Changed;
+        }
+        let connects = link.borrow_and_update().connects;
+        let is_lost = move |it: &Link| !it.is_up() || it.connects != connects;
+        loop {
+            let ending = match self.consume(&session).await {
+                Ok(mut reading) => {
+                    let ending = self.read(&session.jetstream, &mut reading, &mut link, is_lost).await;
+                    self.give_up(&session.jetstream, reading).await;
+                    ending
+                }
+                Err(ending) => ending,
+            };
+            match ending {
+                Ending::Changed | Ending::Skipped => {}
+                _ => return ending,
+            }
+        }
+    }
+
+    /// The error: there will be another session.
+    async fn wait_until_up(&mut self, link: &mut watch::Receiver<Link>) -> Result<(), ()> {
+        loop {
+            let now = *link.borrow_and_update();
+            if now.closed {
+                self.retry.wait().await;
+                return Err(());
+            }
+            if now.is_up() {
+                return Ok(());
+            }
+            if now.failing || now.connects > 0 {
+                self.interrupt(self.routes.waiting()).await;
+            }
+            tokio::select! {
+                biased;
+                changed = link.changed() => changed.map_err(|_| ())?,
+                Some(ask) = self.asks.recv() => self.obey(ask),
+            }
+        }
+    }
+
+    fn obey(&mut self, ask: Ask) {
+        match ask {
+            Ask::Start(ticket, asked) => self.routes.add(ticket, asked),
+            Ask::Stop(ticket) => {
+                if self.routes.remove(ticket).is_none() {
+                    // It may have been handed on in the meantime.
+                    self.owner.stop_durable(ticket);
+                }
+            }
+        }
+    }
+
+    fn obey_all(&mut self) {
+        while let Ok(ask) = self.asks.try_recv() {
+            self.obey(ask);
+        }
+    }
+
+    /// Looks at the stream, starts what is new, and has the server make a consumer for all.
+    async fn consume(&mut self, session: &Session) -> Result<Reading, Ending> {
+        self.obey_all();
+        let context = &session.jetstream;
+        let look = match Look::at(context, &self.stream).await {
+            Ok(look) => look,
+            Err(trouble) => {
+                self.fail_waiting(&trouble).await;
+                return Err(trouble.into());
+            }
+        };
+        if look.deletes_what_is_acknowledged {
+            self.hand_on();
+        }
+        self.fail_foreign(&look).await;
+        if self.routes.is_empty() {
+            return Err(Ending::Idle);
+        }
+        self.restore().await;
+        self.compare(&look).await;
+        let waiting = self.routes.waiting();
+        let start = self.start_of(&waiting, &look);
+        let filters = Filters::of(self.routes.subjects(), &look.subjects);
+        let consumer = match self.create(context, &filters, start).await {
+            Ok(consumer) => consumer,
+            Err(trouble) => {
+                self.fail_waiting(&trouble).await;
+                return Err(trouble.into());
+            }
+        };
+        let name = consumer.cached_info().name.clone();
+        let messages = Pull::start(session, &self.stream, &name).await.map_err(Ending::Lost)?;
+        let mut mark = self.mark.unwrap_or_else(|| look.end());
+        mark.last = start;
+        self.mark = Some(mark);
+        self.begin(&waiting, &look).await;
+        self.retry = Retry::default();
+        let lag = Arc::<AtomicU64>::default();
+        lock(&self.owner.lag).insert(self.stream.clone(), lag.clone());
+        Ok(Reading { name, messages, filters, next: 1, behind: None, lag, is_too_wide: false })
+    }
+
+    /// Behind which message to read: where the reader is, unless somebody new wants to go back.
+    fn start_of(&mut self, waiting: &[Ticket], look: &Look) -> u64 {
+        let mut start = self.mark.map_or(look.last, |it| it.last);
+        for ticket in waiting {
+            let from = self.routes.get(*ticket).and_then(|it| it.asked.from);
+            start = start.min(place_of(from, look).0);
+        }
+        start
+    }
+
+    async fn create(
+        &self,
+        context: &Context,
+        filters: &Filters,
+        start: u64,
+    ) -> Result<Consumer<pull::Config>, Trouble> {
+        let mut config = pull::Config {
+            description: Some("juga".to_owned()),
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start + 1 },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: ABANDONED_AFTER,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let mut subjects = filters.to_vec();
+        // Servers before 2.10 know of one subject only.
+        match (subjects.pop(), subjects.is_empty()) {
+            (Some(subject), true) => config.filter_subject = subject,
+            (Some(subject), false) => {
+                subjects.push(subject);
+                config.filter_subjects = subjects;
+            }
+            (None, _) => {}
+        }
+        let created = context.create_consumer_on_stream(config, &*self.stream).await;
+        created.map_err(|error| Trouble::from(&error))
+    }
+
+    /// Feeds of a stream that deletes what was acknowledged are read as such streams have to be.
+    fn hand_on(&mut self) {
+        if !std::mem::replace(&mut self.is_announced, true) {
+            tracing::info!(
+                provider = &*self.owner.provider.id,
+                stream = &*self.stream,
+                "the stream deletes what was acknowledged: its feeds read by durable consumers and cannot be resumed"
+            );
+        }
+        for ticket in [self.routes.waiting(), self.routes.started()].concat() {
+            if let Some(feed) = self.routes.remove(ticket) {
+                let told = Told { is_live: feed.place.is_some(), is_interrupted: feed.is_interrupted };
+                self.owner.start_durable(ticket, feed.asked, told);
+            }
+        }
+    }
+
+    /// Fails feeds whose subjects the stream does not have: one of them would spoil the consumer for all.
+    async fn fail_foreign(&mut self, look: &Look) {
+        for ticket in self.routes.waiting() {
+            let Some(feed) = self.routes.get_mut(ticket) else { continue };
+            let has = |subject: &str| look.subjects.iter().any(|it| is_within(subject, it));
+            let foreign =
+                feed.asked.subjects.iter().find(|it| !look.subjects.is_empty() && !has(it)).cloned();
+            if let Some(subject) = foreign {
+                self.fail(ticket, &format!("'{subject}' is no subject of the stream")).await;
+            }
+        }
+    }
+
+    /// Tells of what was lost since the stream was last read, if something was.
+    async fn compare(&mut self, look: &Look) {
+        let Some(mark) = &self.mark else { return };
+        match look.fate_of(mark) {
+            Fate::Same => return,
+            Fate::Trimmed(first) => self.mark = Some(look.behind(first - 1)),
+            Fate::Other => {
+                self.mark = Some(look.beginning());
+                self.routes.restart();
+            }
+        }
+        self.tell_gap(self.routes.started()).await;
+    }
+
+    /// New feeds are live: whatever comes after their places will be read.
+    async fn begin(&mut self, waiting: &[Ticket], look: &Look) {
+        for ticket in waiting {
+            let Some(feed) = self.routes.get_mut(*ticket) else { continue };
+            let (place, fate) = place_of(feed.asked.from, look);
+            feed.place = Some(place);
+            let was_interrupted = std::mem::take(&mut feed.is_interrupted);
+            self.tell(*ticket, Report::Live).await;
+            if was_interrupted {
+                self.tell(*ticket, Report::Restored).await;
+            }
+            if fate != Fate::Same {
+                self.tell_gap(vec![*ticket]).await;
+            }
+        }
+    }
+
+    /// The broker is back for whoever was told that it is away.
+    async fn restore(&mut self) {
+        for ticket in self.routes.started() {
+            let Some(feed) = self.routes.get_mut(ticket) else { continue };
+            if std::mem::take(&mut feed.is_interrupted) {
+                self.tell(ticket, Report::Restored).await;
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        context: &Context,
+        reading: &mut Reading,
+        link: &mut watch::Receiver<Link>,
+        is_lost: impl Fn(&Link) -> bool,
+    ) -> Ending {
+        let mut looks = interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = link.changed() => {
+                    if is_lost(&link.borrow_and_update()) {
+                        return Ending::Lost("the connection was lost".to_owned());
+                    }
+                }
+                Some(ask) = self.asks.recv() => {
+                    self.obey(ask);
+                    self.obey_all();
+                    if let Err(ending) = self.join(context, reading).await {
+                        return ending;
+                    }
+                }
+                _ = looks.tick() => {
+                    if let Err(ending) = self.look(context, reading).await {
+                        return ending;
+                    }
+                }
+                message = reading.messages.next() => match message {
+                    Ok(message) => {
+                        if let Err(ending) = self.receive(reading, &message).await {
+                            return ending;
+                        }
+                    }
+                    Err(reason) => return Ending::Lost(reason),
+                },
+            }
+        }
+    }
+
+    /// Starts what is new with the consumer that there is, where that brings all of it.
+    async fn join(&mut self, context: &Context, reading: &mut Reading) -> Result<(), Ending> {
+        reading.is_too_wide = true;
+        if self.routes.is_empty() {
+            return Err(Ending::Idle);
+        }
+        let waiting = self.routes.waiting();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let is_brought = |ticket: &Ticket| {
+            let feed = self.routes.get(*ticket);
+            feed.is_none_or(|it| {
+                it.asked.from.is_none()
+                    && it.asked.subjects.iter().all(|subject| reading.filters.covers(subject))
+            })
+        };
+        if !waiting.iter().all(is_brought) {
+            return Err(Ending::Changed);
+        }
+        let look = Look::at(context, &self.stream).await?;
+        let is_same = self.mark.is_none_or(|it| look.fate_of(&it) != Fate::Other);
+        if !is_same {
+            return Err(Ending::Changed);
+        }
+        self.begin(&waiting, &look).await;
+        Ok(())
+    }
+
+    async fn receive(&mut self, reading: &mut Reading, message: &Message) -> Result<(), Ending> {
+        let Ok(info) = message.info() else {
+            return Err(Ending::Lost("a message without a place in the stream".to_owned()));
+        };
+        if info.consumer_sequence != reading.next {
+            return Err(Ending::Skipped);
+        }
+        reading.next += 1;
+        reading.lag.store(info.pending, Relaxed);
+        let (sequence, time) = (info.stream_sequence, info.published);
+        for ticket in self.routes.find(&message.subject, sequence) {
+            Counters::add(&self.owner.provider.counters.received, 1);
+            let (position, payload) = (Position::single(sequence), message.payload.clone());
+            self.tell(ticket, Report::Event { position, payload }).await;
+            // After it, so that a panic on the way loses nothing.
+            self.routes.passed(ticket, sequence);
+        }
+        if let Some(mark) = &mut self.mark {
+            mark.advance(sequence, time);
+        }
+        Ok(())
+    }
+
+    /// Looks how far reading is behind, and whether the stream is still what it was.
+    async fn look(&mut self, context: &Context, reading: &mut Reading) -> Result<(), Ending> {
+        if reading.messages.is_silent() {
+            return Err(Ending::Lost("the server is silent".to_owned()));
+        }
+        let look = Look::at(context, &self.stream).await?;
+        let info = context.get_consumer_from_stream::<pull::Config, _, _>(&reading.name, &*self.stream).await;
+        let info = info.map_err(|error| Ending::from(Trouble::from(&error)))?;
+        let info = info.cached_info();
+        reading.lag.store(info.num_pending, Relaxed);
+        let Some(mark) = self.mark else { return Ok(()) };
+        let has_all = info.num_pending == 0 && info.delivered.consumer_sequence < reading.next;
+        match look.fate_of(&mark) {
+            Fate::Other => return Err(Ending::Changed),
+            // Nothing of what the feeds listen to is left: what lies between is not for them.
+            _ if has_all && look.last > mark.last => self.mark = Some(look.end()),
+            // Only what nobody has read yet can be missed. What was sent is on its way.
+            Fate::Trimmed(first) if reading.behind.is_some_and(|it| first > it + 1) => {
+                self.tell_gap(self.routes.started()).await;
+            }
+            _ => {}
+        }
+        let is_behind = info.num_pending > BATCH as u64;
+        reading.behind = is_behind.then(|| self.mark.map(|it| it.last)).flatten();
+        let is_too_wide = std::mem::take(&mut reading.is_too_wide)
+            && reading.filters != Filters::of(self.routes.subjects(), &look.subjects);
+        if is_too_wide { Err(Ending::Changed) } else { Ok(()) }
+    }
+
+    /// The server need not keep the consumer.
+    async fn give_up(&self, context: &Context, reading: Reading) {
+        drop(reading.messages);
+        // If it cannot be told, it finds out by itself.
+        let deleting = context.delete_consumer_from_stream(&*reading.name, &*self.stream);
+        let _ = timeout(LOOK_INTERVAL, deleting).await;
+    }
+
+    /// Fails whoever has not started, where waiting would not help.
+    async fn fail_waiting(&mut self, trouble: &Trouble) {
+        let reason = match trouble {
+            Trouble::Away(_) => return,
+            Trouble::Missing => "there is no such stream",
+            Trouble::Refused(reason) => reason,
+        };
+        for ticket in self.routes.waiting() {
+            self.fail(ticket, reason).await;
+        }
+    }
+
+    async fn fail(&mut self, ticket: Ticket, reason: &str) {
+        self.routes.remove(ticket);
+        tracing::warn!(
+            provider = &*self.owner.provider.id,
+            stream = &*self.stream,
+            reason,
+            "a feed cannot read its JetStream stream"
+        );
+        let error = unavailable(format!("The stream \"{}\" cannot be read.", self.stream));
+        self.tell(ticket, Report::Failed([error].into())).await;
+    }
+
+    async fn interrupt(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            let Some(feed) = self.routes.get_mut(ticket) else { continue };
+            if !std::mem::replace(&mut feed.is_interrupted, true) {
+                self.tell(ticket, Report::Interrupted).await;
+            }
+        }
+    }
+
+    async fn tell_gap(&self, tickets: Vec<Ticket>) {
+        tracing::warn!(
+            provider = &*self.owner.provider.id,
+            stream = &*self.stream,
+            feeds = tickets.len(),
+            "messages of a JetStream stream were gone before they were read"
+        );
+        for ticket in tickets {
+            self.tell(ticket, Report::Gap).await;
+        }
+    }
+
+    async fn tell(&self, ticket: Ticket, report: Report) {
+        deliver(&self.owner.provider.sink, ticket, report).await;
+    }
+}
+
+/// Where a new feed starts, and what became of the place that it asks for.
+fn place_of(from: Option<u64>, look: &Look) -> (u64, Fate) {
+    let Some(from) = from else { return (look.last, Fate::Same) };
+    match look.fate_of(&look.behind(from)) {
+        // A place that the stream never had is one of another stream of that name.
+        Fate::Other => (0, Fate::Other),
+        fate => (from, fate),
+    }
+}
