@@ -8,22 +8,22 @@ ARGS ?=
 # How long each fuzz target runs.
 SECONDS ?= 30
 
-.PHONY: test test-kafka tools fuzz bench-quick bench-queries bench-matching lint doc deny run clean-tools
+.PHONY: test headers tools fuzz bench-quick bench-queries bench-matching lint doc deny run clean-tools
 
-test: tools
+test: headers tools
 	cargo test --locked
 
-# Beside the others, because it is not in the default build: needs Java 17, Maven and OpenSSL's headers.
-test-kafka: tools
-	sh scripts/kafka.sh
-	cargo test --locked --features kafka --lib --test sources_kafka --test event_graph_kafka --test scale_kafka
+# What the build needs beside Rust.
+headers:
+	sh scripts/headers.sh
 
-# What the tests talk to: nats-server, Redis, npm clients, a browser, a proxy.
+# What the tests talk to: nats-server, Redis, Kafka, npm clients, a browser, a proxy.
 tools: $(CLIENTS)/node_modules/.package-lock.json
 	sh scripts/tools.sh
 	sh scripts/browser.sh
 	sh scripts/nginx.sh
 	sh scripts/redis.sh
+	sh scripts/kafka.sh
 
 $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
 	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel=error
@@ -46,13 +46,13 @@ bench-matching:
 fuzz:
 	sh fuzz/run.sh $(SECONDS)
 
-lint:
+lint: headers
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target -- -D warnings
 
-doc:
+doc: headers
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
 # cargo-deny is built once into .tools and found there again. Unoptimised: it runs for a second and would

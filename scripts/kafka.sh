@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fetches Apache Kafka's jars from Maven Central into .tools/kafka, once. The broker needs a Java 17 or newer.
+# Fetches Apache Kafka's jars from Maven Central into .tools/kafka, once. The broker needs a Java 17 or newer; that
+# and Maven are installed from the distribution where that is allowed.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -8,7 +9,7 @@ dir=.tools/kafka
 stamp=$dir/.kafka-$version
 
 without() {
-    echo "kafka: $1. Its tests need Java 17 and Maven; as root: apt-get install openjdk-17-jre-headless maven" >&2
+    echo "kafka: $1. Its tests need Java 17 and Maven; as root: apt-get install default-jre-headless maven" >&2
     [ -z "${CI:-}" ]
     exit 0
 }
@@ -17,6 +18,19 @@ java_major() {
     java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1
 }
 
+is_complete() {
+    command -v java >/dev/null && { [ -e "$stamp" ] || command -v mvn >/dev/null; }
+}
+
+if ! is_complete && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq || without "apt-get update failed"
+    # Some distributions have a Java 17 that is not their default.
+    java=default-jre-headless
+    apt-get install -y -qq --no-install-recommends -s openjdk-17-jre-headless >/dev/null 2>&1 &&
+        java=openjdk-17-jre-headless
+    apt-get install -y -qq --no-install-recommends "$java" maven >/dev/null || without "apt-get install failed"
+fi
 command -v java >/dev/null || without "no java"
 major=$(java_major)
 [ "${major:-0}" -ge 17 ] || without "java is of version ${major:-unknown}"
@@ -36,7 +50,8 @@ if [ ! -e "$stamp" ]; then
   </dependencies>
 </project>
 XML
-    mvn -q -B -f "$dir/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs
+    mvn -q -B -f "$dir/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=libs ||
+        without "Maven could not fetch its jars"
     touch "$stamp"
 fi
 echo "kafka: $dir/libs"

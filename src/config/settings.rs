@@ -211,8 +211,7 @@ settings! {
         memory: Vec<MemoryProvider> as List<MemoryProvider> = Absent("");
         /// NATS servers or clusters.
         nats: Vec<NatsProvider> as List<NatsProvider> = Absent("");
-        /// Kafka clusters, for builds with the feature `kafka`; others count them as unavailable. The router
-        /// starts also while they are away.
+        /// Kafka clusters. The router starts also while they are away.
         kafka: Vec<KafkaProvider> as List<KafkaProvider> = Absent("");
         /// Redis servers or clusters.
         redis: Vec<RedisProvider> as List<RedisProvider> = Absent("");

@@ -9,6 +9,7 @@
 //! Threads per provider: `juga-kafka-N` reads, `juga-kafkaq-N` asks, `juga-kafkap-N` publishes, and those of
 //! the library, whose number follows from the number of brokers. None of them from feeds or topics.
 
+mod client;
 mod connect;
 mod gauges;
 mod handover;
@@ -192,7 +193,7 @@ impl Drop for KafkaProvider {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Relaxed);
         // Wakes both. They close their clients, which must be over before the process is.
-        let _ = self.commands.send(Command::Again);
+        let _ = self.commands.send(Command::Wake);
         let _ = self.asks.send(Ask::Ranges);
         let _ = self.ended.recv_timeout(STOP_PATIENCE);
     }

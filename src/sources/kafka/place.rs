@@ -56,6 +56,11 @@ pub(super) fn part(topic: usize, partition: usize) -> u32 {
     (topic as u32) << PARTITION_BITS | partition as u32
 }
 
+/// As the library counts partitions.
+pub(super) fn partition_number(partition: usize) -> i32 {
+    i32::try_from(partition).expect("bounded by `PARTITIONS_MAX`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,8 +9,8 @@ use super::{
     connect::QUESTION_TIMEOUT,
     handover,
     health::Context,
-    place::{self, PARTITIONS_MAX, Topics},
-    reader::{Command, partition_number},
+    place::{self, PARTITIONS_MAX, Topics, partition_number},
+    reader::Command,
     routes::Start,
 };
 use crate::{

@@ -5,8 +5,9 @@
 //! their time), it is told what they brought.
 
 use super::{
-    Shared, handover,
-    health::Context,
+    Shared,
+    client::Client,
+    handover,
     place::Topics,
     questions::Ask,
     routes::{Assignment, Routes, Start},
@@ -15,8 +16,7 @@ use crate::sources::{Counters, Report, Ticket};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rdkafka::{
-    ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    ClientConfig, Message,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
@@ -52,14 +52,18 @@ pub(super) enum Command {
         partition: usize,
         earliest: u64,
     },
-    /// Reading may have come to a halt somewhere: everything is assigned again.
+    /// Reading may have come to a halt somewhere: another client reads everything on.
     Again,
+    /// Nothing but a reason to look whether the provider is being stopped.
+    Wake,
 }
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
     config: ClientConfig,
-    consumer: BaseConsumer<Context>,
+    client: Client,
+    /// The client reads something else than what is to be read, and another one has to take its place.
+    is_spent: bool,
     commands: Receiver<Command>,
     asks: Sender<Ask>,
     routes: Routes,
@@ -72,9 +76,9 @@ impl Reader {
         commands: Receiver<Command>,
         asks: Sender<Ask>,
     ) -> KafkaResult<Self> {
-        let consumer = config.create_with_context(shared.context(false))?;
+        let client = Client::new(&config, shared.context(false))?;
         let routes = Routes::new(shared.gauges.clone());
-        Ok(Self { shared, config, consumer, commands, asks, routes })
+        Ok(Self { shared, config, client, is_spent: false, commands, asks, routes })
     }
 
     /// Reads until the provider is stopped.
@@ -83,27 +87,27 @@ impl Reader {
             let turns = catch_unwind(AssertUnwindSafe(|| while self.turn() {}));
             if turns.is_err() {
                 tracing::error!(provider = &*self.shared.id, "the thread that reads Kafka panicked");
+                Counters::add(&self.shared.health.counters.restarts, 1);
+                self.is_spent = true;
             }
-            if !self.shared.is_stopping() {
-                self.restart();
+            if self.is_spent {
+                self.renew();
             }
         }
     }
 
     /// `false` when the client has to be made anew, or the provider is stopped.
     fn turn(&mut self) -> bool {
-        if !self.obey() || self.shared.is_stopping() {
+        if !self.obey() || self.shared.is_stopping() || self.is_spent {
             return false;
         }
         let patience = if self.routes.is_empty() { Duration::ZERO } else { POLL_TIMEOUT };
-        match self.consumer.poll(patience) {
-            None => true,
-            Some(Ok(record)) => {
-                receive(&self.shared, &mut self.routes, &record);
-                true
-            }
+        match self.client.poll(patience) {
+            None => {}
+            Some(Ok(record)) => receive(&self.shared, &mut self.routes, &record),
             Some(Err(error)) => self.failed(&error),
         }
+        true
     }
 
     /// Carries out what there is to do, and waits for it while nothing is to be read. `false` when nobody
@@ -116,7 +120,9 @@ impl Reader {
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
-        while let Ok(command) = self.commands.try_recv() {
+        while !self.shared.is_stopping()
+            && let Ok(command) = self.commands.try_recv()
+        {
             self.carry_out(command);
         }
         true
@@ -127,20 +133,23 @@ impl Reader {
             Command::Listen { ticket, topics, starts, was_away } => {
                 if self.shared.runs(ticket) {
                     let assignments = self.routes.add(ticket, &topics, &starts);
-                    self.assign(&assignments);
+                    self.read(&assignments);
                     self.begin(ticket, was_away);
                 }
             }
             Command::Stop(ticket) => {
                 let idle = self.routes.remove(ticket);
-                self.unassign(&idle);
+                let paused = self.client.pause(&idle);
+                self.noting(paused);
+                self.is_spent |= self.client.is_cluttered();
             }
             Command::Grow { topic, partitions } => {
                 let assignments = self.routes.grow(&topic, partitions);
-                self.assign(&assignments);
+                self.read(&assignments);
             }
             Command::Reset { topic, partition, earliest } => self.reset(&topic, partition, earliest),
-            Command::Again => self.assign_all(),
+            Command::Again => self.is_spent = true,
+            Command::Wake => {}
         }
     }
 
@@ -152,8 +161,8 @@ impl Reader {
     }
 
     fn reset(&mut self, topic: &Arc<str>, partition: usize, earliest: u64) {
-        let (assignment, missing) = self.routes.reset(topic, partition, earliest);
-        if let Some(assignment) = assignment {
+        let (is_read, missing) = self.routes.reset(topic, partition, earliest);
+        if is_read {
             tracing::warn!(
                 provider = &*self.shared.id,
                 topic = &**topic,
@@ -161,63 +170,38 @@ impl Reader {
                 earliest,
                 "records that were due are gone, reading on from the earliest"
             );
-            self.assign(&[assignment]);
+            // The library has stopped reading it, and goes on for no seeking.
+            self.is_spent = true;
         }
         for ticket in missing {
             self.report(ticket, Report::Gap);
         }
     }
 
-    /// Reads from there; what is queued in the library of partitions that are being read is given up.
-    fn assign(&self, assignments: &[Assignment]) {
-        let again = list(assignments.iter().filter(|it| it.is_read));
-        if again.count() > 0 {
-            self.try_list(&again, self.consumer.incremental_unassign(&again));
-        }
-        let all = list(assignments);
-        if all.count() > 0 {
-            self.try_list(&all, self.consumer.incremental_assign(&all));
-        }
+    fn read(&mut self, assignments: &[Assignment]) {
+        let outcome = self.client.read(assignments);
+        self.noting(outcome);
     }
 
-    /// Reads everything that is to be read, and nothing else, whatever the library was told before.
-    fn assign_all(&self) {
-        let all = list(&self.routes.assignments());
-        self.try_list(&all, self.consumer.assign(&all));
-    }
-
-    fn unassign(&self, idle: &[(Arc<str>, usize)]) {
-        let mut list = TopicPartitionList::new();
-        for (topic, partitions) in idle {
-            if *partitions > 0 {
-                list.add_partition_range(topic, 0, partition_number(partitions - 1));
-            }
-        }
-        if list.count() > 0 {
-            self.try_list(&list, self.consumer.incremental_unassign(&list));
-        }
-    }
-
-    fn try_list(&self, list: &TopicPartitionList, outcome: KafkaResult<()>) {
+    fn noting(&mut self, outcome: KafkaResult<()>) {
         if let Err(error) = outcome {
-            let elements = list.elements();
-            self.shared.health.trouble(elements.first().map(|it| it.topic()), &error.to_string());
-            self.ask_again();
+            self.shared.health.trouble(None, &error.to_string());
+            self.is_spent = true;
         }
     }
 
-    /// An error from the library, which tries again by itself, but for two kinds. Whether the client lives.
-    fn failed(&self, error: &KafkaError) -> bool {
+    /// An error from the library, which tries again by itself, but for two kinds.
+    fn failed(&mut self, error: &KafkaError) {
         use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
         if let KafkaError::MessageConsumptionFatal(_) = error {
             tracing::error!(provider = &*self.shared.id, %error, "the Kafka client gave up, starting another");
-            return false;
+            Counters::add(&self.shared.health.counters.restarts, 1);
+            self.is_spent = true;
         }
         // Counted and logged in the context already; these two stop the partition, which is not named.
         if matches!(error.rdkafka_error_code(), Some(AutoOffsetReset | OffsetOutOfRange)) {
             self.ask_again();
         }
-        true
     }
 
     /// Has the other thread find out what became of positions, and tell.
@@ -231,18 +215,26 @@ impl Reader {
     }
 
     /// Another client, reading on from where the last one was.
-    fn restart(&mut self) {
-        Counters::add(&self.shared.health.counters.restarts, 1);
-        match self.config.create_with_context(self.shared.context(false)) {
-            Ok(consumer) => {
-                self.consumer = consumer;
-                self.assign_all();
-            }
-            Err(error) => {
-                self.shared.health.trouble(None, &error.to_string());
-                std::thread::park_timeout(IDLE_TIMEOUT);
+    fn renew(&mut self) {
+        while !self.shared.is_stopping() {
+            match self.another() {
+                Ok(client) => {
+                    self.client = client;
+                    self.is_spent = false;
+                    return;
+                }
+                Err(error) => {
+                    self.shared.health.trouble(None, &error.to_string());
+                    std::thread::park_timeout(IDLE_TIMEOUT);
+                }
             }
         }
+    }
+
+    fn another(&self) -> KafkaResult<Client> {
+        let mut client = Client::new(&self.config, self.shared.context(false))?;
+        client.read(&self.routes.assignments())?;
+        Ok(client)
     }
 }
 
@@ -262,22 +254,4 @@ fn receive(shared: &Shared, routes: &mut Routes, record: &BorrowedMessage<'_>) {
         Counters::add(&shared.health.counters.received, 1);
         handover::deliver(&shared.sink, &shared.stopping, ticket, event);
     });
-}
-
-fn list<'a>(assignments: impl IntoIterator<Item = &'a Assignment>) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for it in assignments {
-        let offset = match it.offset {
-            0 => Offset::Beginning,
-            offset => Offset::Offset(offset.cast_signed()),
-        };
-        // Fails for negative offsets alone.
-        let _ = list.add_partition_offset(&it.topic, partition_number(it.partition), offset);
-    }
-    list
-}
-
-/// As the library counts partitions.
-pub(super) fn partition_number(partition: usize) -> i32 {
-    i32::try_from(partition).expect("bounded by `place::PARTITIONS_MAX`")
 }

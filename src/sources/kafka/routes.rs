@@ -23,15 +23,13 @@ pub(super) enum Start {
     At(u64),
 }
 
-/// A partition that is to be read from an offset, whether it is being read already or not.
+/// A partition that is to be read from an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
     pub(super) topic: Arc<str>,
     pub(super) partition: usize,
     /// 0 stands for the earliest that is there.
     pub(super) offset: u64,
-    /// It is being read already, from elsewhere.
-    pub(super) is_read: bool,
 }
 
 /// See the module's documentation.
@@ -90,10 +88,9 @@ impl Routes {
             let mut next = Vec::with_capacity(starts.len());
             for (partition, start) in starts.iter().enumerate() {
                 let read = topic.partitions.get(partition);
-                let is_read = read.is_some();
                 let (due, read_from) = begin(read, *start, has_others);
                 if let Some(offset) = read_from {
-                    assignments.push(Assignment { topic: name.clone(), partition, offset, is_read });
+                    assignments.push(Assignment { topic: name.clone(), partition, offset });
                     set(&mut topic.partitions, partition, offset);
                 }
                 next.push(due);
@@ -108,15 +105,16 @@ impl Routes {
         assignments
     }
 
-    /// Forgets a feed. What need not be read any more: topics, and how many partitions of each.
-    pub(super) fn remove(&mut self, ticket: Ticket) -> Vec<(Arc<str>, usize)> {
+    /// Forgets a feed. The topics that need not be read any more.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Vec<Arc<str>> {
         let Some(feed) = self.feeds.remove(&ticket) else { return Vec::new() };
         let mut idle = Vec::new();
         for name in feed.topics.iter() {
             let Entry::Occupied(mut topic) = self.topics.entry(name.clone()) else { continue };
             topic.get_mut().listeners.remove(&ticket);
             if topic.get().listeners.is_empty() {
-                idle.push((name.clone(), topic.remove().partitions.len()));
+                topic.remove();
+                idle.push(name.clone());
                 self.gauges.remove(name);
             }
         }
@@ -128,9 +126,8 @@ impl Routes {
         let Some(topic) = self.topics.get_mut(name) else { return Vec::new() };
         let known = topic.partitions.len();
         let added = known..partitions.max(known);
-        let assignments: Vec<Assignment> = added
-            .map(|partition| Assignment { topic: name.clone(), partition, offset: 0, is_read: false })
-            .collect();
+        let assignments: Vec<Assignment> =
+            added.map(|partition| Assignment { topic: name.clone(), partition, offset: 0 }).collect();
         if !assignments.is_empty() {
             topic.partitions.resize_with(partitions, Arc::default);
             self.gauges.set(name, &topic.partitions);
@@ -138,16 +135,11 @@ impl Routes {
         assignments
     }
 
-    /// What the reader is due to read is gone, and `offset` is the earliest that is there: read from there.
-    /// Whose events may be missing by that.
-    pub(super) fn reset(
-        &mut self,
-        name: &Arc<str>,
-        partition: usize,
-        offset: u64,
-    ) -> (Option<Assignment>, Vec<Ticket>) {
+    /// What the reader is due to read is gone, and `offset` is the earliest that is there: it is to be read from
+    /// there, if it is one that is read at all. And whose events may be missing by that.
+    pub(super) fn reset(&mut self, name: &Arc<str>, partition: usize, offset: u64) -> (bool, Vec<Ticket>) {
         let found = self.topics.get_mut(name).filter(|it| partition < it.partitions.len());
-        let Some(topic) = found else { return (None, Vec::new()) };
+        let Some(topic) = found else { return (false, Vec::new()) };
         let gone = topic.partitions[partition].position();
         topic.partitions[partition].advance(offset);
         let mut missing = Vec::new();
@@ -159,7 +151,7 @@ impl Routes {
                 missing.push(*ticket);
             }
         }
-        (Some(Assignment { topic: name.clone(), partition, offset, is_read: true }), missing)
+        (true, missing)
     }
 
     /// Everything that is to be read, from where it goes on.
@@ -169,7 +161,6 @@ impl Routes {
                 topic: name.clone(),
                 partition,
                 offset: it.position(),
-                is_read: true,
             })
         });
         all.collect()
