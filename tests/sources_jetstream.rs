@@ -263,6 +263,31 @@ fn what_is_gone_from_the_stream_is_told() {
     assert_eq!(rig.next(2), event(1, "after the restart"));
 }
 
+/// A stream may trim what nobody listens to: that is no loss, though the last event of a feed is older.
+#[test]
+fn what_is_of_no_concern_may_go() {
+    let (mut server, mut api) = stage();
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &ordered(&["s.1"]));
+    rig.listen(2, &durable(&["s.1"]));
+    api.publish("s.1", "1");
+    for ticket in [1, 2] {
+        assert_eq!(rig.next(ticket), event(1, "1"));
+    }
+    (2..=100).for_each(|n| assert_eq!(api.publish("s.2", "of no concern"), n));
+    // Longer than from one look at the stream to the next.
+    thread::sleep(Duration::from_secs(6));
+    api.ask("STREAM.PURGE.S", &json!({}));
+    server.restart();
+    let mut api = Api::of(&server);
+    until("the router is back", || rig.status("default").up.then_some(()));
+    let next = api.publish("s.1", "next");
+    assert_eq!(next, 101);
+    for ticket in [1, 2] {
+        assert_eq!(rig.next(ticket), event(next, "next"));
+    }
+}
+
 /// Cosmo's way: everything the first time, then from where it was.
 #[test]
 fn a_durable_consumer_remembers_what_was_read() {

@@ -36,6 +36,8 @@ use tokio::{sync::watch, time::interval};
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
 /// Messages that the server leaves unacknowledged before it sends no more.
 const UNACKNOWLEDGED_MAX: usize = 1000;
+/// A feed asks only every so many looks: it is one of many.
+const LOOKS_PER_QUESTION: u32 = 5;
 /// Between two questions whether everything that was sent is here.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -55,6 +57,7 @@ pub(super) struct Durable {
     /// Where acknowledgements went that may have been lost with a connection.
     acknowledged: VecDeque<Subject>,
     mark: Option<Mark>,
+    looks: u32,
 }
 
 /// Why reading ended.
@@ -95,6 +98,7 @@ impl Durable {
             in_hand: None,
             acknowledged: VecDeque::new(),
             mark: None,
+            looks: 0,
         }
     }
 
@@ -288,7 +292,7 @@ impl Durable {
                     Ok(())
                 }
                 _ = settling.tick(), if !self.sequence.is_settled() => self.settle(consumer).await,
-                _ = looks.tick() => self.look(context).await,
+                _ = looks.tick() => self.look(context, consumer).await,
                 message = messages.next() => match message {
                     Ok(message) => self.receive(message).await,
                     Err(reason) => Err(Ending::Lost(reason)),
@@ -324,22 +328,24 @@ impl Durable {
         Ok(())
     }
 
-    async fn look(&mut self, context: &Context) -> Result<(), Ending> {
+    /// Notes how far the stream was read, and whether it is still the same.
+    async fn look(&mut self, context: &Context, consumer: &mut Consumer<pull::Config>) -> Result<(), Ending> {
         if self.messages.as_mut().is_some_and(Pull::is_silent) {
             return Err(Ending::Lost("the server is silent".to_owned()));
         }
-        let look = Look::at(context, &self.feed.options.stream).await?;
-        let last = self.sequence.last();
-        match &self.mark {
-            Some(mark) if look.fate_of(mark) == Fate::Other => {
-                Err(Ending::Lost("the stream began anew".to_owned()))
-            }
-            // What was read may have been trimmed; what was not is the consumer's to know.
-            _ => {
-                self.mark = Some(look.behind(last));
-                Ok(())
-            }
+        self.looks += 1;
+        if self.looks % LOOKS_PER_QUESTION != 1 {
+            return Ok(());
         }
+        let look = Look::at(context, &self.feed.options.stream).await?;
+        if self.mark.is_some_and(|it| look.fate_of(&it) == Fate::Other) {
+            return Err(Ending::Lost("the stream began anew".to_owned()));
+        }
+        let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
+        // Nothing of what the feed listens to is left: what else there is need not be there when it is looked for again.
+        let has_all = self.sequence.is_settled() && info.num_pending == 0 && info.num_ack_pending == 0;
+        self.mark = Some(if has_all { look.end() } else { look.behind(self.sequence.last()) });
+        Ok(())
     }
 
     async fn hand_over(&mut self, sequence: u64, message: Message) {
