@@ -8,6 +8,7 @@
 mod consumers;
 mod durable;
 mod filters;
+mod listeners;
 mod publish;
 mod pull;
 mod reader;

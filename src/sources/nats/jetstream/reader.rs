@@ -7,19 +7,15 @@
 
 use super::{
     BATCH, Inner, LOOK_INTERVAL, Retry, StreamFeed, Told,
-    filters::{Filters, is_within},
+    filters::Filters,
+    listeners::Listeners,
     lock,
     pull::Pull,
-    routes::Routes,
     stream::{Fate, Look, Mark, Trouble},
 };
-use crate::{
-    plan::Position,
-    sources::{
-        Counters, Report, Ticket,
-        nats::session::{Link, Session},
-        sink::{deliver, unavailable},
-    },
+use crate::sources::{
+    Counters, Ticket,
+    nats::session::{Link, Session},
 };
 use async_nats::jetstream::{
     Context, Message,
@@ -52,7 +48,7 @@ pub(super) struct Reader {
     owner: Arc<Inner>,
     stream: Arc<str>,
     asks: mpsc::UnboundedReceiver<Ask>,
-    routes: Routes,
+    listeners: Listeners,
     /// How far the stream was read; `None` before the first look.
     mark: Option<Mark>,
     /// Whether it was said that the stream is read by acknowledging.
@@ -99,8 +95,8 @@ impl From<Trouble> for Ending {
 
 impl Reader {
     pub(super) fn new(owner: Arc<Inner>, stream: Arc<str>, asks: mpsc::UnboundedReceiver<Ask>) -> Self {
-        let (routes, retry) = (Routes::default(), Retry::default());
-        Self { owner, stream, asks, routes, mark: None, is_announced: false, retry }
+        let listeners = Listeners::new(owner.provider.clone(), stream.clone());
+        Self { owner, stream, asks, listeners, mark: None, is_announced: false, retry: Retry::default() }
     }
 
     /// Reads for ever, and has a consumer while there are feeds. To stop it, abort it.
@@ -111,7 +107,7 @@ impl Reader {
             match ending {
                 Ok(Ending::Missing) => {
                     // There is nothing to read on from.
-                    self.interrupt(self.routes.started()).await;
+                    self.listeners.interrupt(self.listeners.routes.started()).await;
                     self.wait("there is no such stream").await;
                 }
                 Ok(Ending::Lost(reason)) => self.wait(&reason).await,
@@ -126,7 +122,7 @@ impl Reader {
 
     /// Whoever has not started is told to wait; the others will read on as if nothing had been.
     async fn wait(&mut self, reason: &str) {
-        self.interrupt(self.routes.waiting()).await;
+        self.listeners.interrupt(self.listeners.routes.waiting()).await;
         if self.retry.is_first() {
             tracing::warn!(
                 provider = &*self.owner.provider.id,
@@ -139,7 +135,7 @@ impl Reader {
     }
 
     async fn serve_one_connection(&mut self) -> Ending {
-        while self.routes.is_empty() {
+        while self.listeners.routes.is_empty() {
             match self.asks.recv().await {
                 Some(ask) => self.obey(ask),
                 None => std::future::pending().await,
@@ -180,7 +176,7 @@ impl Reader {
                 return Ok(());
             }
             if now.failing || now.connects > 0 {
-                self.interrupt(self.routes.waiting()).await;
+                self.listeners.interrupt(self.listeners.routes.waiting()).await;
             }
             tokio::select! {
                 biased;
@@ -192,9 +188,9 @@ impl Reader {
 
     fn obey(&mut self, ask: Ask) {
         match ask {
-            Ask::Start(ticket, asked) => self.routes.add(ticket, asked),
+            Ask::Start(ticket, asked) => self.listeners.routes.add(ticket, asked),
             Ask::Stop(ticket) => {
-                if self.routes.remove(ticket).is_none() {
+                if self.listeners.routes.remove(ticket).is_none() {
                     // It may have been handed on in the meantime.
                     self.owner.stop_durable(ticket);
                 }
@@ -215,26 +211,26 @@ impl Reader {
         let look = match Look::at(context, &self.stream).await {
             Ok(look) => look,
             Err(trouble) => {
-                self.fail_waiting(&trouble).await;
+                self.listeners.fail_waiting(&trouble).await;
                 return Err(trouble.into());
             }
         };
         if look.deletes_what_is_acknowledged {
             self.hand_on();
         }
-        self.fail_foreign(&look).await;
-        if self.routes.is_empty() {
+        self.listeners.fail_foreign(&look).await;
+        if self.listeners.routes.is_empty() {
             return Err(Ending::Idle);
         }
-        self.restore().await;
+        self.listeners.restore().await;
         self.compare(&look).await;
-        let waiting = self.routes.waiting();
-        let start = self.start_of(&waiting, &look);
-        let filters = Filters::of(self.routes.subjects(), &look.subjects);
+        let waiting = self.listeners.routes.waiting();
+        let start = self.listeners.start(self.mark.as_ref(), &look);
+        let filters = Filters::of(self.listeners.routes.subjects(), &look.subjects);
         let consumer = match self.create(context, &filters, start).await {
             Ok(consumer) => consumer,
             Err(trouble) => {
-                self.fail_waiting(&trouble).await;
+                self.listeners.fail_waiting(&trouble).await;
                 return Err(trouble.into());
             }
         };
@@ -243,21 +239,11 @@ impl Reader {
         let mut mark = self.mark.unwrap_or_else(|| look.end());
         mark.last = start;
         self.mark = Some(mark);
-        self.begin(&waiting, &look).await;
+        self.listeners.begin(&waiting, &look).await;
         self.retry = Retry::default();
         let lag = Arc::<AtomicU64>::default();
         lock(&self.owner.lag).insert(self.stream.clone(), lag.clone());
         Ok(Reading { name, messages, filters, next: 1, behind: None, lag, is_too_wide: false })
-    }
-
-    /// Behind which message to read: where the reader is, unless somebody new wants to go back.
-    fn start_of(&mut self, waiting: &[Ticket], look: &Look) -> u64 {
-        let mut start = self.mark.map_or(look.last, |it| it.last);
-        for ticket in waiting {
-            let from = self.routes.get(*ticket).and_then(|it| it.asked.from);
-            start = start.min(place_of(from, look).0);
-        }
-        start
     }
 
     async fn create(
@@ -298,23 +284,10 @@ impl Reader {
                 "the stream deletes what was acknowledged: its feeds read by durable consumers and cannot be resumed"
             );
         }
-        for ticket in [self.routes.waiting(), self.routes.started()].concat() {
-            if let Some(feed) = self.routes.remove(ticket) {
+        for ticket in [self.listeners.routes.waiting(), self.listeners.routes.started()].concat() {
+            if let Some(feed) = self.listeners.routes.remove(ticket) {
                 let told = Told { is_live: feed.place.is_some(), is_interrupted: feed.is_interrupted };
                 self.owner.start_durable(ticket, feed.asked, told);
-            }
-        }
-    }
-
-    /// Fails feeds whose subjects the stream does not have: one of them would spoil the consumer for all.
-    async fn fail_foreign(&mut self, look: &Look) {
-        for ticket in self.routes.waiting() {
-            let Some(feed) = self.routes.get_mut(ticket) else { continue };
-            let has = |subject: &str| look.subjects.iter().any(|it| is_within(subject, it));
-            let foreign =
-                feed.asked.subjects.iter().find(|it| !look.subjects.is_empty() && !has(it)).cloned();
-            if let Some(subject) = foreign {
-                self.fail(ticket, &format!("'{subject}' is no subject of the stream")).await;
             }
         }
     }
@@ -327,37 +300,10 @@ impl Reader {
             Fate::Trimmed(first) => self.mark = Some(look.behind(first - 1)),
             Fate::Other => {
                 self.mark = Some(look.beginning());
-                self.routes.restart();
+                self.listeners.routes.restart();
             }
         }
-        self.tell_gap(self.routes.started()).await;
-    }
-
-    /// New feeds are live: whatever comes after their places will be read.
-    async fn begin(&mut self, waiting: &[Ticket], look: &Look) {
-        for ticket in waiting {
-            let Some(feed) = self.routes.get_mut(*ticket) else { continue };
-            let (place, fate) = place_of(feed.asked.from, look);
-            feed.place = Some(place);
-            let was_interrupted = std::mem::take(&mut feed.is_interrupted);
-            self.tell(*ticket, Report::Live).await;
-            if was_interrupted {
-                self.tell(*ticket, Report::Restored).await;
-            }
-            if fate != Fate::Same {
-                self.tell_gap(vec![*ticket]).await;
-            }
-        }
-    }
-
-    /// The broker is back for whoever was told that it is away.
-    async fn restore(&mut self) {
-        for ticket in self.routes.started() {
-            let Some(feed) = self.routes.get_mut(ticket) else { continue };
-            if std::mem::take(&mut feed.is_interrupted) {
-                self.tell(ticket, Report::Restored).await;
-            }
-        }
+        self.listeners.tell_gap(self.listeners.routes.started()).await;
     }
 
     async fn read(
@@ -404,15 +350,15 @@ impl Reader {
     /// Starts what is new with the consumer that there is, where that brings all of it.
     async fn join(&mut self, context: &Context, reading: &mut Reading) -> Result<(), Ending> {
         reading.is_too_wide = true;
-        if self.routes.is_empty() {
+        if self.listeners.routes.is_empty() {
             return Err(Ending::Idle);
         }
-        let waiting = self.routes.waiting();
+        let waiting = self.listeners.routes.waiting();
         if waiting.is_empty() {
             return Ok(());
         }
         let is_brought = |ticket: &Ticket| {
-            let feed = self.routes.get(*ticket);
+            let feed = self.listeners.routes.get(*ticket);
             feed.is_none_or(|it| {
                 it.asked.from.is_none()
                     && it.asked.subjects.iter().all(|subject| reading.filters.covers(subject))
@@ -426,7 +372,7 @@ impl Reader {
         if !is_same {
             return Err(Ending::Changed);
         }
-        self.begin(&waiting, &look).await;
+        self.listeners.begin(&waiting, &look).await;
         Ok(())
     }
 
@@ -440,13 +386,7 @@ impl Reader {
         reading.next += 1;
         reading.lag.store(info.pending, Relaxed);
         let (sequence, time) = (info.stream_sequence, info.published);
-        for ticket in self.routes.find(&message.subject, sequence) {
-            Counters::add(&self.owner.provider.counters.received, 1);
-            let (position, payload) = (Position::single(sequence), message.payload.clone());
-            self.tell(ticket, Report::Event { position, payload }).await;
-            // After it, so that a panic on the way loses nothing.
-            self.routes.passed(ticket, sequence);
-        }
+        self.listeners.hand_over(sequence, message).await;
         if let Some(mark) = &mut self.mark {
             mark.advance(sequence, time);
         }
@@ -471,14 +411,14 @@ impl Reader {
             _ if has_all && look.last > mark.last => self.mark = Some(look.end()),
             // Only what nobody has read yet can be missed. What was sent is on its way.
             Fate::Trimmed(first) if reading.behind.is_some_and(|it| first > it + 1) => {
-                self.tell_gap(self.routes.started()).await;
+                self.listeners.tell_gap(self.listeners.routes.started()).await;
             }
             _ => {}
         }
         let is_behind = info.num_pending > BATCH as u64;
         reading.behind = is_behind.then(|| self.mark.map(|it| it.last)).flatten();
         let is_too_wide = std::mem::take(&mut reading.is_too_wide)
-            && reading.filters != Filters::of(self.routes.subjects(), &look.subjects);
+            && reading.filters != Filters::of(self.listeners.routes.subjects(), &look.subjects);
         if is_too_wide { Err(Ending::Changed) } else { Ok(()) }
     }
 
@@ -488,64 +428,5 @@ impl Reader {
         // If it cannot be told, it finds out by itself.
         let deleting = context.delete_consumer_from_stream(&*reading.name, &*self.stream);
         let _ = timeout(LOOK_INTERVAL, deleting).await;
-    }
-
-    /// Fails whoever has not started, where waiting would not help.
-    async fn fail_waiting(&mut self, trouble: &Trouble) {
-        let reason = match trouble {
-            Trouble::Away(_) => return,
-            Trouble::Missing => "there is no such stream",
-            Trouble::Refused(reason) => reason,
-        };
-        for ticket in self.routes.waiting() {
-            self.fail(ticket, reason).await;
-        }
-    }
-
-    async fn fail(&mut self, ticket: Ticket, reason: &str) {
-        self.routes.remove(ticket);
-        tracing::warn!(
-            provider = &*self.owner.provider.id,
-            stream = &*self.stream,
-            reason,
-            "a feed cannot read its JetStream stream"
-        );
-        let error = unavailable(format!("The stream \"{}\" cannot be read.", self.stream));
-        self.tell(ticket, Report::Failed([error].into())).await;
-    }
-
-    async fn interrupt(&mut self, tickets: Vec<Ticket>) {
-        for ticket in tickets {
-            let Some(feed) = self.routes.get_mut(ticket) else { continue };
-            if !std::mem::replace(&mut feed.is_interrupted, true) {
-                self.tell(ticket, Report::Interrupted).await;
-            }
-        }
-    }
-
-    async fn tell_gap(&self, tickets: Vec<Ticket>) {
-        tracing::warn!(
-            provider = &*self.owner.provider.id,
-            stream = &*self.stream,
-            feeds = tickets.len(),
-            "messages of a JetStream stream were gone before they were read"
-        );
-        for ticket in tickets {
-            self.tell(ticket, Report::Gap).await;
-        }
-    }
-
-    async fn tell(&self, ticket: Ticket, report: Report) {
-        deliver(&self.owner.provider.sink, ticket, report).await;
-    }
-}
-
-/// Where a new feed starts, and what became of the place that it asks for.
-fn place_of(from: Option<u64>, look: &Look) -> (u64, Fate) {
-    let Some(from) = from else { return (look.last, Fate::Same) };
-    match look.fate_of(&look.behind(from)) {
-        // A place that the stream never had is one of another stream of that name.
-        Fate::Other => (0, Fate::Other),
-        fate => (from, fate),
     }
 }
