@@ -4,7 +4,7 @@ use super::{
     authorization::{Authorization, without_refused},
     dialect::adapt,
     errors::LoadError,
-    events::{EventGraph, is_event_directive, lower_link},
+    events::{EventGraph, FILTER, is_event_directive, lower_link},
     graft::Services,
     graphs::SubgraphSource,
     links::refused,
@@ -73,6 +73,7 @@ fn read(subgraphs: &[SubgraphSource], origins: &Origins<'_>) -> Result<Vec<Docum
         match parse(&source.sdl) {
             Ok(document) => {
                 errors.extend(misplaced_event_fields(source, &document, origins));
+                errors.extend(misplaced_filters(source, &document, origins));
                 errors.extend(refused(&source.name, &document, origins));
                 documents.push(document);
             }
@@ -213,6 +214,25 @@ fn misplaced_event_fields(
         let message = "the field belongs to a broker: list this graph among the event graphs";
         let at = format!("{}.{}", object.name, field.name.value);
         Some(origins.error(&source.name, "EVENT_GRAPH_AS_SUBGRAPH", &at, message))
+    })
+}
+
+/// Nothing filters what a subgraph sends, and whoever wrote the filter relies on it. In an event graph among
+/// the subgraphs that is not what is wrong.
+fn misplaced_filters(
+    source: &SubgraphSource,
+    document: &Document,
+    origins: &Origins<'_>,
+) -> Option<LoadError> {
+    let sdl = Sdl::of(document);
+    sdl.objects.iter().chain(&sdl.interfaces).find_map(|owner| {
+        let field = owner.fields.iter().find(|it| {
+            let mut names = it.directives.iter().map(|it| it.name.value.as_str());
+            names.clone().any(|it| it == FILTER) && !names.any(is_event_directive)
+        })?;
+        let message = "filters belong on fields of event graphs: what a subgraph sends is not filtered";
+        let at = format!("{}.{}", owner.name, field.name.value);
+        Some(origins.error(&source.name, "EDFS_FILTER_LOCATION", &at, message))
     })
 }
 

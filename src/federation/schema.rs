@@ -8,7 +8,7 @@ use super::{
     errors::{LoadError, LoadErrors},
     events::{self, Binding, EventGraph},
     graft::{Services, graft},
-    graphs::{EventGraphSource, Graphs},
+    graphs::Graphs,
     introspection::public_schema,
     join::check_supported,
     limits::Limits,
@@ -99,7 +99,7 @@ impl Schema {
     /// not hide another.
     pub fn load(graphs: &Graphs) -> Result<Self, LoadErrors> {
         check_sources(graphs)?;
-        let events = read_event_graphs(&graphs.event_graphs)?;
+        let events = read_event_graphs(graphs)?;
         let composed = match &graphs.supergraph {
             None => compose(&graphs.subgraphs, &events, graphs.lenient),
             Some(supergraph) => graft(supergraph, &events),
@@ -265,15 +265,16 @@ fn check_sources(graphs: &Graphs) -> Result<(), LoadErrors> {
     if errors.is_empty() { Ok(()) } else { Err(LoadErrors(errors)) }
 }
 
-fn read_event_graphs(sources: &[EventGraphSource]) -> Result<Vec<EventGraph>, LoadErrors> {
-    let (mut graphs, mut errors) = (Vec::new(), Vec::new());
-    for source in sources {
-        match events::read(source) {
-            Ok(graph) => graphs.push(graph),
+fn read_event_graphs(graphs: &Graphs) -> Result<Vec<EventGraph>, LoadErrors> {
+    let hidden = events::hidden_types(graphs);
+    let (mut read, mut errors) = (Vec::new(), Vec::new());
+    for source in &graphs.event_graphs {
+        match events::read(source, &hidden) {
+            Ok(graph) => read.push(graph),
             Err(found) => errors.extend(found),
         }
     }
-    if errors.is_empty() { Ok(graphs) } else { Err(LoadErrors(errors)) }
+    if errors.is_empty() { Ok(read) } else { Err(LoadErrors(errors)) }
 }
 
 /// The subgraphs in the order they were given; of a finished supergraph by name.

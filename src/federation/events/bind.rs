@@ -3,11 +3,14 @@
 use super::{
     super::sdl::{Composite, Sdl, argument, is_list, named, string},
     Action, Binding, Findings, filter,
+    hidden::Hidden,
 };
 use crate::plan::{
     BrokerOperation, JetStreamOptions, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart,
 };
-use federation_composition::graphql_core::{Directive, FieldDefinition, ObjectValue, OperationType, Value};
+use federation_composition::graphql_core::{
+    Directive, FieldDefinition, ObjectValue, OperationType, Value, print,
+};
 use std::sync::Arc;
 
 /// One of the event directives.
@@ -80,14 +83,19 @@ pub(super) const ROOTS: [(OperationType, OperationKind); 3] = [
 ];
 
 /// Every root field's binding. Fields whose directives do not fit are `rules`' to report.
-pub(super) fn bindings(graph: &Arc<str>, sdl: &Sdl<'_>, findings: &mut Findings<'_>) -> Vec<Binding> {
+pub(super) fn bindings(
+    graph: &Arc<str>,
+    sdl: &Sdl<'_>,
+    hidden: &Hidden,
+    findings: &mut Findings<'_>,
+) -> Vec<Binding> {
     let mut bindings = Vec::new();
     for (root, kind) in ROOTS {
         let Some(object) = sdl.root(root) else { continue };
         for field in &object.fields {
             let Some((directive, event)) = the_directive(root, field) else { continue };
             let at = format!("{}.{}", object.name, field.name.value);
-            let mut reader = Reader { sdl, field, at, directive, findings };
+            let mut reader = Reader { sdl, hidden, field, at, directive, findings };
             bindings.extend(reader.binding(graph, kind, event, object));
         }
     }
@@ -109,6 +117,7 @@ fn the_directive(
 /// Reads the arguments of one directive on one root field.
 struct Reader<'r, 'a, 'f> {
     sdl: &'r Sdl<'a>,
+    hidden: &'r Hidden,
     field: &'r FieldDefinition,
     at: String,
     directive: &'r Directive,
@@ -133,7 +142,7 @@ impl Reader<'_, '_, '_> {
                     _ => self.stream(),
                 };
                 self.check_delivery(event, stream.is_some());
-                let rule = filter::read(self.sdl, self.field, owner, self.findings);
+                let rule = filter::read(self.sdl, self.hidden, self.field, owner, self.findings);
                 destinations.map(|destinations| Action::Subscribe { destinations, stream, rule })
             }
             EventAction::Publish => self.call(event, BrokerOperation::Publish),
@@ -239,7 +248,7 @@ impl Reader<'_, '_, '_> {
         Some(StreamOptions::JetStream(JetStreamOptions {
             stream: text(stream)?,
             consumer: text(consumer)?,
-            consumer_inactive_threshold: threshold.and_then(seconds).unwrap_or(THRESHOLD_DEFAULT),
+            consumer_inactive_threshold: threshold.map_or(THRESHOLD_DEFAULT, |it| self.threshold(it)),
             is_ordered: self.delivery().is_some(),
         }))
     }
@@ -274,6 +283,19 @@ impl Reader<'_, '_, '_> {
         for problem in problems {
             self.findings.add("EDFS_DELIVER", at.clone(), format!("@{DELIVER} {problem}"));
         }
+    }
+
+    /// Seconds as existing event graphs mean them, which is told where it is not what they say.
+    fn threshold(&mut self, value: &Value) -> i64 {
+        let meant = seconds(value).unwrap_or(THRESHOLD_DEFAULT);
+        let said = print(value);
+        if said != meant.to_string() {
+            let meaning = if meant == THRESHOLD_DEFAULT { "the default" } else { "which is never" };
+            let at = format!("{}@{}", self.at, self.directive.name.value);
+            let message = format!("\"consumerInactiveThreshold\" of {said} is read as {meant}, {meaning}");
+            self.findings.note(&at, message);
+        }
+        meant
     }
 
     /// `field: "payload"`.

@@ -3,6 +3,7 @@
 use super::{
     super::sdl::{Composite, Sdl, argument, is_list, named, string},
     Findings, bind,
+    hidden::Hidden,
 };
 use crate::{
     graphql::json::write_string,
@@ -12,13 +13,14 @@ use bytes::Bytes;
 use federation_composition::graphql_core::{FieldDefinition, ObjectField, Value, print};
 use std::sync::Arc;
 
-pub(super) const DIRECTIVE: &str = "openfed__subscriptionFilter";
+pub(in crate::federation) const DIRECTIVE: &str = "openfed__subscriptionFilter";
 const DEPTH_MAX: usize = 5;
 const LIST_MAX: usize = 5;
 
 /// The field's filter. `None` when it has none, or a wrong one (which is reported).
 pub(super) fn read(
     sdl: &Sdl<'_>,
+    hidden: &Hidden,
     field: &FieldDefinition,
     owner: &Composite<'_>,
     findings: &mut Findings<'_>,
@@ -34,7 +36,7 @@ pub(super) fn read(
         findings.add("EDFS_FILTER", at, "the directive takes one argument, \"condition\"");
         return None;
     };
-    match (Reader { sdl, field }).condition(condition, 1) {
+    match (Reader { sdl, hidden, field }).condition(condition, 1) {
         Ok(rule) => Some(rule),
         Err(Problem(rule, message)) => {
             findings.add(rule, at, message);
@@ -48,6 +50,7 @@ struct Problem(&'static str, String);
 
 struct Reader<'r, 'a> {
     sdl: &'r Sdl<'a>,
+    hidden: &'r Hidden,
     field: &'r FieldDefinition,
 }
 
@@ -58,10 +61,10 @@ impl Reader<'_, '_> {
             return Err(Problem("EDFS_FILTER_DEPTH", message));
         }
         let Value::Object(object) = value else {
-            return Err(Problem("EDFS_FILTER_CONDITION", format!("{} is no condition", print(value))));
+            return Err(Problem("EDFS_FILTER_CONDITION", format!("{} is no condition", shown(value))));
         };
         let [only] = &object.fields[..] else {
-            let message = format!("{} must have exactly one of AND, IN, NOT, OR", print(value));
+            let message = format!("{} must have exactly one of AND, IN, NOT, OR", shown(value));
             return Err(Problem("EDFS_FILTER_CONDITION", message));
         };
         match only.name.value.as_str() {
@@ -89,7 +92,7 @@ impl Reader<'_, '_> {
     /// `{ fieldPath: "a.b", values: [1, "x"] }`.
     fn field_condition(&self, value: &Value) -> Result<RuleTemplate, Problem> {
         let wrong =
-            || Problem("EDFS_FILTER_IN", format!("{} must be {{ fieldPath: …, values: … }}", print(value)));
+            || Problem("EDFS_FILTER_IN", format!("{} must be {{ fieldPath: …, values: … }}", shown(value)));
         let Value::Object(object) = value else { return Err(wrong()) };
         let member = |name: &str| -> Result<&ObjectField, Problem> {
             let mut found = object.fields.iter().filter(|it| it.name.value == name);
@@ -136,7 +139,7 @@ impl Reader<'_, '_> {
             Value::Enum(it) => Ok(quoted(&it.value)),
             Value::String(it) => self.text(&it.value),
             Value::List(_) | Value::Object(_) | Value::Variable(_) => {
-                Err(Problem("EDFS_FILTER_VALUES", format!("{} in \"values\" is no scalar", print(value))))
+                Err(Problem("EDFS_FILTER_VALUES", format!("{} in \"values\" is no scalar", shown(value))))
             }
         }
     }
@@ -151,7 +154,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The path must lead to a leaf on every type that an event may have.
+    /// The path must lead to a leaf on every type that an event may have, and clients see.
     fn check_path(&self, path: &str) -> Result<(), Problem> {
         let problem = |message: String| Problem("EDFS_FILTER_PATH", format!("\"{path}\": {message}"));
         let names: Vec<&str> = path.split('.').collect();
@@ -162,8 +165,8 @@ impl Reader<'_, '_> {
         if self.sdl.object(returns).is_some() {
             return self.check_path_on(returns, &names).map_err(problem);
         }
-        let hidden = |it: &&str| self.sdl.object(it).is_some_and(|it| it.has_directive("inaccessible"));
-        let visible: Vec<_> = self.sdl.possible(returns).into_iter().filter(|it| !hidden(it)).collect();
+        let possible = self.sdl.possible(returns).into_iter();
+        let visible: Vec<_> = possible.filter(|it| !self.hidden.contains(*it)).collect();
         if visible.is_empty() {
             return Err(problem(format!("\"{returns}\" has no accessible object type")));
         }
@@ -194,6 +197,11 @@ impl Reader<'_, '_> {
             || self.sdl.interface(name).is_some()
             || self.sdl.union(name).is_some()
     }
+}
+
+/// A value for a message, which is one line: the printer breaks long ones.
+fn shown(value: &Value) -> String {
+    print(value).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(text: &str) -> RuleValueTemplate {

@@ -5,10 +5,13 @@
 
 mod bind;
 mod filter;
+mod hidden;
 mod rules;
 mod strip;
 
 pub(super) use bind::is_event_directive;
+pub(super) use filter::DIRECTIVE as FILTER;
+pub(super) use hidden::hidden_types;
 pub(super) use rules::{PUBLISH_RESULT, selection_of};
 pub(super) use strip::lower_link;
 
@@ -17,6 +20,7 @@ use crate::plan::{
     BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
 };
 use federation_composition::graphql_core::{Document, parse};
+use hidden::Hidden;
 use std::{path::PathBuf, sync::Arc};
 
 /// An event graph, taken apart.
@@ -59,11 +63,12 @@ fn is_ours(name: &str) -> bool {
     ["edfs__", "openfed__", "feed__"].iter().any(|it| name.starts_with(it))
 }
 
-/// Errors of one graph, with places filled in.
+/// What was found in one graph: errors, with places filled in, and what is no error but worth telling.
 struct Findings<'a> {
     graph: &'a EventGraphSource,
     places: Places,
     errors: Vec<LoadError>,
+    notes: Vec<String>,
 }
 
 impl Findings<'_> {
@@ -75,22 +80,28 @@ impl Findings<'_> {
         (error.line, error.column) = place.unzip();
         self.errors.push(error);
     }
+
+    fn note(&mut self, coordinate: &str, message: impl std::fmt::Display) {
+        self.notes.push(format!("graph \"{}\": {coordinate}: {message}", self.graph.name));
+    }
 }
 
-/// Reads and checks one event graph.
-pub(super) fn read(source: &EventGraphSource) -> Result<EventGraph, Vec<LoadError>> {
+/// Reads and checks one event graph. `hidden` are types that clients do not see.
+pub(super) fn read(source: &EventGraphSource, hidden: &Hidden) -> Result<EventGraph, Vec<LoadError>> {
     let document = parse(&source.sdl).map_err(|error| {
         vec![syntax_error(&source.name, source.file.as_ref(), &source.sdl, &error.message)]
     })?;
-    let mut findings = Findings { graph: source, places: Places::of(&source.sdl), errors: Vec::new() };
+    let places = Places::of(&source.sdl);
+    let mut findings = Findings { graph: source, places, errors: Vec::new(), notes: Vec::new() };
     let sdl = Sdl::of(&document);
     rules::check(&sdl, &mut findings);
     let name: Arc<str> = source.name.as_str().into();
-    let bindings = bind::bindings(&name, &sdl, &mut findings);
+    let bindings = bind::bindings(&name, &sdl, hidden, &mut findings);
     if !findings.errors.is_empty() {
         return Err(findings.errors);
     }
-    let (document, notes) = strip::strip(&source.name, &document);
+    let (document, mut notes) = strip::strip(&source.name, &document);
+    notes.append(&mut findings.notes);
     let (file, sdl) = (source.file.clone(), source.sdl.clone());
     Ok(EventGraph { name, file, sdl, document, bindings, notes })
 }
