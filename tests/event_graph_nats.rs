@@ -159,11 +159,15 @@ fn a_request_that_gets_no_good_reply_is_an_error_in_time() {
     assert_eq!(nobody["data"], Value::Null, "{nobody}");
     assert_eq!(nobody["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR", "{nobody}");
     assert_eq!(nobody["errors"][0]["path"], json!(["employeeFromEvent"]), "{nobody}");
+    let words = "Failed to fetch from Subgraph 'events', Reason: nobody answers requests to 'getEmployee.5'.";
+    assert_eq!(nobody["errors"][0]["message"], words);
 
     let mut silent = stage.nats.client();
     silent.subscribe("getEmployee.5");
     let late = ask();
     assert_eq!(late["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR", "{late}");
+    let words = "Failed to fetch from Subgraph 'events', Reason: no answer within 400ms.";
+    assert_eq!(late["errors"][0]["message"], words);
     drop(silent);
     for reply in ["", "nonsense", "[]", "null", r#"{"__typename":"Robot","id":5}"#, r#"{"id":null}"#, "{}"] {
         let mut responder = stage.nats.client();
