@@ -5,14 +5,17 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 use support::{
     Demo,
     live::{count, listen, wait_until_live},
     router::{Router, write_config},
     subgraph::Behaviour,
+    wait::wait_until,
     ws::Client,
 };
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An event graph whose one entity has a field of each kind, and is of no interest to any subgraph.
 const SHIPS: &str = r#"
@@ -356,4 +359,48 @@ fn event_1_to_5_what_clients_get_of_bad_events() {
     demo.products.behave(Behaviour::Answer);
     assert_eq!(router.publish("employeeUpdated.3", &of(json!(3))), 202);
     assert_eq!(client.next("1").to_string(), good);
+}
+
+/// Who filters is told nothing of an event that cannot be read, or is of no type of the field: nobody knows
+/// whether it was for them. All of it is counted and in the log.
+#[test]
+fn event_1_and_3_who_filters_is_not_told_and_all_is_counted() {
+    let demo = Demo::start();
+    let router = Router::start(&demo.config(""));
+    let mut client = Client::connect(&router.websocket_url());
+    listen(&router, &mut client, "one", "subscription { oneUpdated(id: 3) { id } }", 1);
+    listen(&router, &mut client, "offer", r#"subscription { offerTagged(tag: "new") { id } }"#, 2);
+    for event in [
+        json!([]),
+        json!({ "__typename": "Robot", "id": 3 }),
+        json!({ "__typename": 7, "id": 3 }),
+        json!({ "__typename": "Employee", "name": "nobody" }),
+        json!({ "__typename": "Employee", "id": 4 }),
+        json!({ "id": 3 }),
+    ] {
+        assert_eq!(router.publish("employees.updated", &event), 202);
+    }
+    assert_eq!(client.next("one"), json!({ "data": { "oneUpdated": { "id": 3 } } }));
+    for event in [
+        json!({ "tag": "new", "id": "p1" }),
+        json!({ "__typename": "Employee", "tag": "new", "id": "p1" }),
+        json!({ "__typename": "Product", "tag": "new", "id": "p2" }),
+    ] {
+        assert_eq!(router.publish("offers", &event), 202);
+    }
+    assert_eq!(client.next("offer"), json!({ "data": { "offerTagged": { "id": "p2" } } }));
+    wait_until("all is counted", PATIENCE, || {
+        let metrics = router.metrics();
+        let counts = ["unreadable", "refused", "undecided", "filtered"]
+            .map(|it| metrics.get(&format!("router_engine_events_{it}_total")));
+        counts == [1.0, 4.0, 1.0, 1.0]
+    });
+    for (words, subject) in [
+        ("events that are no JSON object", "employees.updated"),
+        ("events of no type that their field returns", "employees.updated"),
+    ] {
+        wait_until(words, PATIENCE, || {
+            router.log().iter().any(|it| it.contains(words) && it.contains(subject))
+        });
+    }
 }

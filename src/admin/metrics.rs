@@ -161,10 +161,17 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         ),
         ("router_engine_representations", "Entities asked for in requests to subgraphs", it.representations),
         ("router_engine_results_unchanged", "Results not sent because nothing changed", it.results_unchanged),
+        ("router_engine_events_unreadable", "Events that are no JSON object", it.events_unreadable),
         (
-            "router_engine_events_unreadable",
-            "Events that are not what their feed promises",
-            it.events_unreadable,
+            "router_engine_events_refused",
+            "Times an event was of no type that a group's field returns",
+            it.events_refused,
+        ),
+        ("router_engine_events_filtered", "Times a filter kept an event from a group", it.events_filtered),
+        (
+            "router_engine_events_undecided",
+            "Times a filter could not be decided, so the event was kept from the group",
+            it.events_undecided,
         ),
         (
             "router_engine_events_lost",

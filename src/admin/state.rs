@@ -88,7 +88,14 @@ pub struct Snapshot {
     /// Representations over all entity fetches; divided by the fetches, the mean batch.
     pub representations: u64,
     pub results_unchanged: u64,
+    /// Events that are no JSON object.
     pub events_unreadable: u64,
+    /// Times that an event was of no type that a group's field returns.
+    pub events_refused: u64,
+    /// Times that a group's filter said no.
+    pub events_filtered: u64,
+    /// Times that a group's filter could not be decided.
+    pub events_undecided: u64,
     pub events_lost: u64,
     pub http_requests: u64,
     /// Handshakes of clients that came to nothing.

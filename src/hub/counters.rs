@@ -21,6 +21,8 @@ pub struct Counters {
     pub events_received: u64,
     /// Events that are no JSON object.
     pub events_invalid: u64,
+    /// Times that an event satisfied a group's rule and is of no type that the group's field returns.
+    pub events_refused: u64,
     /// Times that a group's rule said no to an event.
     pub events_filtered: u64,
     /// Times that a group's rule could not be decided, so that the event was not delivered.

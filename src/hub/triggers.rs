@@ -230,7 +230,12 @@ impl Hub {
             let verdict = group.condition.as_ref().map_or(Verdict::Yes, |it| it.verdict(event));
             self.counters.count_verdict(verdict, 1);
             if verdict == Verdict::Yes {
-                hits.push(id);
+                // Without a rule the group is told, which is for whoever resolves the event to do.
+                if group.spec.takes(event) {
+                    hits.push(id);
+                } else {
+                    self.counters.events_refused += 1;
+                }
             }
         }
         hits

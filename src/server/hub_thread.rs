@@ -11,6 +11,7 @@ use super::{
     inbox::{Bell, BellPull, Mail, bell},
     liveness::Vital,
     mail::{ReactorMail, SinkMail, StreamMail},
+    refused::Refused,
     reply::Reply,
     stats::{HubQueues, HubStats},
     upstreams::Upstreams,
@@ -172,7 +173,9 @@ pub(super) fn start(
     vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let thread = HubThread { hub, inbox, neighbours, stats, reactor_has_mail: false, published: true };
+    let refused = Refused::default();
+    let thread =
+        HubThread { hub, inbox, neighbours, stats, refused, reactor_has_mail: false, published: true };
     thread::Builder::new().name("juga-hub".into()).spawn(move || {
         let _vital = vital;
         thread.run();
@@ -184,6 +187,7 @@ struct HubThread {
     inbox: HubInbox,
     neighbours: Neighbours,
     stats: Arc<HubStats>,
+    refused: Refused,
     /// The reactor has been written to in this turn and not been told yet.
     reactor_has_mail: bool,
     /// The numbers of the last turn are where they can be read.
@@ -248,7 +252,14 @@ impl HubThread {
     fn take_from(&mut self, now: Instant, inputs: impl Iterator<Item = Input>) -> usize {
         let (mut taken, mut outputs) = (0, 0);
         for input in inputs.take(TAKEN_PER_TURN) {
+            let event_of = match &input {
+                Input::Received { trigger, .. } => Some(*trigger),
+                _ => None,
+            };
             self.hub.handle(now, input);
+            if let Some(trigger) = event_of {
+                self.refused.look(now, &self.hub, trigger);
+            }
             taken += 1;
             outputs += self.carry_out();
             if outputs >= OUTPUTS_PER_TURN {

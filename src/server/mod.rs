@@ -19,6 +19,7 @@ mod liveness;
 mod mail;
 mod outbound;
 mod reactor;
+mod refused;
 mod reply;
 mod signals;
 mod spread;

@@ -150,6 +150,9 @@ impl State {
         snapshot.resolves = hub.resolves;
         snapshot.deliveries = hub.delivers;
         snapshot.events_unreadable = hub.events_invalid;
+        snapshot.events_refused += hub.events_refused;
+        snapshot.events_filtered = hub.events_filtered;
+        snapshot.events_undecided = hub.events_undecided;
         snapshot.events_lost = hub.events_lost + hub.backlog_events_dropped;
         snapshot.subscriptions_started = hub.joins;
         snapshot.overflow.push(Labelled { label: "events_lost", value: hub.backlog_overflows });
@@ -162,6 +165,7 @@ impl State {
 
     fn add_execution(&self, snapshot: &mut Snapshot) {
         let counters = self.executor.counters();
+        snapshot.events_refused += counters.events_invalid.load(Ordering::Relaxed);
         snapshot.serialisations = counters.serialisations.load(Ordering::Relaxed);
         snapshot.fetches = counters.fetches.load(Ordering::Relaxed);
         snapshot.fetches_shared = counters.fetches_shared.load(Ordering::Relaxed);

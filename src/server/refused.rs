@@ -1,0 +1,83 @@
+//! Events that come to nothing because of what they are, in the log: which feed, and how many. Whoever
+//! publishes nonsense does so often, so a feed is named once in a while and the others are counted.
+
+use crate::{
+    hub::{Counters, Hub, TriggerId},
+    plan::Feed,
+};
+use std::time::{Duration, Instant};
+
+/// A kind of refusal is in the log no more often.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the hub refused, and what was said of it.
+#[derive(Default)]
+pub(super) struct Refused {
+    unreadable: Kind,
+    strangers: Kind,
+}
+
+#[derive(Default)]
+struct Kind {
+    /// The hub's counter when it was looked at last.
+    seen: u64,
+    /// Not told yet.
+    untold: u64,
+    told_at: Option<Instant>,
+}
+
+impl Refused {
+    /// To be called after each event of this trigger.
+    pub(super) fn look(&mut self, now: Instant, hub: &Hub, trigger: TriggerId) {
+        let Counters { events_invalid, events_refused, .. } = hub.counters();
+        if let Some(events) = self.unreadable.news(now, *events_invalid) {
+            let feed = feed(hub, trigger);
+            tracing::warn!(feed, events, "refused events that are no JSON object");
+        }
+        if let Some(events) = self.strangers.news(now, *events_refused) {
+            let feed = feed(hub, trigger);
+            tracing::warn!(feed, events, "refused events of no type that their field returns");
+        }
+    }
+}
+
+impl Kind {
+    /// How many to tell of, if it is time.
+    fn news(&mut self, now: Instant, counted: u64) -> Option<u64> {
+        self.untold += counted - self.seen;
+        self.seen = counted;
+        let rests = self.told_at.is_some_and(|it| now.saturating_duration_since(it) < PAUSE);
+        if self.untold == 0 || rests {
+            return None;
+        }
+        self.told_at = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// The feed in words. Looks through all triggers: there is little to tell, and seldom.
+fn feed(hub: &Hub, trigger: TriggerId) -> String {
+    let found = hub.triggers().find(|it| it.id == trigger);
+    match found.map(|it| it.feed) {
+        Some(Feed::Events(it)) => format!("{}: {}", it.provider, it.destinations.join(", ")),
+        Some(Feed::Upstream(it)) => it.document.to_string(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::clock;
+
+    #[test]
+    fn a_flood_is_told_once_in_a_while_and_nothing_is_left_out() {
+        let (start, mut kind) = (clock::now(), Kind::default());
+        assert_eq!(kind.news(start, 0), None);
+        assert_eq!(kind.news(start, 1), Some(1), "the first at once");
+        assert_eq!(kind.news(start + PAUSE / 2, 500), None);
+        assert_eq!(kind.news(start + PAUSE, 700), Some(699));
+        assert_eq!(kind.news(start + PAUSE * 5, 700), None);
+        assert_eq!(kind.news(start + PAUSE * 5, 701), Some(1));
+    }
+}
