@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod cli;
+pub mod example;
 pub mod federation;
 pub mod http;
 pub mod http_stream;
