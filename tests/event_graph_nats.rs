@@ -10,13 +10,14 @@ mod support;
 use nats::{NatsClient, NatsServer};
 use serde_json::{Value, json};
 use std::{
+    fs,
     thread::{self, JoinHandle},
     time::Duration,
 };
 use support::{
     Demo,
     live::{count, listen, wait_until_idle, wait_until_live},
-    router::Router,
+    router::{Router, write_config},
     wait::wait_until,
     ws::Client,
 };
@@ -795,4 +796,49 @@ fn a_lingering_feed_is_not_started_anew() {
     client.complete("3");
     wait_until("the feed is given up", PATIENCE, || subjects(&nats).is_empty());
     wait_until_idle(&router);
+}
+
+/// A mutation may ask instead of publishing; the reply says whether it worked. EDG-2 leaves it no other type.
+#[test]
+fn a_mutation_that_asks_is_answered_by_the_reply() {
+    let nats = NatsServer::start();
+    let file = write_config("").with_file_name("orders.graphql");
+    let graph =
+        r#"type Mutation { order(id: ID!): edfs__PublishResult! @edfs__natsRequest(subject: "orders") }"#;
+    fs::write(&file, graph).expect("the graph is written");
+    let subgraph = file.with_file_name("subgraph.graphql");
+    fs::write(&subgraph, "type Query { orders: Int }").expect("the subgraph is written");
+    let router = Router::start(&format!(
+        r#"version: "1"
+listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph:
+  subgraphs: [{{ name: shop, routing_url: "http://127.0.0.1:1", schema: {{ file: "{}" }} }}]
+  event_graphs: ["{}"]
+events: {{ providers: {{ nats: [{{ id: default, url: "{}" }}] }} }}
+"#,
+        subgraph.display(),
+        file.display(),
+        nats.url(),
+    ));
+    for (reply, expected) in [
+        (r#"{"success":true}"#, r#"{"data":{"order":{"success":true,"__typename":"edfs__PublishResult"}}}"#),
+        (
+            r#"{"success":false,"more":1}"#,
+            r#"{"data":{"order":{"success":false,"__typename":"edfs__PublishResult"}}}"#,
+        ),
+    ] {
+        let mut responder = nats.client();
+        responder.subscribe("orders");
+        let asked = thread::spawn(move || {
+            let (_, to, payload) = responder.next_message();
+            responder.publish(&to.expect("a reply subject"), reply.as_bytes());
+            responder.flush();
+            String::from_utf8(payload).expect("UTF-8")
+        });
+        let query = r#"{"query":"mutation { order(id: \"o1\") { success __typename } }"}"#;
+        assert_eq!(router.post_text(query), (200, expected.to_owned()));
+        assert_eq!(asked.join().expect("a request"), r#"{"id":"o1"}"#);
+    }
 }

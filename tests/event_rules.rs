@@ -404,3 +404,51 @@ fn event_1_and_3_who_filters_is_not_told_and_all_is_counted() {
         });
     }
 }
+
+/// A type that clients must not see stays hidden, whatever an event says.
+#[test]
+fn events_of_hidden_types_tell_nothing_of_them() {
+    let router = serve(
+        r#"pets: Pet! @edfs__natsSubscribe(subjects: ["pets"])
+           animals: Animal! @edfs__natsSubscribe(subjects: ["pets"])
+           named: Pet! @edfs__natsSubscribe(subjects: ["pets"])
+             @openfed__subscriptionFilter(condition: { IN: { fieldPath: "name", values: ["Miisu"] } })
+        }
+        union Pet = Cat | Dog interface Animal { id: ID! }
+        type Cat implements Animal @key(fields: "id name", resolvable: false) {
+          id: ID! @external name: String! @external
+        }
+        type Dog implements Animal @key(fields: "id", resolvable: false) @inaccessible { id: ID! @external"#,
+    );
+    let mut client = Client::connect(&router.websocket_url());
+    listen(&router, &mut client, "pets", "subscription { pets { __typename ... on Cat { id } } }", 1);
+    listen(&router, &mut client, "animals", "subscription { animals { __typename id } }", 2);
+    listen(&router, &mut client, "named", "subscription { named { ... on Cat { id name } } }", 3);
+    assert_eq!(router.publish("pets", &json!({ "__typename": "Dog", "id": "d", "name": "Miisu" })), 202);
+    assert_eq!(router.publish("pets", &json!({ "__typename": "Cat", "id": "c", "name": "Miisu" })), 202);
+    let hidden = |field: &str| {
+        let words =
+            format!("Value of field 'Subscription.{field}' is not an object of a type that it may have.");
+        let error = json!({ "message": words, "path": [field], "extensions": { "code": "INVALID_GRAPHQL" } });
+        json!({ "errors": [error], "data": null })
+    };
+    let mut got: Vec<Value> = (0..6).map(|_| client.message()).collect();
+    got.sort_by_key(|it| it["id"].to_string());
+    let got: Vec<&Value> = got.iter().map(|it| &it["payload"]).collect();
+    let cat = json!({ "__typename": "Cat", "id": "c" });
+    let expected = [
+        hidden("animals"),
+        json!({ "data": { "animals": cat } }),
+        hidden("named"),
+        json!({ "data": { "named": { "id": "c", "name": "Miisu" } } }),
+        hidden("pets"),
+        json!({ "data": { "pets": cat } }),
+    ];
+    assert_eq!(got, expected.iter().collect::<Vec<_>>());
+
+    let query =
+        r#"{ pet: __type(name: "Pet") { possibleTypes { name } } dog: __type(name: "Dog") { name } }"#;
+    let (_, answer) = router.post(&json!({ "query": query }));
+    let expected = json!({ "pet": { "possibleTypes": [{ "name": "Cat" }] }, "dog": null });
+    assert_eq!(answer, json!({ "data": expected }));
+}

@@ -34,6 +34,7 @@ pub(super) fn public_schema(document: &Document) -> Document {
             definitions.push(definition.clone());
         }
     }
+    drop_names_of_the_hidden(&mut definitions);
     add_locations(&mut definitions);
     let specified = graphql_tools::parser::parse_schema::<String>(SPECIFIED_SDL).expect("our own SDL parses");
     definitions.extend(specified.into_static().definitions);
@@ -72,6 +73,25 @@ fn is_internal(name: &str, directive: bool) -> bool {
         "fromContext",
     ];
     PREFIXES.iter().any(|it| name.starts_with(it)) || (directive && DIRECTIVES.contains(&name))
+}
+
+/// Hidden types are gone by now, but unions and objects still name them.
+fn drop_names_of_the_hidden(definitions: &mut [Definition<'static, String>]) {
+    let types = |it: &Definition<'static, String>| match it {
+        Definition::TypeDefinition(it) => Some(type_name(it).to_owned()),
+        _ => None,
+    };
+    let shown: HashSet<String> = definitions.iter().filter_map(types).collect();
+    for definition in definitions {
+        let Definition::TypeDefinition(definition) = definition else { continue };
+        let names = match definition {
+            TypeDefinition::Union(it) => &mut it.types,
+            TypeDefinition::Object(it) => &mut it.implements_interfaces,
+            TypeDefinition::Interface(it) => &mut it.implements_interfaces,
+            _ => continue,
+        };
+        names.retain(|it| shown.contains(it));
+    }
 }
 
 /// Directives can stand on variable definitions since 2021; the planner's introspection types are older.

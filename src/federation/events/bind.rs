@@ -4,6 +4,7 @@ use super::{
     super::sdl::{Composite, Sdl, argument, is_list, named, string},
     Action, Binding, Findings, filter,
     hidden::Hidden,
+    rules::PUBLISH_RESULT,
 };
 use crate::plan::{
     BrokerOperation, JetStreamOptions, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart,
@@ -149,6 +150,9 @@ impl Reader<'_, '_, '_> {
             EventAction::Request => self.call(event, BrokerOperation::Request),
         };
         let returns = named(&self.field.ty);
+        // The publish result may be left out of the SDL.
+        let is_abstract = self.sdl.object(returns).is_none() && returns != PUBLISH_RESULT;
+        let possible = if is_abstract { self.sdl.possible(returns) } else { vec![returns] };
         Some(Binding {
             graph: graph.clone(),
             root,
@@ -157,8 +161,8 @@ impl Reader<'_, '_, '_> {
             kind: event.kind,
             provider: provider?,
             action: action?,
-            possible: self.sdl.possible(returns).into_iter().map(Arc::from).collect(),
-            is_abstract: self.sdl.object(returns).is_none(),
+            possible: possible.into_iter().map(Arc::from).collect(),
+            is_abstract,
         })
     }
 
