@@ -542,6 +542,9 @@ fn filter_8_a_path_leads_to_a_leaf_of_this_graph() {
              type Office { code: ID! @external }",
         )
     };
+    let several = office("office.code").replace("office: Office!", "office: [Office!]");
+    let words = "\"office.code\": \"Employee.office\" is a list";
+    says(&several, ["EDFS_FILTER_PATH", FILTER, words]);
     accepted(&office("office.code"));
     for (wrong, words) in [
         ("", "is no dotted path of field names"),

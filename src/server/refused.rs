@@ -46,8 +46,7 @@ impl Kind {
     fn news(&mut self, now: Instant, counted: u64) -> Option<u64> {
         self.untold += counted - self.seen;
         self.seen = counted;
-        let rests = self.told_at.is_some_and(|it| now.saturating_duration_since(it) < PAUSE);
-        if self.untold == 0 || rests {
+        if self.untold == 0 || self.told_at.is_some_and(|it| now.saturating_duration_since(it) < PAUSE) {
             return None;
         }
         self.told_at = Some(now);
