@@ -108,11 +108,10 @@ impl Example {
     /// The test starts broker, subgraphs and router itself: from the files and programs that are named.
     fn check_start(&self, text: &str) {
         let name = self.folder.file_name().and_then(|it| it.to_str()).expect("a name");
-        let features = if name == "kafka" { " --features kafka" } else { "" };
         let known = [
             format!("docker compose -f examples/{name}/docker-compose.yml up"),
             "cargo run --release --example subgraphs".to_owned(),
-            format!("cargo run --release{features} -- serve -c examples/{name}/juga.yaml"),
+            format!("cargo run --release -- serve -c examples/{name}/juga.yaml"),
         ];
         assert!(known.iter().any(|it| it == text), "{text}");
     }
