@@ -3,7 +3,10 @@
 use juga::config::{AfterGrace, Config, Environment, GraphSource, LogLevel, Override, Overrides};
 use juga::{
     resolve,
-    sources::subgraph::{SubgraphOptions, SubscriptionProtocol, Traffic, WebSocketSubprotocol},
+    sources::{
+        KafkaIsolation, KafkaPayload,
+        subgraph::{SubgraphOptions, SubscriptionProtocol, Traffic, WebSocketSubprotocol},
+    },
 };
 use std::{
     path::{Path, PathBuf},
@@ -269,6 +272,19 @@ events:
         notes.iter().filter(|it| *it != no_kafka).collect::<Vec<_>>(),
         ["`engine.enable_net_poll` has no effect: the poller is always on"]
     );
+}
+
+#[test]
+fn kafkas_records_are_read_as_the_provider_says() {
+    let provider = |keys: &str| {
+        let text = format!("events: {{ providers: {{ kafka: [{{ id: k, brokers: [\"k:1\"]{keys} }}] }} }}");
+        let config = load(&text, &[], &[]);
+        (config.events.providers.kafka[0].payload, config.events.providers.kafka[0].isolation)
+    };
+    assert_eq!(provider(""), (KafkaPayload::Json, KafkaIsolation::ReadCommitted));
+    let keys = ", payload: debezium, isolation: read_uncommitted";
+    assert_eq!(provider(keys), (KafkaPayload::Debezium, KafkaIsolation::ReadUncommitted));
+    assert_eq!(provider(", payload: confluent_json").0, KafkaPayload::ConfluentJson);
 }
 
 /// Everything commented out below a section leaves a key without a value.

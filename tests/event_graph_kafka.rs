@@ -30,8 +30,8 @@ use support::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const LENIENT: &str = "skip_unavailable_providers: true";
 const STRICT: &str = "skip_unavailable_providers: false";
-const TOPICS: [&str; 6] =
-    ["employeeUpdated", "employeeUpdatedTwo", "releases", "offers", "moved.Tartu", "moved.Narva"];
+const TOPICS: [&str; 7] =
+    ["employeeUpdated", "employeeUpdatedTwo", "releases", "offers", "moved.Tartu", "moved.Narva", "labelled"];
 
 static BROKER: LazyLock<KafkaBroker> = LazyLock::new(|| {
     let broker = KafkaBroker::start();
@@ -57,6 +57,17 @@ impl Stage {
         let demo = Demo::start();
         let router = Router::start(&demo.config_with(&providers(&BROKER.address()), LENIENT, more));
         Self { router, demo, _turn: turn }
+    }
+
+    /// The demo with one more event graph, about keys and headers.
+    fn start_labelled(provider: &str) -> Self {
+        let mut stage = Self::start();
+        let providers =
+            providers(&BROKER.address()).replace("request_timeout", &format!("{provider} request_timeout"));
+        let graph = format!("event_graphs: [\"{}\", ", fixture("labelled_events.graphql").display());
+        let config = stage.demo.config_with(&providers, LENIENT, "").replace("event_graphs: [", &graph);
+        stage.router = Router::start(&config);
+        stage
     }
 
     /// A client with one subscription, on a live feed.
@@ -264,6 +275,90 @@ fn c_kaf_16_mutate_typename() {
     let query = "mutation { updateEmployeeMyKafka(employeeID: 3, update: {}) { __typename ok: success } }";
     let expected = json!({ "__typename": "edfs__PublishResult", "ok": true });
     assert_eq!(stage.answer(query), json!({ "data": { "updateEmployeeMyKafka": expected } }));
+}
+
+fn succeeds(stage: &Stage, field: &str) {
+    let answer = stage.answer(&format!("mutation {{ it: {field} {{ success }} }}"));
+    assert_eq!(answer, json!({ "data": { "it": { "success": true } } }), "{field}");
+}
+
+#[test]
+fn keys_and_headers_are_published_from_arguments() {
+    let stage = Stage::start_labelled("");
+    succeeds(&stage, r#"labelEmployee(id: 3, region: "e. u, \"*\"", trace: "t")"#);
+    let headers = [("region", "e. u, \"*\""), ("source.of", "juga")];
+    let headers: Vec<_> = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    assert_eq!(BROKER.last_labels("labelled"), (Some("employee-3".to_owned()), headers));
+    assert_eq!(last("labelled"), r#"{"id":3,"region":"e. u, \"*\"","trace":"t"}"#);
+    succeeds(&stage, r#"traceEmployee(id: 3, trace: "t")"#);
+    assert_eq!(BROKER.last_labels("labelled"), (None, vec![("trace".to_owned(), "t".to_owned())]));
+
+    let before = BROKER.records("labelled")[&0].len();
+    let refused = stage.answer("mutation { traceEmployee(id: 3) { success } }");
+    let message = "Argument \"trace\" is needed for the message's key or headers, but is absent or null.";
+    assert_eq!(refused["errors"][0]["message"], message);
+    assert_eq!(BROKER.records("labelled")[&0].len(), before, "nothing went out");
+}
+
+fn header(name: &'static str, value: &'static str) -> (&'static str, &'static [u8]) {
+    (name, value.as_bytes())
+}
+
+#[test]
+fn filters_look_at_keys_and_headers() {
+    let stage = Stage::start_labelled("");
+    let tell = |key: Option<&str>, headers: &[(&str, &[u8])], id: i64| {
+        BROKER.publish_labelled(
+            "labelled",
+            key.map(str::as_bytes),
+            headers,
+            employee(id).to_string().as_bytes(),
+        );
+    };
+    let connect = || Client::connect(&stage.router.websocket_url());
+    let (mut by_key, mut by_region, mut keyless) = (connect(), connect(), connect());
+    let query = "subscription ($keys: [String!]!) { byKey(keys: $keys) { id } }";
+    by_key.subscribe_with("1", json!({ "query": query, "variables": { "keys": ["a", "employee-7"] } }));
+    by_region.subscribe_with("1", json!({ "query": "subscription { inRegion(region: \"eu\") { id } }" }));
+    keyless.subscribe_with("1", json!({ "query": "subscription { withoutKey { id } }" }));
+    wait_until_live(&stage.router, 3);
+    assert_eq!(
+        stage.router.state()["triggers"].as_array().map(Vec::len),
+        Some(1),
+        "one feed for all of them"
+    );
+    let (eu, us) = (header("region", "eu"), header("region", "us"));
+    let (from_here, elsewhere) = (header("source.of", "juga"), header("source.of", "elsewhere"));
+    tell(Some("b"), &[us, from_here], 1);
+    tell(Some("b"), &[eu], 2);
+    tell(Some("b"), &[eu, elsewhere], 3);
+    tell(Some("b"), &[eu, from_here], 7);
+    tell(Some("a"), &[us, eu, from_here], 4);
+    tell(None, &[], 5);
+    succeeds(&stage, r#"labelEmployee(id: 7, region: "us")"#);
+    let expect = |client: &mut Client, field: &str, ids: &[i64]| {
+        for id in ids {
+            assert_eq!(client.next("1"), json!({ "data": { field: { "id": id } } }));
+        }
+    };
+    expect(&mut by_key, "byKey", &[4, 7]);
+    // What has no such header decides nothing: 2 is not delivered, though the condition is a negative one.
+    expect(&mut by_region, "inRegion", &[4]);
+    expect(&mut keyless, "withoutKey", &[5]);
+}
+
+#[test]
+fn changes_of_a_table_are_events() {
+    let stage = Stage::start_labelled("payload: debezium,");
+    let mut client = stage.listen("subscription { withoutKey { id details { forename } } }");
+    for change in [
+        json!({ "schema": {}, "payload": { "before": employee(1), "after": null, "op": "d" } }),
+        json!({ "before": null, "after": employee(3), "op": "u" }),
+    ] {
+        BROKER.publish_labelled("labelled", None, &[], change.to_string().as_bytes());
+    }
+    let expected = json!({ "id": 3, "details": { "forename": "Kadri" } });
+    assert_eq!(client.next("1"), json!({ "data": { "withoutKey": expected } }));
 }
 
 #[test]

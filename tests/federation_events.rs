@@ -331,6 +331,64 @@ fn delivery_is_said_of_feeds_that_can_be_read_again() {
     }
 }
 
+#[test]
+fn kafka_publishes_have_keys_and_headers() {
+    let mutation = |arguments: &str| {
+        format!(
+            "type Mutation {{ a(id: ID!): edfs__PublishResult! @feed__kafkaPublish({arguments}) }} {EMPLOYEE} \
+             type Subscription {{ b: Employee! @edfs__natsSubscribe(subjects: [\"b\"]) }}"
+        )
+    };
+    let spelled = "directive @feed__kafkaPublish(topic: String!, key: String, headers: [feed__Header!], \
+        providerId: String! = \"default\") on FIELD_DEFINITION \
+        input feed__Header { name: String! value: String! } ";
+    let all = "topic: \"t\", key: \"{{ args.id }}\", headers: [{name: \"a.b\", value: \"x{{ args.id }}\"}], \
+               providerId: \"p\"";
+    let schema = accepted(&format!("{spelled}{}", mutation(all)));
+    assert!(!schema.supergraph_sdl().contains("feed__"));
+    for fine in
+        ["", ", key: null", ", headers: []", ", headers: null", ", headers: {name: \"a\", value: \"\"}"]
+    {
+        accepted(&mutation(&format!("topic: \"t\"{fine}")));
+    }
+    let at = "Mutation.a@feed__kafkaPublish";
+    for (wrong, rule) in [
+        ("key: \"k\"", "EDFS_DESTINATION"),
+        ("topic: \"t\", key: 1", "EDFS_KEY"),
+        ("topic: \"t\", key: \"{{ args.nope }}\"", "EDFS_TEMPLATE"),
+        ("topic: \"t\", headers: \"a\"", "EDFS_HEADERS"),
+        ("topic: \"t\", headers: [{name: \"a\"}]", "EDFS_HEADERS"),
+        ("topic: \"t\", headers: [{name: \"\", value: \"x\"}]", "EDFS_HEADERS"),
+        ("topic: \"t\", headers: [{name: \"a\", name: \"x\"}]", "EDFS_HEADERS"),
+        ("topic: \"t\", headers: [{name: \"a\", value: \"{{ args.nope }}\"}]", "EDFS_TEMPLATE"),
+        ("topic: \"t\", partition: 1", "EDFS_UNKNOWN_ARGUMENT"),
+    ] {
+        refused(&mutation(wrong), rule, at);
+    }
+    let keyless = mutation("topic: \"t\", key: \"k\"").replace("@feed__kafkaPublish", "@edfs__kafkaPublish");
+    refused(&keyless, "EDFS_UNKNOWN_ARGUMENT", "Mutation.a@edfs__kafkaPublish");
+}
+
+#[test]
+fn filters_see_keys_and_headers_of_kafka_alone() {
+    let condition =
+        |path: &str, values: &str| filtered(&format!("{{IN: {{fieldPath: \"{path}\", values: {values}}}}}"));
+    let kafka = |sdl: &str| sdl.replace("@edfs__natsSubscribe(subjects:", "@edfs__kafkaSubscribe(topics:");
+    for path in ["$key", "$headers.a", "$headers.a.b-c"] {
+        for values in ["\"x\"", "[\"x\", null]", "[\"{{ args.ids }}\"]"] {
+            accepted(&kafka(&condition(path, values)));
+        }
+        refused(&kafka(&condition(path, "[1]")), "EDFS_FILTER_VALUES", FILTER);
+        refused(&condition(path, "\"x\""), "EDFS_FILTER_PATH", FILTER);
+        let redis = condition(path, "\"x\"")
+            .replace("@edfs__natsSubscribe(subjects:", "@edfs__redisSubscribe(channels:");
+        refused(&redis, "EDFS_FILTER_PATH", FILTER);
+    }
+    for wrong in ["$", "$headers", "$headers.", "$key.a", "$keys", "$offset"] {
+        refused(&kafka(&condition(wrong, "\"x\"")), "EDFS_FILTER_PATH", FILTER);
+    }
+}
+
 fn filtered(condition: &str) -> String {
     format!(
         "type Subscription {{ a(id: ID, ids: [ID!]): Employee! @edfs__natsSubscribe(subjects: [\"a\"]) \

@@ -15,12 +15,15 @@ mod kafka_rig;
 mod sources;
 
 use juga::{
-    plan::Position,
-    resolve::Brokers,
-    sources::{ClientTls, KafkaAuthentication, KafkaOptions, Options, Report, ScramMechanism, Ticket},
+    plan::{EventFeed, Labels, Position, StreamOptions},
+    resolve::{BrokerMessage, Brokers},
+    sources::{
+        ClientTls, KafkaAuthentication, KafkaIsolation, KafkaOptions, KafkaPayload, Options, Report,
+        ScramMechanism, Ticket,
+    },
 };
 use kafka::KafkaBroker;
-use kafka_rig::{feed, message, next, options, until};
+use kafka_rig::{feed, lag, message, next, options, until};
 use sources::Rig;
 use std::{collections::BTreeMap, sync::LazyLock, time::Instant};
 
@@ -206,6 +209,127 @@ fn records_without_a_value_are_skipped_and_counted() {
     broker.publish("tombstones", 0, "");
     assert_eq!(next(&rig, 1), (0, 1, String::new()), "empty is not nothing");
     assert_eq!((rig.status("default").skipped, rig.status("default").received), (1, 1));
+}
+
+/// The key decides the partition as Kafka's own clients have it decided.
+#[test]
+fn keys_and_headers_are_published() {
+    let broker = &*BROKER;
+    broker.create_topic("labels-out", 1);
+    broker.create_topic("labels-spread", 3);
+    let rig = rig();
+    let labels = |key: Option<&str>, headers: &[(&str, &str)]| Labels {
+        key: key.map(str::to_owned),
+        headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).to_owned())).collect(),
+    };
+    let publish = |topic: &str, labels| {
+        rig.wait(rig.sources().publish(BrokerMessage { labels, ..message(topic, "{}") })).expect("published");
+    };
+    publish("labels-out", labels(Some("k ü"), &[("a", "1"), ("a", "2"), ("b", "")]));
+    let pairs = [("a", "1"), ("a", "2"), ("b", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(broker.last_labels("labels-out"), (Some("k ü".to_owned()), pairs.to_vec()));
+    publish("labels-out", labels(None, &[]));
+    assert_eq!(broker.last_labels("labels-out"), (None, vec![]));
+    publish("labels-out", labels(Some(""), &[]));
+    assert_eq!(broker.last_labels("labels-out"), (Some(String::new()), vec![]), "empty is not nothing");
+
+    // Murmur2 of "21" is -973932308, without its sign 0 modulo 3; other hashes have it elsewhere.
+    publish("labels-spread", labels(Some("21"), &[]));
+    assert_eq!(broker.records("labels-spread").keys().collect::<Vec<_>>(), [&0]);
+}
+
+#[test]
+fn keys_and_headers_come_with_events_where_they_are_wanted() {
+    let broker = &*BROKER;
+    broker.create_topic("labels-in", 1);
+    let rig = rig();
+    let labelled = EventFeed { stream: Some(StreamOptions::LabelledKafka), ..feed(&["labels-in"]) };
+    rig.listen(1, &labelled);
+    rig.listen(2, &feed(&["labels-in"]));
+    let check = |key: Option<&[u8]>, headers: &[(&str, &[u8])], expected: &str| {
+        broker.publish_labelled("labels-in", key, headers, b"{}");
+        match rig.next(1) {
+            Report::Labelled { payload, labels, .. } => {
+                assert_eq!((&payload[..], std::str::from_utf8(&labels)), (&b"{}"[..], Ok(expected)));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(next(&rig, 2).2, "{}");
+    };
+    check(None, &[], r#"{"$key":null,"$headers":{}}"#);
+    let headers: [(&str, &[u8]); 4] = [("b", b"2"), ("a", b"\"1\""), ("b", b"\xff"), ("b", b"3")];
+    check(Some(b"k"), &headers, r#"{"$key":"k","$headers":{"a":["\"1\""],"b":["2","3"]}}"#);
+    check(Some(b"\xff"), &[], r#"{"$headers":{}}"#);
+}
+
+#[test]
+fn records_of_a_transaction_come_when_it_is_committed() {
+    let broker = &*BROKER;
+    broker.create_topic("transactions", 1);
+    let careful = rig();
+    let hasty = secured(|kafka| kafka.isolation = KafkaIsolation::ReadUncommitted, broker.address());
+    careful.listen(1, &feed(&["transactions"]));
+    hasty.listen(1, &feed(&["transactions"]));
+    let aborted = broker.begin_transaction("aborted");
+    aborted.publish("transactions", "aborted");
+    assert_eq!(next(&hasty, 1), (0, 0, "aborted".to_owned()));
+    aborted.abort();
+    let committed = broker.begin_transaction("committed");
+    committed.publish("transactions", "committed");
+    broker.publish("transactions", 0, "plain");
+    for expected in ["committed", "plain"] {
+        assert_eq!(next(&hasty, 1).2, expected);
+    }
+    // A feed that begins meanwhile gets what is committed later: to those who wait it has not happened yet.
+    careful.listen(2, &feed(&["transactions"]));
+    assert_eq!(careful.sink.len(), 0);
+    committed.commit();
+    for ticket in [1, 2] {
+        for expected in ["committed", "plain"] {
+            assert_eq!(next(&careful, ticket).2, expected);
+        }
+    }
+    let lags = || [lag(&careful, "transactions"), lag(&hasty, "transactions")];
+    until("ends of transactions are not waited for", || lags() == [Some(0), Some(0)]);
+    assert_eq!((careful.status("default").received, hasty.status("default").received), (4, 3));
+}
+
+#[test]
+fn debeziums_rows_are_the_events() {
+    let broker = &*BROKER;
+    broker.create_topic("debezium", 1);
+    let rig = secured(|kafka| kafka.payload = KafkaPayload::Debezium, broker.address());
+    rig.listen(1, &feed(&["debezium"]));
+    for value in [
+        r#"{"before": null, "after": {"id": 1}, "source": {}, "op": "c", "ts_ms": 1}"#,
+        r#"{"before": {"id": 1}, "after": null, "source": {}, "op": "d", "ts_ms": 2}"#,
+        r#"{"schema": {"type": "struct"}, "payload": {"before": null, "after": {"id": 2}, "op": "r"}}"#,
+    ] {
+        broker.publish("debezium", 0, value);
+    }
+    broker.publish_tombstone("debezium", 0);
+    assert_eq!(next(&rig, 1), (0, 0, r#"{"id": 1}"#.to_owned()));
+    assert_eq!(next(&rig, 1), (0, 2, r#"{"id": 2}"#.to_owned()));
+    broker.publish("debezium", 0, "no envelope");
+    assert_eq!(next(&rig, 1), (0, 4, "no envelope".to_owned()), "for others to refuse");
+    let status = rig.status("default");
+    assert_eq!((status.received, status.skipped, status.errors), (3, 2, 1));
+}
+
+#[test]
+fn confluents_prefix_is_taken_off() {
+    let broker = &*BROKER;
+    broker.create_topic("confluent", 1);
+    let rig = secured(|kafka| kafka.payload = KafkaPayload::ConfluentJson, broker.address());
+    rig.listen(1, &feed(&["confluent"]));
+    broker.publish_labelled("confluent", None, &[], b"\0\0\0\0\x2a{\"id\":1}");
+    assert_eq!(next(&rig, 1).2, r#"{"id":1}"#);
+    // What Avro looks like.
+    for _ in 0..2 {
+        broker.publish_labelled("confluent", None, &[], b"\0\0\0\0\x2b\x02\x06abc");
+        assert_eq!(next(&rig, 1).2.as_bytes(), b"\0\0\0\0\x2b\x02\x06abc", "for others to refuse");
+    }
+    assert_eq!(rig.status("default").errors, 2);
 }
 
 #[test]

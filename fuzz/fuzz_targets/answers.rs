@@ -76,7 +76,7 @@ fn on_event(executor: &Executor, bound: BoundOperation, script: &[u8]) -> Option
     };
     let mut document = Document::new();
     let root = document.parse(payload).ok()?;
-    let event = Event { position: Position::default(), document, root };
+    let event = Event { position: Position::default(), document, root, labels: None };
     Some(block_on(executor.resolve(Arc::new(spec), Arc::new(event))))
 }
 

@@ -135,7 +135,7 @@ impl Honest {
         };
         let mut document = json::Document::new();
         let root = document.parse(payload).expect("JSON");
-        Event { position: Position::default(), document, root }
+        Event { position: Position::default(), document, root, labels: None }
     }
 }
 

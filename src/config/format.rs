@@ -11,7 +11,10 @@ use super::{
 };
 use crate::headers::Algorithm;
 use crate::http::Network;
-use crate::sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol};
+use crate::sources::{
+    KafkaIsolation, KafkaPayload,
+    subgraph::{SubscriptionProtocol, WebSocketSubprotocol},
+};
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
 use std::{
@@ -272,6 +275,27 @@ scalar! {
     |text, _| match text {
         "SCRAM-SHA-256" => Ok(ScramMechanism::Sha256),
         "SCRAM-SHA-512" => Ok(ScramMechanism::Sha512),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// What Kafka's records hold.
+    RecordFormat -> KafkaPayload, "word", "`json`, `debezium` or `confluent_json`", "`json`",
+    |text, _| match text {
+        "json" => Ok(KafkaPayload::Json),
+        "debezium" => Ok(KafkaPayload::Debezium),
+        "confluent_json" => Ok(KafkaPayload::ConfluentJson),
+        _ => Err(None),
+    }
+}
+
+scalar! {
+    /// Which records of Kafka's transactions are read.
+    IsolationLevel -> KafkaIsolation, "word", "`read_committed` or `read_uncommitted`", "`read_committed`",
+    |text, _| match text {
+        "read_committed" => Ok(KafkaIsolation::ReadCommitted),
+        "read_uncommitted" => Ok(KafkaIsolation::ReadUncommitted),
         _ => Err(None),
     }
 }

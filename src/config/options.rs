@@ -391,6 +391,8 @@ fn kafka_options(provider: &KafkaProvider) -> sources::KafkaOptions {
             key_file: tls.key_file.clone(),
         }),
         fetch_max_wait: provider.fetch_max_wait,
+        payload: provider.payload,
+        isolation: provider.isolation,
     }
 }
 

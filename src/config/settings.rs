@@ -4,10 +4,10 @@
 
 use super::{
     format::{
-        After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, Level, Limit, List, Listen, Map,
-        Maybe, Mechanism, NamePattern, NatsUrl, NetworkRange, Password, Percentage, Propagation, RedisUrl,
-        RetryExpression, RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl, Text, Time, Toggle,
-        Travel, UrlPath, VersionOne, Wait,
+        After, Alike, AnyText, Backoff, Bound, Count, Dialect, FilePath, IsolationLevel, Level, Limit, List,
+        Listen, Map, Maybe, Mechanism, NamePattern, NatsUrl, NetworkRange, Password, Percentage, Propagation,
+        RecordFormat, RedisUrl, RetryExpression, RoutingUrl, ServerAddress, Size, SizeLimit, SubscriptionUrl,
+        Text, Time, Toggle, Travel, UrlPath, VersionOne, Wait,
     },
     keys::{
         Fallback::{Absent, Computed, Required, Section, Text as Is},
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     http,
-    sources::subgraph::{SubscriptionProtocol, WebSocketSubprotocol},
+    sources::{
+        KafkaIsolation, KafkaPayload,
+        subgraph::{SubscriptionProtocol, WebSocketSubprotocol},
+    },
 };
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -300,6 +303,12 @@ settings! {
         /// How long a broker may hold back a fetch while there is nothing to send. Events never wait for it,
         /// but for those of a topic that is new to the router, once.
         fetch_max_wait: Duration as Wait = Is("100ms");
+        /// What records hold: `json`, the event; `debezium`, Debezium's envelope, of which the row after a change is
+        /// the event; `confluent_json`, the event behind the five bytes of Confluent's serialisers.
+        payload: KafkaPayload as RecordFormat = Is("json");
+        /// `read_committed`: records of transactions come when those are committed. `read_uncommitted`: at once, also
+        /// those of transactions that are aborted.
+        isolation: KafkaIsolation as IsolationLevel = Is("read_committed");
     }
 }
 

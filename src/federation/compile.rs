@@ -312,7 +312,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn broker_call(&mut self, binding: &Binding, field: &FieldSelection) -> Result<BrokerCall, String> {
-        let Action::Call { operation, destination } = &binding.action else {
+        let Action::Call { operation, destination, labels } = &binding.action else {
             return Err(format!("field \"{}\" is bound to a feed", field.name));
         };
         let arguments = self.arguments(field, Defaults::LeaveOut)?;
@@ -327,6 +327,7 @@ impl<'a> Compiler<'a> {
             kind: binding.kind,
             provider: binding.provider.clone(),
             destination: destination.clone(),
+            labels: labels.clone(),
             arguments,
             possible: TypeNames::new(binding.possible.iter().cloned()),
         })

@@ -67,7 +67,12 @@ impl Hub {
             Input::TriggerEnded { trigger } => self.trigger_ended(now, trigger),
             Input::TriggerInterrupted { trigger } => self.trigger_interrupted(now, trigger),
             Input::TriggerRestored { trigger } => self.trigger_live(now, trigger),
-            Input::Received { trigger, position, payload } => self.received(now, trigger, position, payload),
+            Input::Received { trigger, position, payload } => {
+                self.received(now, trigger, position, payload, None);
+            }
+            Input::Labelled { trigger, position, payload, labels } => {
+                self.received(now, trigger, position, payload, Some(labels));
+            }
             Input::Lost { trigger, events } => self.lost(now, trigger, events),
             Input::Gap { trigger } => self.gap(now, trigger),
             Input::Resolved { job, response } => self.resolved(now, job, response),

@@ -141,7 +141,7 @@ impl Matcher {
         let mut candidates = Vec::new();
         let mut others = Verdict::No;
         for field in &self.fields {
-            others = others.max(field.find(&event.document, event.root, &mut candidates));
+            others = others.max(field.find(event, &mut candidates));
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -160,8 +160,11 @@ impl Matcher {
 
 impl Field {
     /// Adds the groups that want a value which the event has; tells what those say that want another one.
-    fn find(&self, document: &Document, root: NodeId, candidates: &mut Vec<GroupId>) -> Verdict {
-        self.walk(document, root, &self.path, candidates)
+    fn find(&self, event: &Event, candidates: &mut Vec<GroupId>) -> Verdict {
+        match event.start_of(&self.path) {
+            Some(start) => self.walk(&event.document, start, &self.path, candidates),
+            None => Verdict::Undecided,
+        }
     }
 
     /// Goes the way of the rules themselves: of a list, on the way or at the end, any item will do.

@@ -106,6 +106,8 @@ pub enum Input {
     TriggerRestored { trigger: TriggerId },
     /// An event, as the broker sent it.
     Received { trigger: TriggerId, position: Position, payload: Bytes },
+    /// The same, with what the broker says beside it: JSON as [`Event::labels`](crate::plan::Event) has it.
+    Labelled { trigger: TriggerId, position: Position, payload: Bytes, labels: Bytes },
     /// The source had to drop events before they reached the hub.
     Lost { trigger: TriggerId, events: u64 },
     /// The source was away and is back; nobody knows what it missed.

@@ -84,7 +84,10 @@ impl Condition {
                 Verdict::Undecided => Verdict::Undecided,
                 Verdict::Yes => Verdict::No,
             },
-            Self::In { path, constants } => contains(&event.document, event.root, path, constants),
+            Self::In { path, constants } => match event.start_of(path) {
+                Some(start) => contains(&event.document, start, path, constants),
+                None => Verdict::Undecided,
+            },
         }
     }
 }
@@ -210,7 +213,7 @@ mod tests {
     fn check(expected: Verdict, rule: &Rule) {
         let mut document = Document::new();
         let root = document.parse(Bytes::from_static(EVENT)).expect("JSON");
-        let event = Event { position: Position::single(1), document, root };
+        let event = Event { position: Position::single(1), document, root, labels: None };
         assert_eq!(Condition::compile(rule).verdict(&event), expected, "{rule:?}");
     }
 
@@ -262,6 +265,27 @@ mod tests {
         check(Yes, &within("lines.sku", &[json("2")]));
         check(Undecided, &within("lines.sku", &[json("9")]));
         check(No, &within("id", &[]));
+    }
+
+    #[test]
+    fn labels_are_no_fields() {
+        let mut document = Document::new();
+        let root = document.parse(Bytes::from_static(br#"{"$key":"field"}"#)).expect("JSON");
+        let labels = br#"{"$key":"k","$headers":{"a":["x","y"],"none":[null]}}"#;
+        let labels = document.parse(Bytes::from_static(labels)).ok();
+        let mut event = Event { position: Position::single(1), document, root, labels };
+        let verdict = |event: &Event, path: &[&str], constant| {
+            let path = path.iter().copied().map(Arc::from).collect();
+            Condition::compile(&Rule::In { path, values: vec![constant] }).verdict(event)
+        };
+        assert_eq!(verdict(&event, &["$key"], json("\"k\"")), Yes);
+        assert_eq!(verdict(&event, &["$key"], text("k")), Yes);
+        assert_eq!(verdict(&event, &["$key"], json("\"field\"")), No);
+        assert_eq!(verdict(&event, &["$headers", "a"], text("y")), Yes);
+        assert_eq!(verdict(&event, &["$headers", "none"], json("null")), Yes);
+        assert_eq!(verdict(&event, &["$headers", "b"], text("y")), Undecided);
+        event.labels = None;
+        assert_eq!(verdict(&event, &["$key"], json("\"field\"")), Undecided);
     }
 
     #[test]

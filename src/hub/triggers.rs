@@ -200,12 +200,19 @@ impl Hub {
         }
     }
 
-    pub(super) fn received(&mut self, now: Instant, id: TriggerId, position: Position, payload: Bytes) {
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        id: TriggerId,
+        position: Position,
+        payload: Bytes,
+        labels: Option<Bytes>,
+    ) {
         let Some(trigger) = self.known_trigger(id) else { return };
         remember(&mut trigger.position, &position);
         self.counters.events_received += 1;
-        let bytes = payload.len();
-        match decode(position, payload) {
+        let bytes = payload.len() + labels.as_ref().map_or(0, Bytes::len);
+        match decode(position, payload, labels) {
             Some(event) => self.distribute(now, id, &Arc::new(event), bytes),
             None => self.refuse(now, id),
         }
@@ -267,10 +274,11 @@ impl Hub {
 }
 
 /// `None` when the payload is not a JSON object.
-fn decode(position: Position, payload: Bytes) -> Option<Event> {
+fn decode(position: Position, payload: Bytes, labels: Option<Bytes>) -> Option<Event> {
     let mut document = Document::new();
     let root = document.parse(payload).ok()?;
-    (document.kind(root) == Kind::Object).then_some(Event { position, document, root })
+    let labels = labels.and_then(|it| document.parse(it).ok());
+    (document.kind(root) == Kind::Object).then_some(Event { position, document, root, labels })
 }
 
 /// Moves a position on, part by part.

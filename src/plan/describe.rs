@@ -152,6 +152,7 @@ fn stream(options: &StreamOptions) -> Value {
             "ordered": options.is_ordered,
         }),
         StreamOptions::Redis { field } => json!({ "field": field }),
+        StreamOptions::LabelledKafka => json!({ "labels": ["$key", "$headers"] }),
     }
 }
 
@@ -298,6 +299,13 @@ fn broker_call(call: &BrokerCall) -> Description {
     shown.fact("broker", json!(broker(call.kind)));
     shown.fact("provider", json!(call.provider));
     shown.fact("destination", json!(template(&call.destination)));
+    if let Some(key) = &call.labels.key {
+        shown.fact("key", json!(template(key)));
+    }
+    if !call.labels.headers.is_empty() {
+        let headers = call.labels.headers.iter().map(|(name, value)| json!([name, template(value)]));
+        shown.fact("headers", headers.collect());
+    }
     if !call.arguments.is_empty() {
         shown.fact("payload", arguments(&call.arguments));
     }

@@ -56,6 +56,18 @@ pub struct Event {
     pub document: Document,
     /// The payload: an object.
     pub root: NodeId,
+    /// What the broker says beside the payload: an object whose members' names begin with `$`, as no field's does.
+    pub labels: Option<NodeId>,
+}
+
+impl Event {
+    /// Where the path of a rule begins.
+    pub fn start_of(&self, path: &[Arc<str>]) -> Option<NodeId> {
+        match path.first().is_some_and(|it| it.starts_with('$')) {
+            true => self.labels,
+            false => Some(self.root),
+        }
+    }
 }
 
 /// A feed: a stream of events that a source can offer. Everyone who listens to an equal feed shares one
@@ -102,6 +114,8 @@ pub enum StreamOptions {
         /// The field of an entry that holds the event.
         field: Arc<str>,
     },
+    /// Kafka's topics, the keys and headers of records included: rules look at them.
+    LabelledKafka,
 }
 
 /// JetStream options of a feed (`streamConfiguration`).

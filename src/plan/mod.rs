@@ -22,7 +22,7 @@ mod rule;
 mod template;
 mod value;
 
-pub use broker::{BrokerCall, BrokerOperation};
+pub use broker::{BrokerCall, BrokerOperation, LabelTemplates, Labels};
 pub use describe::Description;
 pub use feed::{
     Destination, Event, EventFeed, EventFeedField, Feed, FeedField, FeedKey, JetStreamOptions, Position,

@@ -28,6 +28,8 @@ pub enum TemplatePart {
 pub enum RenderError {
     #[error("Argument \"{argument}\" is needed to choose the event's destination, but is absent or null.")]
     Missing { argument: String },
+    #[error("Argument \"{argument}\" is needed for the message's key or headers, but is absent or null.")]
+    Unlabelled { argument: String },
     #[error("Argument \"{argument}\" cannot be part of an event's destination: {reason}.")]
     Unsafe { argument: String, reason: &'static str },
     #[error("Argument \"{argument}\" must be a single value here.")]

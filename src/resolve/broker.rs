@@ -33,11 +33,13 @@ pub(super) async fn call(
     counters: &Counters,
 ) -> Result<Reply, graphql::Error> {
     let destination = call.destination(variables).map_err(|error| graphql::Error::new(error.to_string()))?;
+    let labels = call.labels(variables).map_err(|error| graphql::Error::new(error.to_string()))?;
     let message = BrokerMessage {
         kind: call.kind,
         provider: call.provider.clone(),
         destination: destination.clone(),
         payload: call.payload(variables),
+        labels,
     };
     match call.operation {
         BrokerOperation::Publish => {

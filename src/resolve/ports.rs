@@ -1,6 +1,6 @@
 //! What execution needs from the outside: subgraphs and brokers, as traits that `sources` implements.
 
-use crate::plan::{HeaderList, OperationKind, ProviderKind, SubgraphId};
+use crate::plan::{HeaderList, Labels, OperationKind, ProviderKind, SubgraphId};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -76,6 +76,8 @@ pub struct BrokerMessage {
     pub provider: Arc<str>,
     pub destination: Arc<str>,
     pub payload: Bytes,
+    /// Empty, but for brokers that know such.
+    pub labels: Labels,
 }
 
 /// Why a broker did not take a message or did not answer; for the log, and for `natsRequest` the client.

@@ -345,6 +345,9 @@ fn input_of(trigger: TriggerId, report: Report) -> Input {
     match report {
         Report::Live => Input::TriggerLive { trigger },
         Report::Event { position, payload } => Input::Received { trigger, position, payload },
+        Report::Labelled { position, payload, labels } => {
+            Input::Labelled { trigger, position, payload, labels }
+        }
         Report::Failed(errors) => Input::TriggerFailed { trigger, errors },
         Report::Ended => Input::TriggerEnded { trigger },
         Report::Interrupted => Input::TriggerInterrupted { trigger },

@@ -24,8 +24,8 @@ pub mod subgraph;
 pub use counters::{LogStatus, PartitionLag, ProviderStatus};
 pub use memory::PublishError;
 pub use options::{
-    ClientTls, KafkaAuthentication, KafkaOptions, MemoryOptions, NatsAuthentication, NatsOptions, NatsTls,
-    Options, RedisOptions, ScramMechanism, StartError,
+    ClientTls, KafkaAuthentication, KafkaIsolation, KafkaOptions, KafkaPayload, MemoryOptions,
+    NatsAuthentication, NatsOptions, NatsTls, Options, RedisOptions, ScramMechanism, StartError,
 };
 pub use sink::{FeedSink, Report, Ticket};
 pub use subject::{SubjectError, check_literal as check_literal_subject};
@@ -233,11 +233,11 @@ impl Sources {
     fn ask<T: Send + 'static>(
         &self,
         message: BrokerMessage,
-        ask: impl FnOnce(&dyn Source, Arc<str>, Bytes) -> BoxFuture<Result<T, String>>,
+        ask: impl FnOnce(&dyn Source, BrokerMessage) -> BoxFuture<Result<T, String>>,
     ) -> BoxFuture<Result<T, BrokerError>> {
         match self.find(message.kind, &message.provider) {
             Ok(source) => {
-                let work = ask(&**source, message.destination, message.payload);
+                let work = ask(&**source, message);
                 let stopping = Err(BrokerError("the router is stopping".to_owned()));
                 self.answer(async move { work.await.map_err(BrokerError) }, stopping)
             }
@@ -248,11 +248,11 @@ impl Sources {
 
 impl Brokers for Sources {
     fn publish(&self, message: BrokerMessage) -> BoxFuture<Result<(), BrokerError>> {
-        self.ask(message, |source, to, payload| source.publish(to, payload))
+        self.ask(message, |source, it| source.publish_labelled(it.destination, it.payload, it.labels))
     }
 
     fn request(&self, message: BrokerMessage) -> BoxFuture<Result<Bytes, BrokerError>> {
-        self.ask(message, |source, to, payload| source.request(to, payload))
+        self.ask(message, |source, it| source.request(it.destination, it.payload))
     }
 }
 

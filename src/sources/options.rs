@@ -124,6 +124,30 @@ pub struct KafkaOptions {
     /// How long a broker holds back a fetch while there is nothing to send. A topic that is added meanwhile
     /// is fetched after it.
     pub fetch_max_wait: Duration,
+    pub payload: KafkaPayload,
+    pub isolation: KafkaIsolation,
+}
+
+/// What the values of a cluster's records are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KafkaPayload {
+    /// The event.
+    #[default]
+    Json,
+    /// Debezium's envelope in JSON, with its schema or without: the event is the row as it is after a change.
+    Debezium,
+    /// The event, behind the five bytes of Confluent's serialisers.
+    ConfluentJson,
+}
+
+/// Which records of transactions are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KafkaIsolation {
+    /// Those of committed ones, once they are committed.
+    #[default]
+    ReadCommitted,
+    /// All, at once.
+    ReadUncommitted,
 }
 
 impl KafkaOptions {
@@ -139,6 +163,8 @@ impl KafkaOptions {
             authentication: None,
             tls: None,
             fetch_max_wait: Self::FETCH_MAX_WAIT,
+            payload: KafkaPayload::default(),
+            isolation: KafkaIsolation::default(),
         }
     }
 }

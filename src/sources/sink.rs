@@ -24,6 +24,14 @@ pub enum Report {
         position: Position,
         payload: Bytes,
     },
+    /// The same, from a feed that asks for what the broker says beside the payload. `labels` is a JSON object:
+    /// `{"$key": "k", "$headers": {"name": ["value"]}}`, with `null` for a key that is not there and without what
+    /// is no text.
+    Labelled {
+        position: Position,
+        payload: Bytes,
+        labels: Bytes,
+    },
     /// The feed cannot start, or was taken away for good.
     Failed(graphql::Errors),
     /// The source says that no more events will come.

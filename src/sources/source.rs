@@ -3,7 +3,7 @@
 use super::{ProviderStatus, Ticket};
 use crate::{
     graphql,
-    plan::{EventFeed, Position},
+    plan::{EventFeed, Labels, Position},
     resolve::BoxFuture,
 };
 use bytes::Bytes;
@@ -28,6 +28,16 @@ pub(super) trait Source: Send + Sync {
 
     /// Done when the broker has the message, and knows it; an error otherwise, though it may have it all the same.
     fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>>;
+
+    /// The same for a message with a key or headers. Where the broker knows neither, there are none.
+    fn publish_labelled(
+        &self,
+        to: Arc<str>,
+        payload: Bytes,
+        _labels: Labels,
+    ) -> BoxFuture<Result<(), String>> {
+        self.publish(to, payload)
+    }
 
     /// The payload of the first reply.
     fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, String>>;

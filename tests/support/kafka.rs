@@ -9,6 +9,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
+    message::{Header, Headers, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use std::{
@@ -178,6 +179,47 @@ impl KafkaBroker {
         self.producer.poll(Duration::ZERO);
     }
 
+    /// Publishes with a key and headers; the broker has it when this returns.
+    pub(crate) fn publish_labelled(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+        payload: &[u8],
+    ) {
+        let all = headers.iter().fold(OwnedHeaders::new(), |all, (name, value)| {
+            all.insert(Header { key: name, value: Some(*value) })
+        });
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(0).payload(payload).headers(all);
+        record.key = key;
+        self.producer.send(record).map_err(|(error, _)| error).expect("room");
+        self.flush();
+    }
+
+    /// A producer with a transaction that has begun.
+    pub(crate) fn begin_transaction(&self, id: &str) -> Transaction {
+        let producer: BaseProducer =
+            config(&self.address()).set("transactional.id", id).create().expect("a producer");
+        producer.init_transactions(PATIENCE).expect("transactions");
+        producer.begin_transaction().expect("a transaction");
+        Transaction(producer)
+    }
+
+    /// What was published last to the first partition: key and headers.
+    pub(crate) fn last_labels(&self, topic: &str) -> (Option<String>, Vec<(String, String)>) {
+        let consumer = self.consumer();
+        let (_, end) = consumer.fetch_watermarks(topic, 0, PATIENCE).expect("watermarks");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, 0, Offset::Offset(end - 1)).expect("a partition");
+        consumer.assign(&list).expect("assigned");
+        let record = consumer.poll(PATIENCE).expect("a record in time").expect("a record");
+        let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+        let headers = record.headers().map(|all| {
+            all.iter().map(|it| (it.key.to_owned(), text(it.value.unwrap_or_default()))).collect()
+        });
+        (record.key().map(text), headers.unwrap_or_default())
+    }
+
     pub(crate) fn flush(&self) {
         self.producer.flush(PATIENCE).expect("the broker has all of it");
     }
@@ -320,6 +362,25 @@ broker.heartbeat.interval.ms=500
         let path = self.dir.join("keys.pem");
         std::fs::write(&path, text("server.key") + &text("server.pem")).expect("key store");
         path.to_str().expect("UTF-8 path").to_owned()
+    }
+}
+
+pub(crate) struct Transaction(BaseProducer);
+
+impl Transaction {
+    /// Publishes within it; the broker has it when this returns.
+    pub(crate) fn publish(&self, topic: &str, payload: &str) {
+        let record = BaseRecord::<str, str>::to(topic).partition(0).payload(payload);
+        self.0.send(record).map_err(|(error, _)| error).expect("room");
+        self.0.flush(PATIENCE).expect("the broker has it");
+    }
+
+    pub(crate) fn commit(self) {
+        self.0.commit_transaction(PATIENCE).expect("committed");
+    }
+
+    pub(crate) fn abort(self) {
+        self.0.abort_transaction(PATIENCE).expect("aborted");
     }
 }
 

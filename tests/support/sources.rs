@@ -4,7 +4,7 @@
 
 use super::io::{IoThread, PATIENCE};
 use juga::{
-    plan::{EventFeed, Position, ProviderKind},
+    plan::{EventFeed, Labels, Position, ProviderKind},
     resolve::BrokerMessage,
     sources::{FeedSink, Options, ProviderStatus, Report, Sources, StartError, Ticket},
 };
@@ -144,5 +144,6 @@ pub(crate) fn nats_message(provider: &str, to: &str, payload: &str) -> BrokerMes
         provider: provider.into(),
         destination: to.into(),
         payload: payload.to_owned().into(),
+        labels: Labels::default(),
     }
 }

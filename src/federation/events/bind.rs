@@ -7,7 +7,8 @@ use super::{
     rules::PUBLISH_RESULT,
 };
 use crate::plan::{
-    BrokerOperation, JetStreamOptions, OperationKind, ProviderKind, StreamOptions, Template, TemplatePart,
+    BrokerOperation, JetStreamOptions, LabelTemplates, OperationKind, ProviderKind, StreamOptions, Template,
+    TemplatePart,
 };
 use federation_composition::graphql_core::{
     Directive, FieldDefinition, ObjectValue, OperationType, Value, print,
@@ -46,12 +47,15 @@ pub(super) const DIRECTIVES: &[EventDirective] = &[
     event("edfs__natsPublish", ProviderKind::Nats, EventAction::Publish, "subject"),
     event("edfs__natsSubscribe", ProviderKind::Nats, EventAction::Subscribe, "subjects"),
     event("edfs__kafkaPublish", ProviderKind::Kafka, EventAction::Publish, "topic"),
+    event(KAFKA_PUBLISH, ProviderKind::Kafka, EventAction::Publish, "topic"),
     event("edfs__kafkaSubscribe", ProviderKind::Kafka, EventAction::Subscribe, "topics"),
     event("edfs__redisPublish", ProviderKind::Redis, EventAction::Publish, "channel"),
     event("edfs__redisSubscribe", ProviderKind::Redis, EventAction::Subscribe, "channels"),
     event(REDIS_STREAM, ProviderKind::Redis, EventAction::Subscribe, "streams"),
 ];
 
+/// Publishes to Kafka with a key and headers. Cosmo has none of the kind.
+const KAFKA_PUBLISH: &str = "feed__kafkaPublish";
 /// Reads entries of Redis streams. Cosmo has none of the kind.
 const REDIS_STREAM: &str = "feed__redisStreamSubscribe";
 /// Says how a feed's events are handed over.
@@ -138,12 +142,15 @@ impl Reader<'_, '_, '_> {
         let action = match event.action {
             EventAction::Subscribe => {
                 let destinations = self.destinations(event.destination);
+                let rule = filter::read(self.sdl, self.hidden, self.field, owner, event.kind, self.findings);
                 let stream = match event.name {
                     REDIS_STREAM => self.redis_stream(),
+                    _ if rule.as_ref().is_some_and(filter::wants_labels) => {
+                        Some(StreamOptions::LabelledKafka)
+                    }
                     _ => self.stream(),
                 };
                 self.check_delivery(event, stream.is_some());
-                let rule = filter::read(self.sdl, self.hidden, self.field, owner, self.findings);
                 destinations.map(|destinations| Action::Subscribe { destinations, stream, rule })
             }
             EventAction::Publish => self.call(event, BrokerOperation::Publish),
@@ -177,6 +184,7 @@ impl Reader<'_, '_, '_> {
             let known = match event.name {
                 "edfs__natsSubscribe" => name == "streamConfiguration",
                 REDIS_STREAM => name == "field",
+                KAFKA_PUBLISH => name == "key" || name == "headers",
                 _ => false,
             };
             if name != event.destination && name != "providerId" && !known {
@@ -198,13 +206,53 @@ impl Reader<'_, '_, '_> {
 
     fn call(&mut self, event: &EventDirective, operation: BrokerOperation) -> Option<Action> {
         let name = event.destination;
+        let labels = self.labels();
         match argument(self.directive, name).and_then(string).filter(|it| !it.is_empty()) {
-            Some(text) => self.template(text).map(|destination| Action::Call { operation, destination }),
+            Some(text) => {
+                self.template(text).map(|destination| Action::Call { operation, destination, labels })
+            }
             None => {
                 self.complain("EDFS_DESTINATION", format!("\"{name}\" must be a string that is not empty"));
                 None
             }
         }
+    }
+
+    /// `key: "…", headers: [{ name: "…", value: "…" }]`.
+    fn labels(&mut self) -> LabelTemplates {
+        let key = argument(self.directive, "key").filter(|it| !matches!(it, Value::Null(_)));
+        let key = key.and_then(|it| match string(it) {
+            Some(text) => self.template(text),
+            None => {
+                self.complain("EDFS_KEY", "\"key\" must be a string".into());
+                None
+            }
+        });
+        let headers = match argument(self.directive, "headers") {
+            None | Some(Value::Null(_)) => &[][..],
+            Some(Value::List(list)) => &list.values[..],
+            Some(one) => std::slice::from_ref(one),
+        };
+        let headers = headers.iter().filter_map(|it| self.header(it)).collect();
+        LabelTemplates { key, headers }
+    }
+
+    fn header(&mut self, header: &Value) -> Option<(Arc<str>, Template)> {
+        let text = |object: &ObjectValue, name: &str| {
+            let mut found = object.fields.iter().filter(|it| it.name.value == name);
+            let text = found.next().and_then(|it| string(&it.value)).map(str::to_owned);
+            text.filter(|_| found.next().is_none())
+        };
+        let read = match header {
+            Value::Object(it) if it.fields.len() == 2 => text(it, "name").zip(text(it, "value")),
+            _ => None,
+        };
+        let Some((name, value)) = read.filter(|(name, _)| !name.is_empty()) else {
+            let message = "every item of \"headers\" must be { name: \"…\", value: \"…\" }";
+            self.complain("EDFS_HEADERS", message.into());
+            return None;
+        };
+        Some((name.into(), self.template(&value)?))
     }
 
     fn destinations(&mut self, name: &str) -> Option<Vec<Template>> {

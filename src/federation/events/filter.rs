@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     graphql::json::write_string,
-    plan::{RuleTemplate, RuleValueTemplate},
+    plan::{ProviderKind, RuleTemplate, RuleValueTemplate},
 };
 use bytes::Bytes;
 use federation_composition::graphql_core::{FieldDefinition, ObjectField, Value, print};
@@ -16,6 +16,9 @@ use std::sync::Arc;
 pub(in crate::federation) const DIRECTIVE: &str = "openfed__subscriptionFilter";
 const DEPTH_MAX: usize = 5;
 const LIST_MAX: usize = 5;
+/// The paths to what a broker says beside an event.
+const KEY: &str = "$key";
+const HEADERS: &str = "$headers";
 
 /// The field's filter. `None` when it has none, or a wrong one (which is reported).
 pub(super) fn read(
@@ -23,6 +26,7 @@ pub(super) fn read(
     hidden: &Hidden,
     field: &FieldDefinition,
     owner: &Composite<'_>,
+    kind: ProviderKind,
     findings: &mut Findings<'_>,
 ) -> Option<RuleTemplate> {
     let mut directives = field.directives.iter().filter(|it| it.name.value == DIRECTIVE);
@@ -36,7 +40,7 @@ pub(super) fn read(
         findings.add("EDFS_FILTER", at, "the directive takes one argument, \"condition\"");
         return None;
     };
-    match (Reader { sdl, hidden, field }).condition(condition, 1) {
+    match (Reader { sdl, hidden, field, kind }).condition(condition, 1) {
         Ok(rule) => Some(rule),
         Err(Problem(rule, message)) => {
             findings.add(rule, at, message);
@@ -52,6 +56,16 @@ struct Reader<'r, 'a> {
     sdl: &'r Sdl<'a>,
     hidden: &'r Hidden,
     field: &'r FieldDefinition,
+    kind: ProviderKind,
+}
+
+/// Whether a rule looks at what the broker says beside an event.
+pub(super) fn wants_labels(rule: &RuleTemplate) -> bool {
+    match rule {
+        RuleTemplate::And(rules) | RuleTemplate::Or(rules) => rules.iter().any(wants_labels),
+        RuleTemplate::Not(rule) => wants_labels(rule),
+        RuleTemplate::In { path, .. } => path.first().is_some_and(|it| it.starts_with('$')),
+    }
 }
 
 impl Reader<'_, '_> {
@@ -103,11 +117,39 @@ impl Reader<'_, '_> {
             return Err(wrong());
         }
         let path = string(&path.value).ok_or_else(wrong)?;
+        if path.starts_with('$') {
+            return self.label_condition(path, &values.value);
+        }
         self.check_path(path)?;
         Ok(RuleTemplate::In {
             path: path.split('.').map(Arc::from).collect(),
             values: self.values(&values.value)?,
         })
+    }
+
+    /// The same for `$key` and `$headers.NAME`, whatever `NAME` is.
+    fn label_condition(&self, path: &str, values: &Value) -> Result<RuleTemplate, Problem> {
+        let problem = |message: &str| Problem("EDFS_FILTER_PATH", format!("\"{path}\": {message}"));
+        if self.kind != ProviderKind::Kafka {
+            return Err(problem("only events of Kafka have a key and headers"));
+        }
+        let header =
+            path.strip_prefix(HEADERS).and_then(|it| it.strip_prefix('.')).filter(|it| !it.is_empty());
+        let path: Vec<Arc<str>> = match header {
+            Some(name) => vec![HEADERS.into(), name.into()],
+            None if path == KEY => vec![KEY.into()],
+            None => return Err(problem("beside fields there are \"$key\" and \"$headers.NAME\"")),
+        };
+        let values = self.values(values)?;
+        let is_text = |it: &RuleValueTemplate| match it {
+            RuleValueTemplate::Constant(json) => json.starts_with(b"\"") || json == "null",
+            RuleValueTemplate::Template(_) => true,
+        };
+        if !values.iter().all(is_text) {
+            let message = "keys and headers are texts: \"values\" must be strings or null";
+            return Err(Problem("EDFS_FILTER_VALUES", message.into()));
+        }
+        Ok(RuleTemplate::In { path: path.into(), values })
     }
 
     /// A scalar stands for a list of one; equal values count once.

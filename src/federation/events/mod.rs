@@ -17,7 +17,8 @@ pub(super) use strip::lower_link;
 
 use super::{errors::LoadError, graphs::EventGraphSource, origins::syntax_error, places::Places, sdl::Sdl};
 use crate::plan::{
-    BrokerOperation, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions, Template,
+    BrokerOperation, LabelTemplates, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions,
+    Template,
 };
 use federation_composition::graphql_core::{Document, parse};
 use hidden::Hidden;
@@ -55,7 +56,7 @@ pub(super) struct Binding {
 #[derive(Clone, Debug)]
 pub(super) enum Action {
     Subscribe { destinations: Vec<Template>, stream: Option<StreamOptions>, rule: Option<RuleTemplate> },
-    Call { operation: BrokerOperation, destination: Template },
+    Call { operation: BrokerOperation, destination: Template, labels: LabelTemplates },
 }
 
 /// Whether a directive or type belongs to the event directives: Cosmo's, or those that only this router has.

@@ -48,7 +48,7 @@ fn check_directives(root: OperationType, field: &FieldDefinition, at: &str, find
     let fitting = match root {
         OperationType::Query => "@edfs__natsRequest",
         OperationType::Mutation => {
-            "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish or @edfs__natsRequest"
+            "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish, @feed__kafkaPublish or @edfs__natsRequest"
         }
         OperationType::Subscription => {
             "@edfs__natsSubscribe, @edfs__kafkaSubscribe, @edfs__redisSubscribe or @feed__redisStreamSubscribe"

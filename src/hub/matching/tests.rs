@@ -61,7 +61,7 @@ fn event(rng: &mut Rng) -> Event {
     }
     let mut document = Document::new();
     let root = document.parse(format!("{{{}}}", members.join(",")).into()).expect("JSON");
-    Event { position: Position::single(1), document, root }
+    Event { position: Position::single(1), document, root, labels: None }
 }
 
 /// Groups with their conditions, and the matcher that lists them.
@@ -144,7 +144,7 @@ fn a_rule_that_names_values_is_never_asked_in_vain() {
     }
     let mut document = Document::new();
     let root = document.parse(Bytes::from_static(b"{\"id\":7}")).expect("JSON");
-    let event = Event { position: Position::single(1), document, root };
+    let event = Event { position: Position::single(1), document, root, labels: None };
     let found = listed.matcher.find(&event);
     assert_eq!(found.candidates, [GroupId { index: 7, generation: 1 }]);
     assert_eq!((found.others, found.others_count), (Verdict::No, 999));

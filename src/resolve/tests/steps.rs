@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::{
-    plan::{BrokerCall, BrokerOperation, InputValue, Leaf, ProviderKind, Step, Template},
+    plan::{BrokerCall, BrokerOperation, InputValue, LabelTemplates, Leaf, ProviderKind, Step, Template},
     resolve::BrokerMessage,
 };
 use std::sync::Arc;
@@ -165,6 +165,7 @@ fn broker_call(operation: BrokerOperation, possible: &[&str]) -> Step {
         kind: ProviderKind::Nats,
         provider: "default".into(),
         destination: Template::parse("employee.{{ args.id }}"),
+        labels: LabelTemplates::default(),
         arguments: vec![
             ("id".into(), InputValue::Variable("id".into())),
             ("gone".into(), InputValue::Variable("gone".into())),

@@ -239,7 +239,7 @@ pub(super) fn group(steps: Option<Step>, ty: ValueType) -> Arc<GroupSpec> {
 pub(super) fn event(json: &str) -> Arc<Event> {
     let mut document = Document::new();
     let root = document.parse(Bytes::copy_from_slice(json.as_bytes())).expect(json);
-    Arc::new(Event { position: Position::default(), document, root })
+    Arc::new(Event { position: Position::default(), document, root, labels: None })
 }
 
 // The world.

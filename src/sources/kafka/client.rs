@@ -46,6 +46,20 @@ impl Client {
         self.consumer.poll(patience)
     }
 
+    /// What comes next in each partition of which something was read, where that is known: behind records that are
+    /// never handed out (ends of transactions, and what was in those that were aborted).
+    pub(super) fn positions(&self) -> Vec<(String, usize, u64)> {
+        let Ok(all) = self.consumer.position() else { return Vec::new() };
+        let known = all.elements().into_iter().filter_map(|it| match it.offset() {
+            Offset::Offset(next) => {
+                let (partition, next) = (it.partition().try_into().ok()?, next.try_into().ok()?);
+                Some((it.topic().to_owned(), partition, next))
+            }
+            _ => None,
+        });
+        known.collect()
+    }
+
     /// Reads from there; of partitions that are being read, what is queued in the library is given up.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! A broker answers one connection's requests in their order, and holds back a fetch while there is nothing
 //! to send. So questions have a client, and connections, of their own: they never wait behind a fetch.
 
-use crate::sources::options::{ClientTls, KafkaAuthentication, KafkaOptions, ScramMechanism};
+use crate::sources::options::{ClientTls, KafkaAuthentication, KafkaIsolation, KafkaOptions, ScramMechanism};
 use rdkafka::ClientConfig;
 use std::{path::Path, time::Duration};
 
@@ -44,6 +44,8 @@ pub(super) fn publisher(options: &KafkaOptions) -> Result<ClientConfig, String> 
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("linger.ms", "0")
+        // As Kafka's own clients do: equal keys share a partition, whoever publishes them.
+        .set("partitioner", "murmur2_random")
         .set("message.timeout.ms", options.request_timeout.as_millis().to_string())
         // A topic that is not there is refused, not waited for.
         .set("topic.metadata.propagation.max.ms", "1000")
@@ -58,10 +60,18 @@ fn consumer(options: &KafkaOptions) -> Result<ClientConfig, String> {
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "false")
+        .set("isolation.level", isolation(options.isolation))
         .set("allow.auto.create.topics", "false")
         // What is gone is told before reading goes on.
         .set("auto.offset.reset", "error");
     Ok(config)
+}
+
+fn isolation(level: KafkaIsolation) -> &'static str {
+    match level {
+        KafkaIsolation::ReadCommitted => "read_committed",
+        KafkaIsolation::ReadUncommitted => "read_uncommitted",
+    }
 }
 
 fn common(options: &KafkaOptions) -> Result<ClientConfig, String> {

@@ -14,6 +14,7 @@ mod connect;
 mod gauges;
 mod handover;
 mod health;
+mod payload;
 mod place;
 mod publisher;
 mod questions;
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     graphql,
-    plan::{EventFeed, Position, ProviderId},
+    plan::{EventFeed, Labels, Position, ProviderId},
     resolve::BoxFuture,
 };
 use bytes::Bytes;
@@ -168,10 +169,19 @@ impl Source for KafkaProvider {
     }
 
     fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {
+        self.publish_labelled(to, payload, Labels::default())
+    }
+
+    fn publish_labelled(
+        &self,
+        to: Arc<str>,
+        payload: Bytes,
+        labels: Labels,
+    ) -> BoxFuture<Result<(), String>> {
         let (shared, publisher) = (self.shared.clone(), self.publisher.clone());
         Box::pin(async move {
             let limit = shared.options.request_timeout;
-            let outcome = timeout(limit, publisher.publish(&shared, &to, &payload)).await;
+            let outcome = timeout(limit, publisher.publish(&shared, &to, &payload, &labels)).await;
             let outcome = outcome.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")));
             let counters = &shared.health.counters;
             Counters::add(if outcome.is_ok() { &counters.published } else { &counters.failed }, 1);

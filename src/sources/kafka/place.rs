@@ -4,7 +4,11 @@
 //! lower 20. Both stay what they are for as long as the feed's destinations do, so that positions may leave
 //! the process. Kafka itself takes no more than some 200,000 partitions per cluster.
 
-use crate::{graphql, plan::EventFeed, sources::unavailable};
+use crate::{
+    graphql,
+    plan::{EventFeed, StreamOptions},
+    sources::unavailable,
+};
 use std::sync::Arc;
 
 const PARTITION_BITS: u32 = 20;
@@ -17,7 +21,11 @@ const TOPIC_BYTES_MAX: usize = 249;
 
 /// The topics of a feed: sorted, each once. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Topics(Arc<[Arc<str>]>);
+pub(super) struct Topics {
+    names: Arc<[Arc<str>]>,
+    /// The feed asks for keys and headers.
+    pub(super) wants_labels: bool,
+}
 
 impl Topics {
     /// # Errors
@@ -32,12 +40,13 @@ impl Topics {
         if topics.len() > TOPICS_MAX {
             return Err(unavailable(format!("A feed has at most {TOPICS_MAX} topics.")));
         }
-        Ok(Self(topics.into()))
+        let wants_labels = matches!(feed.stream, Some(StreamOptions::LabelledKafka));
+        Ok(Self { names: topics.into(), wants_labels })
     }
 
     /// In the order of their indices.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter()
+        self.names.iter()
     }
 }
 

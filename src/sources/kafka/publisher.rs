@@ -6,10 +6,11 @@ use super::{
     health::{Confirmation, Context},
     place,
 };
-use crate::sources::Counters;
+use crate::{plan::Labels, sources::Counters};
 use bytes::Bytes;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
+    message::{Header, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use std::{
@@ -50,6 +51,7 @@ impl Publisher {
         shared: &Arc<Shared>,
         to: &str,
         payload: &Bytes,
+        labels: &Labels,
     ) -> Result<(), String> {
         if !place::is_topic(to) {
             return Err(format!("'{to}' is not a topic"));
@@ -60,7 +62,7 @@ impl Publisher {
         }
         let producer = self.producer(shared).await?;
         let (done, confirmed) = oneshot::channel();
-        send(&producer, to, payload, done)?;
+        send(&producer, to, payload, labels, done)?;
         let outcome = confirmed.await.map_err(|_| "the client stopped".to_owned())?;
         if producer.client().fatal_error().is_some() {
             tracing::error!(
@@ -121,10 +123,19 @@ fn send(
     producer: &BaseProducer<Context>,
     to: &str,
     payload: &Bytes,
+    labels: &Labels,
     done: Confirmation,
 ) -> Result<(), String> {
     let waiting = Box::new(SyncMutex::new(Some(done)));
-    let record = BaseRecord::<(), [u8], _>::with_opaque_to(to, waiting).payload(payload);
+    let mut record = BaseRecord::<str, [u8], _>::with_opaque_to(to, waiting).payload(payload);
+    record.key = labels.key.as_deref();
+    if !labels.headers.is_empty() {
+        let headers = OwnedHeaders::new_with_capacity(labels.headers.len());
+        let insert = |all: OwnedHeaders, (name, value): &(Arc<str>, String)| {
+            all.insert(Header { key: name, value: Some(value) })
+        };
+        record = record.headers(labels.headers.iter().fold(headers, insert));
+    }
     producer.send(record).map_err(|(error, _)| words(&error))
 }
 

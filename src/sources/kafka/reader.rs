@@ -8,6 +8,7 @@ use super::{
     Shared,
     client::Client,
     handover,
+    payload::{self, Unpacked},
     place::Topics,
     questions::Ask,
     routes::{Assignment, Routes, Start},
@@ -21,6 +22,7 @@ use rdkafka::{
     message::BorrowedMessage,
 };
 use std::{
+    collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -30,6 +32,12 @@ use std::{
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 /// The same while nothing is to be read: commands are seen at once, and the library has its say.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// After so many records, or about a second without any, positions are moved behind what is never handed out.
+const CATCH_UP_AFTER: u32 = 10_000;
+const QUIET_POLL: u32 = 200;
+/// So many topics are named in complaints.
+const COMPLAINTS_MAX: usize = 1_000;
 
 /// What the reader is told.
 pub(super) enum Command {
@@ -67,6 +75,9 @@ pub(super) struct Reader {
     commands: Receiver<Command>,
     asks: Sender<Ask>,
     routes: Routes,
+    complaints: Complaints,
+    /// Records since positions were last looked at; a poll in vain counts as [`QUIET_POLL`].
+    caught_up: u32,
 }
 
 impl Reader {
@@ -78,7 +89,17 @@ impl Reader {
     ) -> KafkaResult<Self> {
         let client = Client::new(&config, shared.context(false))?;
         let routes = Routes::new(shared.gauges.clone());
-        Ok(Self { shared, config, client, is_spent: false, commands, asks, routes })
+        Ok(Self {
+            shared,
+            config,
+            client,
+            is_spent: false,
+            commands,
+            asks,
+            routes,
+            complaints: Complaints::default(),
+            caught_up: 0,
+        })
     }
 
     /// Reads until the provider is stopped.
@@ -103,11 +124,23 @@ impl Reader {
         }
         let patience = if self.routes.is_empty() { Duration::ZERO } else { POLL_TIMEOUT };
         match self.client.poll(patience) {
-            None => {}
-            Some(Ok(record)) => receive(&self.shared, &mut self.routes, &record),
+            None => self.caught_up += QUIET_POLL,
+            Some(Ok(record)) => receive(&self.shared, &mut self.routes, &mut self.complaints, &record),
             Some(Err(error)) => self.failed(&error),
         }
+        self.caught_up += 1;
+        if self.caught_up >= CATCH_UP_AFTER {
+            self.catch_up();
+        }
         true
+    }
+
+    /// Ends of transactions are read and never seen.
+    fn catch_up(&mut self) {
+        self.caught_up = 0;
+        for (topic, partition, next) in self.client.positions() {
+            self.routes.catch_up(&topic, partition, next);
+        }
     }
 
     /// Carries out what there is to do, and waits for it while nothing is to be read. `false` when nobody
@@ -238,19 +271,50 @@ impl Reader {
     }
 }
 
-fn receive(shared: &Shared, routes: &mut Routes, record: &BorrowedMessage<'_>) {
+/// Values that were not packed as they should be: said once for each topic.
+#[derive(Default)]
+struct Complaints(HashSet<Arc<str>>);
+
+impl Complaints {
+    fn add(&mut self, shared: &Shared, topic: &str, reason: &str) {
+        Counters::add(&shared.health.counters.errors, 1);
+        if self.0.len() < COMPLAINTS_MAX && !self.0.contains(topic) {
+            self.0.insert(topic.into());
+            tracing::warn!(provider = &*shared.id, topic, reason, "a record of Kafka's cannot be unpacked");
+        }
+    }
+}
+
+fn receive(shared: &Shared, routes: &mut Routes, complaints: &mut Complaints, record: &BorrowedMessage<'_>) {
     let (Ok(partition), Ok(offset)) = (usize::try_from(record.partition()), u64::try_from(record.offset()))
     else {
         return;
     };
-    let Some(payload) = record.payload() else {
-        Counters::add(&shared.health.counters.skipped, 1);
-        return routes.pass(record.topic(), partition, offset);
+    let unpacked = record.payload().map(|it| (it, payload::unpack(shared.options.payload, it)));
+    let payload = match unpacked {
+        Some((_, Unpacked::Event(event))) => event,
+        // Whoever decodes it cannot read it either, and tells those who have to know.
+        Some((value, Unpacked::Broken(reason))) => {
+            complaints.add(shared, record.topic(), reason);
+            value
+        }
+        Some((_, Unpacked::Nothing)) | None => {
+            Counters::add(&shared.health.counters.skipped, 1);
+            return routes.pass(record.topic(), partition, offset);
+        }
     };
     // A copy: the library's buffer holds a whole batch.
     let payload = Bytes::copy_from_slice(payload);
-    routes.route(record.topic(), partition, offset, |ticket, position| {
-        let event = Report::Event { position, payload: payload.clone() };
+    let mut labels = None;
+    routes.route(record.topic(), partition, offset, |ticket, position, wants_labels| {
+        let payload = payload.clone();
+        let event = match wants_labels {
+            true => {
+                let labels = labels.get_or_insert_with(|| payload::labels(record)).clone();
+                Report::Labelled { position, payload, labels }
+            }
+            false => Report::Event { position, payload },
+        };
         Counters::add(&shared.health.counters.received, 1);
         handover::deliver(&shared.sink, &shared.stopping, ticket, event);
     });

@@ -166,14 +166,14 @@ impl Routes {
         all.collect()
     }
 
-    /// A record was read. `give` is called for each feed that it is for, in the order of tickets; the record
-    /// counts as passed to a feed when it returns, so that a panic in it loses nothing.
+    /// A record was read. `give` is called for each feed that it is for, in the order of tickets, and told whether
+    /// the feed wants labels; the record counts as passed to a feed when it returns, so that a panic in it loses nothing.
     pub(super) fn route(
         &mut self,
         name: &str,
         partition: usize,
         offset: u64,
-        mut give: impl FnMut(Ticket, Position),
+        mut give: impl FnMut(Ticket, Position, bool),
     ) {
         let Some(topic) = self.topics.get_mut(name) else { return };
         let Some(read) = topic.partitions.get(partition) else { return };
@@ -181,11 +181,20 @@ impl Routes {
             let part = place::part(listener.topic, partition);
             let next = listener.next(partition);
             if *next <= offset {
-                give(*ticket, position(&mut self.feeds, *ticket, part, offset));
+                let wants_labels = self.feeds.get(ticket).is_some_and(|it| it.topics.wants_labels);
+                give(*ticket, position(&mut self.feeds, *ticket, part, offset), wants_labels);
                 *next = offset + 1;
             }
         }
         read.advance(offset + 1);
+    }
+
+    /// Everything before `next` was read or is for nobody.
+    pub(super) fn catch_up(&mut self, name: &str, partition: usize, next: u64) {
+        let read = self.topics.get(name).and_then(|it| it.partitions.get(partition));
+        if let Some(read) = read.filter(|it| it.position() < next) {
+            read.advance(next);
+        }
     }
 
     /// A record without a value was read: it is for nobody.
