@@ -62,6 +62,7 @@ fn foreign_types_stay_in_their_rooms() {
         ("graphql_tools", &["federation"]),
         ("federation_composition", &["federation"]),
         ("async_nats", &["sources"]),
+        ("nkeys", &["sources"]),
         ("rdkafka", &["sources"]),
         ("redis", &["sources"]),
         ("hyper", &["http", "sources", "admin"]),

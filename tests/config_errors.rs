@@ -333,14 +333,14 @@ fn rules_between_keys() {
             nats("authentication: { token: t, user_info: { username: u, password: p } }"),
             &[
                 "2:57: events.providers.nats[0].authentication: `token` and `user_info` exclude each other",
-                "give either `token` or `user_info`",
+                "give one of `token`, `user_info`, `nkey_seed`, `nkey_seed_file`, `credentials_file`",
             ],
         ),
         (
             nats("authentication: {}"),
             &[
                 "2:57: events.providers.nats[0].authentication: there are no credentials",
-                "give either `token` or `user_info`",
+                "give one of `token`, `user_info`, `nkey_seed`, `nkey_seed_file`, `credentials_file`",
             ],
         ),
         (

@@ -117,7 +117,7 @@ fn load(text: &str) -> Result<Config, juga::config::Report> {
 }
 
 fn environment() -> Environment {
-    let secrets = ["NATS_TOKEN", "NATS_PASSWORD", "KAFKA_PASSWORD"];
+    let secrets = ["NATS_TOKEN", "NATS_PASSWORD", "NATS_NKEY_SEED", "KAFKA_PASSWORD"];
     Environment {
         variables: secrets.map(|it| (it.to_owned(), "s3cret".to_owned())).into(),
         stdout_is_terminal: false,

@@ -3,7 +3,8 @@
 use super::{
     finding::Findings,
     settings::{
-        ClientTls, Config, KafkaProvider, NatsProvider, RedisProvider, Security, ServerTls, SubgraphSchema,
+        ClientTls, Config, KafkaProvider, NatsAuthentication, NatsProvider, RedisProvider, Security,
+        ServerTls, SubgraphSchema,
     },
     suggest,
     tree::Node,
@@ -103,8 +104,13 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
         files.push((format!("supergraph.event_graphs[{index}]"), it));
     }
     for (index, it) in config.events.providers.nats.iter().enumerate() {
-        let Some(tls) = &it.tls else { continue };
-        files.extend(tls_files(format!("events.providers.nats[{index}].tls"), tls));
+        let path = format!("events.providers.nats[{index}]");
+        if let Some(keys) = &it.authentication {
+            files.extend(credential_files(format!("{path}.authentication"), keys));
+        }
+        if let Some(tls) = &it.tls {
+            files.extend(tls_files(format!("{path}.tls"), tls));
+        }
     }
     for (index, it) in config.events.providers.redis.iter().enumerate() {
         let Some(tls) = &it.tls else { continue };
@@ -124,6 +130,11 @@ fn server_tls_files(tls: &ServerTls) -> impl Iterator<Item = (String, &Path)> {
     ];
     let needed = files.into_iter().filter(|_| tls.enabled);
     needed.filter_map(|(name, file)| Some((format!("tls.server.{name}"), file.as_deref()?)))
+}
+
+fn credential_files(path: String, keys: &NatsAuthentication) -> impl Iterator<Item = (String, &Path)> {
+    let files = [("nkey_seed_file", &keys.nkey_seed_file), ("credentials_file", &keys.credentials_file)];
+    files.into_iter().filter_map(move |(name, file)| Some((format!("{path}.{name}"), file.as_deref()?)))
 }
 
 fn tls_files(path: String, tls: &ClientTls) -> impl Iterator<Item = (String, &Path)> {
@@ -326,7 +337,14 @@ impl Check<'_> {
     fn nats(&mut self, provider: &NatsProvider, path: &str) {
         if let Some(it) = &provider.authentication {
             let path = format!("{path}.authentication");
-            self.exactly_one(&path, ("token", it.token.is_some()), ("user_info", it.user_info.is_some()));
+            let ways = [
+                ("token", it.token.is_some()),
+                ("user_info", it.user_info.is_some()),
+                ("nkey_seed", it.nkey_seed.is_some()),
+                ("nkey_seed_file", it.nkey_seed_file.is_some()),
+                ("credentials_file", it.credentials_file.is_some()),
+            ];
+            self.exactly_one(&path, &ways);
         }
         if let Some(tls) = &provider.tls {
             self.certificate(tls, &format!("{path}.tls"));
@@ -386,20 +404,24 @@ impl Check<'_> {
         self.both_or_none(tls.cert_file.is_some(), tls.key_file.is_some(), &format!("{path}.tls"));
         if let Some(it) = &provider.authentication {
             let path = format!("{path}.authentication");
-            self.exactly_one(
-                &path,
-                ("sasl_plain", it.sasl_plain.is_some()),
-                ("sasl_scram", it.sasl_scram.is_some()),
-            );
+            let ways = [("sasl_plain", it.sasl_plain.is_some()), ("sasl_scram", it.sasl_scram.is_some())];
+            self.exactly_one(&path, &ways);
         }
     }
 
-    fn exactly_one(&mut self, path: &str, (one, has_one): (&str, bool), (other, has_other): (&str, bool)) {
-        let help = format!("give either `{one}` or `{other}`");
-        match (has_one, has_other) {
-            (true, true) => self.broken(path, format!("`{one}` and `{other}` exclude each other"), &help),
-            (false, false) => self.broken(path, "there are no credentials", &help),
-            _ => {}
+    fn exactly_one(&mut self, path: &str, ways: &[(&str, bool)]) {
+        let names: Vec<String> = ways.iter().map(|(name, _)| format!("`{name}`")).collect();
+        let help = match &names[..] {
+            [one, other] => format!("give either {one} or {other}"),
+            _ => format!("give one of {}", names.join(", ")),
+        };
+        let given: Vec<&str> = ways.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        match given[..] {
+            [] => self.broken(path, "there are no credentials", &help),
+            [one, other, ..] => {
+                self.broken(path, format!("`{one}` and `{other}` exclude each other"), &help);
+            }
+            [_] => {}
         }
     }
 

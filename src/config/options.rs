@@ -3,8 +3,9 @@
 //! `graphs` reads the SDL that the configuration names; everything else is renaming.
 
 use super::{
-    AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, KafkaProvider, NatsProvider,
-    RetryPolicy, ScramMechanism, Secret, SubgraphErrorPropagation, SubgraphTraffic, UnreadableGraphs,
+    AfterGrace, CircuitBreaker, ClientTls, Config, ErrorMode, ForwardedNames, KafkaProvider,
+    NatsAuthentication, NatsProvider, RetryPolicy, ScramMechanism, Secret, SubgraphErrorPropagation,
+    SubgraphTraffic, UnreadableGraphs,
 };
 use crate::{
     admin, federation, http, hub, resolve, server,
@@ -218,7 +219,7 @@ impl Config {
             id: provider.id.as_str().into(),
             url: provider.url.clone(),
             request_timeout: provider.request_timeout,
-            authentication: nats_authentication(provider),
+            authentication: provider.authentication.as_ref().and_then(nats_authentication),
             tls: provider.tls.as_ref().map(client_tls),
             instance: format!("{}-{}", host_name(), self.listen_addr),
             delete_durable_consumers_on_shutdown: provider.experiment_delete_durable_consumers_on_shutdown,
@@ -350,15 +351,19 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn nats_authentication(provider: &NatsProvider) -> Option<sources::NatsAuthentication> {
-    provider.authentication.as_ref().and_then(|it| match (&it.token, &it.user_info) {
-        (Some(token), _) => Some(sources::NatsAuthentication::Token(expose(token))),
-        (None, Some(user)) => Some(sources::NatsAuthentication::User {
-            username: user.username.clone(),
-            password: expose(&user.password),
-        }),
-        (None, None) => None,
-    })
+fn nats_authentication(keys: &NatsAuthentication) -> Option<sources::NatsAuthentication> {
+    use sources::NatsAuthentication::{CredentialsFile, NkeySeed, NkeySeedFile, Token, User};
+    let user = keys.user_info.as_ref();
+    // One of them is given: `check` sees to it.
+    [
+        keys.token.as_ref().map(|it| Token(expose(it))),
+        user.map(|it| User { username: it.username.clone(), password: expose(&it.password) }),
+        keys.nkey_seed.as_ref().map(|it| NkeySeed(expose(it))),
+        keys.nkey_seed_file.clone().map(NkeySeedFile),
+        keys.credentials_file.clone().map(CredentialsFile),
+    ]
+    .into_iter()
+    .find_map(|it| it)
 }
 
 fn kafka_options(provider: &KafkaProvider) -> sources::KafkaOptions {

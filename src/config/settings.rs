@@ -243,7 +243,7 @@ settings! {
         url: String as NatsUrl = Required("nats://localhost:4222");
         /// How long a request waits for its reply.
         request_timeout: Duration as Wait = Is("10s");
-        /// Credentials: either `token` or `user_info`.
+        /// Credentials.
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.
         tls: Option<ClientTls> as Maybe<ClientTls> = Absent("");
@@ -254,12 +254,18 @@ settings! {
 }
 
 settings! {
-    /// Credentials for NATS; exactly one of the two.
+    /// Credentials for NATS; exactly one of these. Files are read again whenever a connection is made.
     pub struct NatsAuthentication {
         /// A token.
         token: Option<Secret> as Maybe<Password> = Absent("${NATS_TOKEN}");
         /// User and password.
         user_info: Option<UserInfo> as Maybe<UserInfo> = Absent("");
+        /// The seed of a user's nkey; it starts with `SU`.
+        nkey_seed: Option<Secret> as Maybe<Password> = Absent("${NATS_NKEY_SEED}");
+        /// A file that holds such a seed.
+        nkey_seed_file: Option<PathBuf> as Maybe<FilePath> = Absent("./user.nk");
+        /// A user's JWT and seed, as `nsc generate creds` writes them.
+        credentials_file: Option<PathBuf> as Maybe<FilePath> = Absent("./user.creds");
     }
 }
 

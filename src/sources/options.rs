@@ -55,7 +55,16 @@ impl NatsOptions {
 #[derive(Clone)]
 pub enum NatsAuthentication {
     Token(String),
-    User { username: String, password: String },
+    User {
+        username: String,
+        password: String,
+    },
+    /// The seed of a user's nkey, `SU…`.
+    NkeySeed(String),
+    /// A file that holds such a seed.
+    NkeySeedFile(PathBuf),
+    /// A user's JWT and seed, as `nsc` writes them.
+    CredentialsFile(PathBuf),
 }
 
 impl fmt::Debug for NatsAuthentication {
@@ -63,6 +72,9 @@ impl fmt::Debug for NatsAuthentication {
         f.write_str(match self {
             Self::Token(_) => "Token(…)",
             Self::User { .. } => "User(…)",
+            Self::NkeySeed(_) => "NkeySeed(…)",
+            Self::NkeySeedFile(_) => "NkeySeedFile(…)",
+            Self::CredentialsFile(_) => "CredentialsFile(…)",
         })
     }
 }

@@ -1,9 +1,7 @@
 //! From our options to a connection of the client library.
 
-use crate::sources::{
-    options::{NatsAuthentication, NatsOptions},
-    tls,
-};
+use super::credentials;
+use crate::sources::{options::NatsOptions, tls};
 use async_nats::{ConnectOptions, ServerAddr};
 use std::time::Duration;
 
@@ -20,7 +18,7 @@ const SUBSCRIPTION_CAPACITY: usize = 1 << 18;
 
 /// What does not depend on whether the server can be reached.
 pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, String> {
-    let base = ConnectOptions::new()
+    let base = credentials::connect_options(options.authentication.as_ref(), &servers(&options.url)?)?
         .name("juga")
         .connection_timeout(CONNECTION_TIMEOUT)
         .request_timeout(Some(options.request_timeout))
@@ -28,7 +26,6 @@ pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, S
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay);
-    let base = with_authentication(base, options)?;
     match &options.tls {
         Some(tls) => Ok(base.require_tls(true).tls_client_config(tls::client_config(tls)?)),
         None => Ok(base),
@@ -53,23 +50,6 @@ fn server(url: &str) -> Result<ServerAddr, String> {
 pub(super) fn reconnect_delay(attempt: usize) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
     (RECONNECT_DELAY_MIN * 2u32.pow(doublings)).min(RECONNECT_DELAY_MAX)
-}
-
-fn with_authentication(base: ConnectOptions, options: &NatsOptions) -> Result<ConnectOptions, String> {
-    match &options.authentication {
-        Some(NatsAuthentication::Token(token)) => Ok(base.token(token.clone())),
-        Some(NatsAuthentication::User { username, password }) => {
-            Ok(base.user_and_password(username.clone(), password.clone()))
-        }
-        // The library ignores what stands before the host.
-        None => Ok(servers(&options.url)?.iter().find(|it| it.has_user_pass()).map_or(base.clone(), |it| {
-            let user = it.username().unwrap_or_default().to_owned();
-            match it.password() {
-                Some(password) => base.user_and_password(user, password.to_owned()),
-                None => base.token(user),
-            }
-        })),
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! publishes only while connected, proves each line by a round trip, and keeps its own queues.
 
 mod connect;
+mod credentials;
 mod feed;
 mod jetstream;
 mod refusals;
