@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 use std::{
     fs,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use support::{
     Demo,
     live::{count, listen, wait_until_idle, wait_until_live},
     router::{Router, write_config},
+    subgraph::Behaviour,
     wait::wait_until,
     ws::Client,
 };
@@ -34,8 +35,13 @@ struct Stage {
 
 impl Stage {
     fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more top-level keys.
+    fn start_with(more: &str) -> Self {
         let (demo, nats) = (Demo::start(), NatsServer::start());
-        let router = Router::start(&demo.config_with(&providers(&nats, &nats), LENIENT, ""));
+        let router = Router::start(&demo.config_with(&providers(&nats, &nats), LENIENT, more));
         Self { router, nats, demo }
     }
 
@@ -117,6 +123,78 @@ fn c_nats_1_subscribe() {
     client.complete("1");
     wait_until_idle(&stage.router);
     wait_until("PS-23: the router stops listening", PATIENCE, || subjects(&stage.nats).is_empty());
+}
+
+/// C-NATS-2: the switch has no effect.
+#[test]
+fn c_nats_2_without_net_poll() {
+    let stage = Stage::start_with("engine: { enable_net_poll: false }");
+    let mut client = stage.client();
+    let query = "subscription { employeeUpdated(employeeID: 3) { id details { forename } } }";
+    stage.listen(&mut client, "1", query, 1);
+    stage.publish(&[("employeeUpdated.3", employee(3))]);
+    let expected = json!({ "data": { "employeeUpdated": { "id": 3, "details": { "forename": "Kadri" } } } });
+    assert_eq!(client.next("1"), expected);
+    client.complete("1");
+    wait_until_idle(&stage.router);
+    assert_eq!(subjects(&stage.nats), Vec::<String>::new());
+}
+
+/// C-NATS-9: what clients cannot see decides which events are for them, by a constant and by an argument.
+#[test]
+fn c_nats_9_a_filter_on_an_inaccessible_key_field() {
+    let nats = NatsServer::start();
+    let file = |name: &str| support::fixture(&format!("tenants/{name}.graphql")).display().to_string();
+    let (people, events) = (file("people"), file("events"));
+    let router = Router::start(&format!(
+        r#"version: "1"
+listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph:
+  subgraphs: [{{ name: people, routing_url: "http://127.0.0.1:1", schema: {{ file: "{people}" }} }}]
+  event_graphs: ["{events}"]
+events: {{ providers: {{ nats: [{{ id: default, url: "{}" }}] }} }}
+"#,
+        nats.url()
+    ));
+    let mut client = Client::connect(&router.websocket_url());
+    client.subscribe("hidden", "subscription { ours { id tenant } }");
+    let refused = client.message();
+    assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("hidden")), "{refused}");
+    listen(&router, &mut client, "ours", "subscription { ours { id } }", 1);
+    listen(&router, &mut client, "of", r#"subscription { of(tenant: "c") { id } }"#, 2);
+
+    let mut broker = nats.client();
+    for (id, tenant) in [("1", "x"), ("2", "b"), ("3", "c"), ("4", "a"), ("5", "c")] {
+        let event = json!({ "__typename": "Person", "id": id, "tenant": tenant });
+        broker.publish("people", event.to_string().as_bytes());
+    }
+    broker.flush();
+    let mut got = [Vec::new(), Vec::new()];
+    for _ in 0..4 {
+        let message = client.message();
+        let (at, field) = if message["id"] == "ours" { (0, "ours") } else { (1, "of") };
+        got[at].push(message["payload"]["data"][field].clone());
+    }
+    assert_eq!(got, [["2", "4"], ["3", "5"]].map(|ids| ids.map(|id| json!({ "id": id })).to_vec()));
+}
+
+/// C-NATS-23: an event whose entity never comes does not hold up the end.
+#[test]
+fn c_nats_23_a_slow_subgraph_does_not_hold_the_end_up() {
+    let mut stage = Stage::start_with("shutdown_delay: 0s\ngrace_period: 500ms");
+    let mut client = stage.client();
+    let query = "subscription { employeeUpdated(employeeID: 3) { id details { forename } } }";
+    stage.listen(&mut client, "1", query, 1);
+    stage.demo.employees.behave(Behaviour::Hang);
+    stage.publish(&[("employeeUpdated.3", employee(3))]);
+    wait_until("the subgraph is asked", PATIENCE, || stage.demo.employees.request_count() > 0);
+    let start = Instant::now();
+    stage.router.signal("TERM");
+    assert_eq!(client.closed().0, 1012);
+    assert_eq!(stage.router.wait(PATIENCE).and_then(|it| it.code()), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "took {:?}", start.elapsed());
 }
 
 /// C-NATS-16.

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use support::{
-    Demo,
+    Demo, fixture,
     live::{listen, wait_until_live},
     router::{Router, write_config},
     wait::wait_until,
@@ -81,6 +81,27 @@ fn c_cfg_2_a_provider_that_is_not_configured_stops_a_strict_start() {
     assert_eq!(code, Some(78), "{log}");
     assert!(log.contains("provider with ID default is not defined"), "{log}");
     assert!(log.contains("nats provider"), "{log}");
+}
+
+/// C-CFG-1 and C-CFG-3: the same for the other kinds.
+#[test]
+fn c_cfg_1_3_providers_of_kafka_and_redis_stop_a_strict_start() {
+    let demo = Demo::start();
+    let config = demo.config_with("{ memory: [{ id: default }, { id: my-nats }] }", STRICT, "");
+    let redis_only = fixture("redis_events.graphql").display().to_string();
+    let all = [fixture("demo/events.graphql"), fixture("more_events.graphql")];
+    let [first, second] = all.map(|it| it.display().to_string());
+    for (config, missing) in [
+        (config.clone(), "kafka provider with ID my-kafka"),
+        (
+            config.replace(&format!("\"{first}\", \"{second}\""), &format!("\"{redis_only}\"")),
+            "redis provider with ID my-redis",
+        ),
+    ] {
+        let (code, log) = refused(&config);
+        assert_eq!(code, Some(78), "{log}");
+        assert!(log.contains(&format!("{missing} is not defined")), "{log}");
+    }
 }
 
 /// C-NSK-1: an undefined provider leaves the rest of the graph alone.
