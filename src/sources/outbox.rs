@@ -88,15 +88,6 @@ impl Outbox {
             self.room = None;
         }
     }
-
-    /// Hands everything over, however long it takes.
-    pub(super) async fn drain(&mut self, sink: &dyn FeedSink, ticket: Ticket) {
-        self.flush(sink, ticket);
-        while self.is_blocked() {
-            self.unblocked().await;
-            self.flush(sink, ticket);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -154,7 +145,8 @@ mod tests {
         assert!(push(&mut outbox, total + 1), "one went out, so one fits");
 
         let wide = Narrow::with_room(usize::MAX);
-        futures_util::FutureExt::now_or_never(outbox.drain(&wide, Ticket(1))).expect("room is ready");
+        futures_util::FutureExt::now_or_never(outbox.unblocked()).expect("room is ready");
+        outbox.flush(&wide, Ticket(1));
         let taken = wide.taken();
         assert_eq!(taken.len(), EVENTS_MAX - 1 + 2);
         assert_eq!(taken[taken.len() - 2..], [Report::Lost(3), event(total + 1)]);

@@ -7,10 +7,13 @@
 
 mod connect;
 mod credentials;
+mod desk;
 mod feed;
 mod jetstream;
+mod ready;
 mod refusals;
 mod session;
+mod starting;
 
 use super::{
     Counters, FeedSink, ProviderStatus, Source, Ticket, causes,
@@ -24,21 +27,16 @@ use crate::{
 };
 use async_nats::{RequestErrorKind, ServerAddr};
 use bytes::Bytes;
-use feed::Feed;
+use desk::{Ask, Desk};
 use jetstream::{Catchers, JetStream};
 use refusals::Line;
 use session::Session;
 use std::{
-    collections::HashMap,
     future::Future,
-    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering::Relaxed},
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
     time::Duration,
 };
-use tokio::{
-    runtime::Handle,
-    task::{AbortHandle, JoinHandle},
-    time::timeout,
-};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle, time::timeout};
 
 /// How long a start waits for a server that neither answers nor refuses.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,11 +47,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A NATS provider, its supervisor and its feeds; gone when dropped.
 pub(super) struct NatsProvider {
-    handle: Handle,
     shared: Arc<Shared>,
     supervisor: JoinHandle<()>,
-    /// Of running feeds that hear what passes by.
-    tasks: Arc<Mutex<HashMap<Ticket, AbortHandle>>>,
+    /// The feeds that hear what passes by.
+    desk: JoinHandle<()>,
+    /// To the desk. Unbounded, because whoever starts feeds may not wait: there are as many of them as the hub
+    /// has triggers.
+    asks: mpsc::UnboundedSender<Ask>,
     /// Those that read streams.
     jetstream: JetStream,
 }
@@ -97,8 +97,10 @@ impl NatsProvider {
         let catchers = Catchers::default();
         let shared = Arc::new(Shared { id: id.clone(), options, servers, session, counters, sink, catchers });
         let supervisor = tokio::spawn(shared.clone().supervise());
-        let jetstream = JetStream::new(handle.clone(), shared.clone());
-        let provider = Self { handle, shared, supervisor, tasks: Arc::default(), jetstream };
+        let (asks, asked) = mpsc::unbounded_channel();
+        let desk = handle.spawn(Desk::new(shared.clone(), asked).run());
+        let jetstream = JetStream::new(handle, shared.clone());
+        let provider = Self { shared, supervisor, desk, asks, jetstream };
         let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
         match provider.wait_until_up(patience).await {
             true => Ok(provider),
@@ -123,26 +125,17 @@ impl Source for NatsProvider {
         let subjects = SubjectSet::of(feed)?;
         if let Some(StreamOptions::JetStream(options)) = &feed.stream {
             self.jetstream.start(ticket, subjects, options, from);
-            return Ok(());
+        } else {
+            // The desk is there as long as the provider is.
+            let _ = self.asks.send(Ask::Start(ticket, subjects));
         }
-        let feed = Feed::new(self.shared.clone(), ticket, subjects);
-        let tasks = self.tasks.clone();
-        // Listed before it can end.
-        let mut listed = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let task = self.handle.spawn(async move {
-            feed.run().await;
-            tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
-        });
-        listed.insert(ticket, task.abort_handle());
         Ok(())
     }
 
     fn stop(&self, ticket: Ticket) {
-        let task = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
-        match task {
-            Some(task) => task.abort(),
-            None => self.jetstream.stop(ticket),
-        }
+        // Whoever does not know it has nothing to do.
+        let _ = self.asks.send(Ask::Stop(ticket));
+        self.jetstream.stop(ticket);
     }
 
     fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {
@@ -173,9 +166,7 @@ impl Source for NatsProvider {
 impl Drop for NatsProvider {
     fn drop(&mut self) {
         self.supervisor.abort();
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            task.abort();
-        }
+        self.desk.abort();
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
+
+/// Refused subjects that the feeds have not heard of yet; the library itself holds 128 events.
+const SUBJECTS_MAX: usize = 1024;
 
 /// What was asked of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +31,7 @@ type Waiting = HashMap<Line, Vec<(u64, Arc<Notify>)>>;
 pub(super) struct Refusals {
     waiting: Mutex<Waiting>,
     next: AtomicU64,
+    subscriptions: Mutex<Option<mpsc::Sender<Arc<str>>>>,
 }
 
 impl Refusals {
@@ -41,6 +45,13 @@ impl Refusals {
         RefusalWatch { refusals: self.clone(), id, lines, refused }
     }
 
+    /// Subjects whose subscription is refused and that no watch is for. The last who asks hears them.
+    pub(super) fn subscriptions(&self) -> mpsc::Receiver<Arc<str>> {
+        let (tell, told) = mpsc::channel(SUBJECTS_MAX);
+        *self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        told
+    }
+
     /// Tells whom it concerns what the server said. Whether anyone was concerned.
     pub(super) fn report(&self, error: &str) -> bool {
         let Some(line) = refused_line(error) else { return false };
@@ -48,7 +59,16 @@ impl Refusals {
         let concerned = waiting.get(&line).map(Vec::as_slice).unwrap_or_default();
         // `notify_one` keeps the news for a watch that is not being polled right now.
         concerned.iter().for_each(|(_, it)| it.notify_one());
-        !concerned.is_empty()
+        match &line {
+            Line::Subscribe(subject) if concerned.is_empty() => self.tell(subject),
+            _ => !concerned.is_empty(),
+        }
+    }
+
+    /// Whether there was room for it.
+    fn tell(&self, subject: &Arc<str>) -> bool {
+        let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        subscriptions.as_ref().is_some_and(|it| it.try_send(subject.clone()).is_ok())
     }
 }
 
@@ -128,5 +148,19 @@ mod tests {
         drop(watch);
         assert!(!refusals.report("Permissions Violation for Subscription to \"a\""));
         assert!(refusals.waiting.lock().expect("not poisoned").is_empty());
+    }
+
+    #[test]
+    fn refused_subjects_that_nobody_watches_are_told_to_the_feeds() {
+        let refusals = Arc::new(Refusals::default());
+        let mut told = refusals.subscriptions();
+        let watch = refusals.watch(vec![Line::Subscribe("a".into())]);
+        let refuse = |subject: &str| {
+            refusals.report(&format!("Permissions Violation for Subscription to \"{subject}\""))
+        };
+        assert!(refuse("a") && refuse("b"));
+        assert_eq!((told.try_recv().ok().as_deref(), told.try_recv().ok()), (Some("b"), None));
+        drop((watch, told));
+        assert!(!refuse("a"));
     }
 }
