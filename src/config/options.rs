@@ -219,6 +219,7 @@ impl Config {
             id: provider.id.as_str().into(),
             url: provider.url.clone(),
             request_timeout: provider.request_timeout,
+            ping_interval: provider.ping_interval,
             authentication: provider.authentication.as_ref().and_then(nats_authentication),
             tls: provider.tls.as_ref().map(client_tls),
             instance: format!("{}-{}", host_name(), self.listen_addr),

@@ -243,6 +243,9 @@ settings! {
         url: String as NatsUrl = Required("nats://localhost:4222");
         /// How long a request waits for its reply.
         request_timeout: Duration as Wait = Is("10s");
+        /// How often a silent server is asked whether it is still there. After three questions without an answer
+        /// the connection counts as lost.
+        ping_interval: Duration as Wait = Is("5s");
         /// Credentials.
         authentication: Option<NatsAuthentication> as Maybe<NatsAuthentication> = Absent("");
         /// TLS towards the server. An empty section trusts the system's authorities.

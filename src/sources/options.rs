@@ -25,6 +25,8 @@ pub struct NatsOptions {
     pub url: String,
     /// Bounds requests and the confirmation of publishes.
     pub request_timeout: Duration,
+    /// How often a silent server is asked whether it lives; three missing answers end the connection.
+    pub ping_interval: Duration,
     pub authentication: Option<NatsAuthentication>,
     /// Present: TLS is required.
     pub tls: Option<NatsTls>,
@@ -36,6 +38,7 @@ pub struct NatsOptions {
 
 impl NatsOptions {
     pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 
     /// A server without authentication or TLS.
     pub fn new(id: impl Into<ProviderId>, url: impl Into<String>) -> Self {
@@ -43,6 +46,7 @@ impl NatsOptions {
             id: id.into(),
             url: url.into(),
             request_timeout: Self::REQUEST_TIMEOUT,
+            ping_interval: Self::PING_INTERVAL,
             authentication: None,
             tls: None,
             instance: String::new(),

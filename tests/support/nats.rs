@@ -73,6 +73,10 @@ impl NatsServer {
         format!("nats://127.0.0.1:{}", self.ports.client)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.ports.client
+    }
+
     /// Ends it as a crash would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -13,6 +13,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Condvar, Mutex},
+    time::Duration,
 };
 use tokio::sync::Notify;
 
@@ -83,16 +84,20 @@ struct Waiting {
 
 impl Queue {
     fn next(&self, ticket: Ticket) -> Report {
+        self.next_within(ticket, PATIENCE).unwrap_or_else(|| panic!("no report of {ticket:?}"))
+    }
+
+    /// The next report of a feed, if it comes in time.
+    pub(crate) fn next_within(&self, ticket: Ticket, patience: Duration) -> Option<Report> {
         let waiting = self.waiting.lock().expect("not poisoned");
         let is_empty = |it: &mut Waiting| it.reports.get(&ticket).is_none_or(|reports| reports.is_empty());
-        let (mut waiting, timeout) =
-            self.came.wait_timeout_while(waiting, PATIENCE, is_empty).expect("not poisoned");
-        assert!(!timeout.timed_out(), "no report of {ticket:?}");
+        let (mut waiting, _) =
+            self.came.wait_timeout_while(waiting, patience, is_empty).expect("not poisoned");
+        let report = waiting.reports.get_mut(&ticket).and_then(VecDeque::pop_front)?;
         waiting.count -= 1;
-        let report = waiting.reports.get_mut(&ticket).and_then(VecDeque::pop_front).expect("a report");
         drop(waiting);
         self.left.notify_waiters();
-        report
+        Some(report)
     }
 
     /// Reports taken and not yet read.

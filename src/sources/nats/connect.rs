@@ -7,8 +7,6 @@ use std::time::Duration;
 
 /// Bounds one attempt: TCP, TLS and the handshake.
 pub(super) const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a silent server is asked whether it lives; two missing answers end the connection.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 /// Messages per subscription that the library may hold before it drops without counting. Takes no memory
@@ -22,7 +20,7 @@ pub(super) fn connect_options(options: &NatsOptions) -> Result<ConnectOptions, S
         .name("juga")
         .connection_timeout(CONNECTION_TIMEOUT)
         .request_timeout(Some(options.request_timeout))
-        .ping_interval(PING_INTERVAL)
+        .ping_interval(options.ping_interval)
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay);

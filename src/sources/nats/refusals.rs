@@ -52,6 +52,11 @@ impl Refusals {
         told
     }
 
+    #[cfg(test)]
+    pub(super) fn is_watched(&self) -> bool {
+        !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Tells whom it concerns what the server said. Whether anyone was concerned.
     pub(super) fn report(&self, error: &str) -> bool {
         let Some(line) = refused_line(error) else { return false };

@@ -243,3 +243,6 @@ impl Shared {
         Counters::add(&self.counters.received, events);
     }
 }
+
+#[cfg(test)]
+mod tests;
