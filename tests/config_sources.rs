@@ -65,8 +65,9 @@ fn defaults_of_events() {
     assert_eq!((events.outage.grace, events.outage.then), (seconds(5), AfterGrace::Notify));
     let memory = &events.providers.memory[0];
     assert_eq!((memory.ring_events, memory.ring_bytes), (65_536, 64_000_000));
+    assert_eq!((events.feed_backlog_events, events.feed_backlog_bytes), (65_536, 16 << 20));
     let nats = &events.providers.nats[0];
-    assert_eq!(nats.request_timeout, seconds(10));
+    assert_eq!((nats.request_timeout, nats.ping_interval), (seconds(10), seconds(5)));
     assert!(nats.authentication.is_none() && nats.tls.is_none());
     assert!(events.providers.kafka.is_empty() && events.providers.redis.is_empty());
 }

@@ -12,7 +12,7 @@ mod sources;
 use juga::{
     plan::Position,
     resolve::{BrokerMessage, Brokers},
-    sources::{NatsAuthentication, NatsOptions, Options, Report, StartError, Ticket},
+    sources::{FeedBacklog, NatsAuthentication, NatsOptions, Options, Report, StartError, Ticket},
 };
 use nats::{NatsServer, until};
 use sources::{Rig, event, feed, nats_message};
@@ -86,6 +86,29 @@ fn a_burst_arrives_whole_and_in_order() {
         assert_eq!(rig.next(1), event(n, &n.to_string()));
     }
     assert_eq!((rig.status("default").received, rig.status("default").dropped), (10_000, 0));
+}
+
+/// By bytes here; each that is dropped is counted and told at its place.
+#[test]
+fn what_waits_for_the_hub_is_bounded_and_what_is_dropped_is_told() {
+    let server = NatsServer::start();
+    let feed_backlog = FeedBacklog { bytes: 10_000, ..FeedBacklog::default() };
+    let rig = Rig::start_with_room(strict(NatsOptions { feed_backlog, ..options(&server) }), 1);
+    rig.sources().start(Ticket(1), &feed("default", &["a"]));
+    until("the hub's queue is full", || (rig.sink.len() == 1).then_some(()));
+    let mut client = server.client();
+    (0..1_000).for_each(|_| client.publish("a", &[b'x'; 100]));
+    client.flush();
+    until("all of them are here", || (rig.status("default").received == 1_000).then_some(()));
+    assert_eq!(rig.status("default").dropped, 900, "a hundred of a hundred bytes may wait");
+    assert_eq!(rig.next(1), Report::Live);
+    let payload = "x".repeat(100);
+    for n in 1..=100 {
+        assert_eq!(rig.next(1), event(n, &payload));
+    }
+    assert_eq!(rig.next(1), Report::Lost(900));
+    client.publish("a", b"{}");
+    assert_eq!(rig.next(1), event(1_001, "{}"), "and it goes on");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use certificates::Certificates;
 use juga::{
     plan::{EventFeed, ProviderKind},
     resolve::{BrokerError, BrokerMessage, Brokers},
-    sources::{ClientTls, Options, RedisOptions, Report, StartError, Ticket},
+    sources::{ClientTls, FeedBacklog, Options, RedisOptions, Report, StartError, Ticket},
 };
 use redis::{RedisCluster, RedisServer, is_missing, resident_bytes, until};
 use sources::{Rig, event};
@@ -448,6 +448,30 @@ fn ten_thousand_feeds_are_two_connections() {
         rig.sources().stop(Ticket(n));
     }
     until("the channels are gone", || server.channels().is_empty().then_some(()));
+}
+
+/// By number here; each that is dropped is counted and told at its place.
+#[test]
+fn what_waits_for_the_hub_is_bounded_and_what_is_dropped_is_told() {
+    if is_missing() {
+        return;
+    }
+    let server = RedisServer::start();
+    let feed_backlog = FeedBacklog { events: 100, ..FeedBacklog::default() };
+    let rig = Rig::start_with_room(strict(RedisOptions { feed_backlog, ..options(&server) }), 1);
+    rig.sources().start(Ticket(1), &feed(&["a"]));
+    until("the hub's queue is full", || (rig.sink.len() == 1).then_some(()));
+    let mut client = server.client();
+    client.publish_all((0..1_000).map(|n| ("a", n.to_string())));
+    until("all of them are here", || (rig.status("default").received == 1_000).then_some(()));
+    assert_eq!(rig.status("default").dropped, 900);
+    assert_eq!(rig.next(1), Report::Live);
+    for n in 0..100 {
+        assert_eq!(rig.next(1), event(n + 1, &n.to_string()));
+    }
+    assert_eq!(rig.next(1), Report::Lost(900));
+    client.publish("a", "{}");
+    assert_eq!(rig.next(1), event(1_001, "{}"), "and it goes on");
 }
 
 #[test]

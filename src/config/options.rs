@@ -203,6 +203,7 @@ impl Config {
             urls: it.urls.clone(),
             cluster_enabled: it.cluster_enabled,
             tls: it.tls.as_ref().map(client_tls),
+            feed_backlog: self.feed_backlog(),
         });
         sources::Options {
             nats: providers.nats.iter().map(|it| self.nats_options(it)).collect(),
@@ -214,6 +215,13 @@ impl Config {
         }
     }
 
+    fn feed_backlog(&self) -> sources::FeedBacklog {
+        sources::FeedBacklog {
+            events: self.events.feed_backlog_events,
+            bytes: self.events.feed_backlog_bytes,
+        }
+    }
+
     fn nats_options(&self, provider: &NatsProvider) -> sources::NatsOptions {
         sources::NatsOptions {
             id: provider.id.as_str().into(),
@@ -222,6 +230,7 @@ impl Config {
             ping_interval: provider.ping_interval,
             authentication: provider.authentication.as_ref().and_then(nats_authentication),
             tls: provider.tls.as_ref().map(client_tls),
+            feed_backlog: self.feed_backlog(),
             instance: format!("{}-{}", host_name(), self.listen_addr),
             delete_durable_consumers_on_shutdown: provider.experiment_delete_durable_consumers_on_shutdown,
         }

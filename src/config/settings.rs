@@ -188,6 +188,11 @@ settings! {
         /// Keep listening to a feed this long after its last subscriber left, so that clients who scroll
         /// or reconnect do not start it anew.
         trigger_linger: Duration as Time = Is("5s");
+        /// How many events of one feed may wait for the router, where the broker keeps none: NATS and Redis
+        /// channels. Later ones are dropped, counted, logged, and told to subscribers as `EVENTS_LOST`.
+        feed_backlog_events: usize as Count = Is("65536");
+        /// How many bytes of them may wait; whichever bound is reached first drops what comes.
+        feed_backlog_bytes: usize as Size = Is("16MiB");
         /// What subscribers of a feed that cannot replay are told when its broker is lost.
         outage: Outage as Outage = Section;
         /// The brokers.

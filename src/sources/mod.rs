@@ -24,7 +24,7 @@ pub mod subgraph;
 pub use counters::{LogStatus, PartitionLag, ProviderStatus};
 pub use memory::PublishError;
 pub use options::{
-    ClientTls, KafkaAuthentication, KafkaIsolation, KafkaOptions, KafkaPayload, MemoryOptions,
+    ClientTls, FeedBacklog, KafkaAuthentication, KafkaIsolation, KafkaOptions, KafkaPayload, MemoryOptions,
     NatsAuthentication, NatsOptions, NatsTls, Options, RedisOptions, ScramMechanism, StartError,
 };
 pub use sink::{FeedSink, Report, Ticket};

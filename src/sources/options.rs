@@ -17,6 +17,25 @@ pub struct Options {
     pub skip_unavailable_providers: bool,
 }
 
+/// Events of one feed that wait for the hub, where the broker keeps none. Later ones are dropped and told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedBacklog {
+    pub events: usize,
+    /// Of payload.
+    pub bytes: usize,
+}
+
+impl FeedBacklog {
+    pub const EVENTS: usize = 65_536;
+    pub const BYTES: usize = 16 << 20;
+}
+
+impl Default for FeedBacklog {
+    fn default() -> Self {
+        Self { events: Self::EVENTS, bytes: Self::BYTES }
+    }
+}
+
 /// One NATS server or cluster.
 #[derive(Clone, Debug)]
 pub struct NatsOptions {
@@ -34,6 +53,7 @@ pub struct NatsOptions {
     pub instance: String,
     /// Delete them when the router stops, and not only when nobody has read them for a while.
     pub delete_durable_consumers_on_shutdown: bool,
+    pub feed_backlog: FeedBacklog,
 }
 
 impl NatsOptions {
@@ -51,6 +71,7 @@ impl NatsOptions {
             tls: None,
             instance: String::new(),
             delete_durable_consumers_on_shutdown: false,
+            feed_backlog: FeedBacklog::default(),
         }
     }
 }
@@ -93,21 +114,25 @@ pub struct RedisOptions {
     pub cluster_enabled: bool,
     /// For `rediss://`; without it the system's authorities are trusted.
     pub tls: Option<ClientTls>,
+    /// Of channels.
+    pub feed_backlog: FeedBacklog,
 }
 
 impl RedisOptions {
     /// One server.
     pub fn new(id: impl Into<ProviderId>, url: impl Into<String>) -> Self {
-        Self { id: id.into(), urls: vec![url.into()], cluster_enabled: false, tls: None }
+        let (urls, feed_backlog) = (vec![url.into()], FeedBacklog::default());
+        Self { id: id.into(), urls, cluster_enabled: false, tls: None, feed_backlog }
     }
 }
 
 impl fmt::Debug for RedisOptions {
     /// Without the URLs: they may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, urls: _, cluster_enabled, tls } = self;
+        let Self { id, urls: _, cluster_enabled, tls, feed_backlog } = self;
         let mut shown = f.debug_struct("RedisOptions");
         shown.field("id", id).field("cluster_enabled", cluster_enabled).field("tls", tls);
+        shown.field("feed_backlog", feed_backlog);
         shown.finish_non_exhaustive()
     }
 }

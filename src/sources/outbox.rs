@@ -2,40 +2,48 @@
 
 use crate::{
     plan::Position,
-    sources::{FeedSink, Report, Ticket},
+    sources::{FeedSink, Report, Ticket, options::FeedBacklog},
 };
 use bytes::Bytes;
 use std::{collections::VecDeque, future::Future, pin::Pin};
 
-/// Events that wait at most; later ones are dropped, counted and told.
-const EVENTS_MAX: usize = 65_536;
-/// The same in bytes of payload.
-const BYTES_MAX: usize = 16 << 20;
-
 /// Reports in their order. Bounded: events by number and bytes, losses and interruptions by melting
 /// together with their like.
 pub(super) struct Outbox {
+    limits: FeedBacklog,
     reports: VecDeque<Report>,
     events: usize,
     bytes: usize,
+    /// Something was dropped since it was last empty.
+    is_losing: bool,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    Queued,
+    /// There is no room for it. The first one since the queue was empty is worth a line in the log.
+    Dropped {
+        is_first: bool,
+    },
+}
+
 impl Outbox {
-    pub(super) fn new() -> Self {
-        Self { reports: VecDeque::new(), events: 0, bytes: 0, room: None }
+    pub(super) fn new(limits: FeedBacklog) -> Self {
+        Self { limits, reports: VecDeque::new(), events: 0, bytes: 0, is_losing: false, room: None }
     }
 
-    /// Queues an event; `false` when it had to be dropped.
-    pub(super) fn push_event(&mut self, position: Position, payload: Bytes) -> bool {
-        if self.events >= EVENTS_MAX || self.bytes + payload.len() > BYTES_MAX {
+    /// Queues an event, or drops it and has that told.
+    pub(super) fn push_event(&mut self, position: Position, payload: Bytes) -> Pushed {
+        if self.events >= self.limits.events || self.bytes + payload.len() > self.limits.bytes {
             self.push_lost(1);
-            return false;
+            return Pushed::Dropped { is_first: !std::mem::replace(&mut self.is_losing, true) };
         }
         self.events += 1;
         self.bytes += payload.len();
         self.reports.push_back(Report::Event { position, payload });
-        true
+        Pushed::Queued
     }
 
     pub(super) fn push_lost(&mut self, events: u64) {
@@ -58,7 +66,10 @@ impl Outbox {
     /// Hands over as much as the sink takes.
     pub(super) fn flush(&mut self, sink: &dyn FeedSink, ticket: Ticket) {
         while self.room.is_none() {
-            let Some(report) = self.reports.pop_front() else { return };
+            let Some(report) = self.reports.pop_front() else {
+                self.is_losing = false;
+                return;
+            };
             let size = match &report {
                 Report::Event { payload, .. } => Some(payload.len()),
                 _ => None,
@@ -128,15 +139,15 @@ mod tests {
     }
 
     fn push(outbox: &mut Outbox, n: u64) -> bool {
-        outbox.push_event(Position::single(n), Bytes::from_static(b"{}"))
+        outbox.push_event(Position::single(n), Bytes::from_static(b"{}")) == Pushed::Queued
     }
 
     #[test]
     fn what_does_not_fit_is_dropped_counted_and_told_at_its_place() {
-        let mut outbox = Outbox::new();
-        let total = EVENTS_MAX as u64 + 3;
+        let mut outbox = Outbox::new(FeedBacklog::default());
+        let total = FeedBacklog::EVENTS as u64 + 3;
         let kept = (1..=total).filter(|n| push(&mut outbox, *n)).count();
-        assert_eq!(kept, EVENTS_MAX);
+        assert_eq!(kept, FeedBacklog::EVENTS);
 
         let sink = Narrow::with_room(1);
         outbox.flush(&sink, Ticket(1));
@@ -148,22 +159,27 @@ mod tests {
         futures_util::FutureExt::now_or_never(outbox.unblocked()).expect("room is ready");
         outbox.flush(&wide, Ticket(1));
         let taken = wide.taken();
-        assert_eq!(taken.len(), EVENTS_MAX - 1 + 2);
+        assert_eq!(taken.len(), FeedBacklog::EVENTS - 1 + 2);
         assert_eq!(taken[taken.len() - 2..], [Report::Lost(3), event(total + 1)]);
         assert_eq!((outbox.events, outbox.bytes), (0, 0));
     }
 
     #[test]
     fn bytes_are_bounded_too() {
-        let mut outbox = Outbox::new();
-        assert!(outbox.push_event(Position::single(1), Bytes::from(vec![0; BYTES_MAX - 1])));
-        assert!(!push(&mut outbox, 2));
-        assert!(outbox.push_event(Position::single(3), Bytes::from_static(b"1")));
+        let mut outbox = Outbox::new(FeedBacklog::default());
+        let mut put = |bytes: usize| outbox.push_event(Position::single(1), Bytes::from(vec![0; bytes]));
+        assert_eq!(put(FeedBacklog::BYTES - 1), Pushed::Queued);
+        assert_eq!(put(2), Pushed::Dropped { is_first: true });
+        assert_eq!(put(1), Pushed::Queued);
+        assert_eq!(put(1), Pushed::Dropped { is_first: false });
+        outbox.flush(&Narrow::with_room(9), Ticket(1));
+        let large = Bytes::from(vec![0; FeedBacklog::BYTES + 1]);
+        assert_eq!(outbox.push_event(Position::single(1), large), Pushed::Dropped { is_first: true });
     }
 
     #[test]
     fn a_flapping_broker_does_not_fill_the_queue() {
-        let mut outbox = Outbox::new();
+        let mut outbox = Outbox::new(FeedBacklog::default());
         for _ in 0..100 {
             outbox.push(Report::Interrupted);
             outbox.push(Report::Restored);

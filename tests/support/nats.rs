@@ -101,7 +101,10 @@ impl NatsServer {
 
     /// Stops it from answering, and keeps its connections open.
     pub(crate) fn pause(&self) {
-        signal("STOP", self.child.as_ref().expect("running"));
+        let child = self.child.as_ref().expect("running");
+        signal("STOP", child);
+        // A thread on another core goes on for a moment.
+        until("it has stopped", || is_stopped(child.id()).then_some(()));
     }
 
     pub(crate) fn resume(&self) {
@@ -201,6 +204,14 @@ fn program() -> PathBuf {
 fn signal(name: &str, child: &Child) {
     let done = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
     assert!(done.is_ok_and(|it| it.success()), "kill -s {name}");
+}
+
+/// Whether no thread of a process runs; where nobody tells, it is believed.
+fn is_stopped(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    let stat = |it: std::fs::DirEntry| std::fs::read_to_string(it.path().join("stat")).unwrap_or_default();
+    // The name is in parentheses, and the state behind it.
+    threads.flatten().all(|it| stat(it).rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T')))
 }
 
 /// The file may be half-written: no answer then.

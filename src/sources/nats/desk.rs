@@ -124,7 +124,7 @@ impl Desk {
         for subject in subjects.iter() {
             self.listeners.entry(subject.clone()).or_default().push(ticket);
         }
-        let mut feed = Box::new(Feed::new(ticket, subjects, &self.ready));
+        let mut feed = Box::new(Feed::new(ticket, subjects, self.provider.options.feed_backlog, &self.ready));
         if !self.link.is_up() {
             feed.interrupt();
         }
@@ -214,6 +214,10 @@ impl Desk {
     fn hear(&mut self, ticket: Ticket) -> bool {
         let Some(feed) = self.feeds.get_mut(&ticket) else { return true };
         let heard = feed.hear();
+        if heard.begins_to_lose {
+            let (provider, subjects) = (&*self.provider.id, &feed.subjects);
+            tracing::warn!(provider, ?subjects, "events are dropped: as many wait as may");
+        }
         Counters::add(&self.provider.counters.received, heard.received);
         Counters::add(&self.provider.counters.dropped, heard.dropped);
         self.flush(ticket);

@@ -3,7 +3,11 @@
 use super::ready::{Bell, Ready};
 use crate::{
     plan::Position,
-    sources::{FeedSink, Report, Ticket, outbox::Outbox, subject::SubjectSet},
+    sources::{
+        FeedBacklog, FeedSink, Report, Ticket,
+        outbox::{Outbox, Pushed},
+        subject::SubjectSet,
+    },
 };
 use async_nats::{Message, Subscriber};
 use futures_util::StreamExt;
@@ -39,6 +43,8 @@ pub(super) struct Feed {
 pub(super) struct Heard {
     pub(super) received: u64,
     pub(super) dropped: u64,
+    /// There was room until now.
+    pub(super) begins_to_lose: bool,
     /// One of them will bring no more.
     pub(super) is_closed: bool,
 }
@@ -55,11 +61,16 @@ pub(super) enum Told {
 }
 
 impl Feed {
-    pub(super) fn new(ticket: Ticket, subjects: SubjectSet, ready: &Arc<Ready>) -> Self {
+    pub(super) fn new(
+        ticket: Ticket,
+        subjects: SubjectSet,
+        backlog: FeedBacklog,
+        ready: &Arc<Ready>,
+    ) -> Self {
         Self {
             ticket,
             subjects,
-            outbox: Outbox::new(),
+            outbox: Outbox::new(backlog),
             bell: Bell::new(ticket, ready),
             taps: Taps::new(),
             is_live: false,
@@ -114,8 +125,10 @@ impl Feed {
         }
         heard.received += 1;
         self.position += 1;
-        if !self.outbox.push_event(Position::single(self.position), message.payload) {
+        let pushed = self.outbox.push_event(Position::single(self.position), message.payload);
+        if let Pushed::Dropped { is_first } = pushed {
             heard.dropped += 1;
+            heard.begins_to_lose |= is_first;
         }
     }
 

@@ -16,7 +16,7 @@ mod subscriber;
 
 use super::{
     Counters, FeedSink, ProviderStatus, Source, Ticket,
-    options::{RedisOptions, StartError},
+    options::{FeedBacklog, RedisOptions, StartError},
     sink::unavailable,
 };
 use crate::{
@@ -63,6 +63,7 @@ pub(super) struct RedisProvider {
 struct Shared {
     id: ProviderId,
     connector: Connector,
+    feed_backlog: FeedBacklog,
     counters: Counters,
     sink: Arc<dyn FeedSink>,
     lines: [watch::Sender<LineState>; Line::ALL.len()],
@@ -102,8 +103,8 @@ impl RedisProvider {
         let id = options.id.clone();
         let invalid = |reason| StartError::Invalid { kind: "redis", id: id.clone(), reason };
         let connector = Connector::new(&options).map_err(invalid)?;
-        let (counters, lines) = (Counters::default(), Default::default());
-        let shared = Arc::new(Shared { id: id.clone(), connector, counters, sink, lines });
+        let (counters, lines, feed_backlog) = (Counters::default(), Default::default(), options.feed_backlog);
+        let shared = Arc::new(Shared { id: id.clone(), connector, feed_backlog, counters, sink, lines });
         shared.idle(Line::Reader);
         let (asks, asked) = mpsc::unbounded_channel();
         let (reads, to_read) = mpsc::unbounded_channel();

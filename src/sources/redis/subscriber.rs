@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     plan::Position,
-    sources::{Counters, Report, Ticket, causes, outbox::Outbox, sink::unavailable},
+    sources::{
+        Counters, Report, Ticket, causes,
+        outbox::{Outbox, Pushed},
+        sink::unavailable,
+    },
 };
 use futures_util::FutureExt;
 use redis::{AsyncConnectionConfig, PushInfo, RedisError};
@@ -171,7 +175,7 @@ impl Desk {
         let feed = Feed {
             missing: names.len() - confirmed,
             names,
-            outbox: Outbox::new(),
+            outbox: Outbox::new(self.shared.feed_backlog),
             is_live: false,
             is_interrupted: false,
             is_over: false,
@@ -263,9 +267,13 @@ impl Desk {
         }
         self.shared.received(1);
         feed.position += 1;
-        let was_taken = feed.outbox.push_event(Position::single(feed.position), message.payload.clone());
-        if !was_taken {
+        let pushed = feed.outbox.push_event(Position::single(feed.position), message.payload.clone());
+        if let Pushed::Dropped { is_first } = pushed {
             Counters::add(&self.shared.counters.dropped, 1);
+            if is_first {
+                let (provider, names) = (&*self.shared.id, &feed.names);
+                tracing::warn!(provider, ?names, "events are dropped: as many wait as may");
+            }
         }
         self.flush(ticket);
     }

@@ -37,6 +37,7 @@ fn shared(server: &RedisServer) -> (Arc<Shared>, Receiver<Report>) {
     let shared = Shared {
         id: "default".into(),
         connector,
+        feed_backlog: FeedBacklog::default(),
         counters: Counters::default(),
         sink: Arc::new(Wide(sink)),
         lines: Default::default(),
