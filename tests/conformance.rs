@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// What the first version promises.
 const IDS: &str = "
-    C-NATS-1 C-NATS-16 C-NATS-17 C-NATS-18 C-NATS-25 C-NATS-26 C-NATS-28 C-NATS-29
+    C-NATS-1 C-NATS-2 C-NATS-7 C-NATS-9 C-NATS-23 C-NATS-24 C-CFG-1 C-CFG-3
+    C-NTLS-1 C-NTLS-2 C-NTLS-3 C-NTLS-4 C-NTLS-5 C-NTLS-6 C-NATS-16 C-NATS-17 C-NATS-18 C-NATS-25 C-NATS-26 C-NATS-28 C-NATS-29
     C-TRG-1 C-TRG-2 C-TRG-3 C-CFG-2 C-NSK-1 C-NSK-2 C-NSK-3 C-NSK-4 C-WS-2 C-WS-25 C-WS-26 C-WS-27 C-WS-32 C-WS-33
     C-WS-11 C-WS-12 C-WS-13 C-WS-14 C-WS-15 C-WS-16 C-WS-17 C-WS-19 C-WS-20 C-WS-21 C-WS-22 C-WS-23 C-WS-24 C-WS-36
     C-WS-37 C-WS-38 C-WS-39 C-WS-41 C-WS-57 C-WS-58 C-WS-59 C-WS-60 C-WS-61 C-WS-62 C-WSS-1
@@ -74,9 +75,10 @@ fn every_test_that_the_page_names_exists() {
     assert!(rows.len() > 30, "{} rows", rows.len());
     for (name, file) in rows.iter().flat_map(|it| &it.tests) {
         let text = fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let at = text.find(&format!("\nfn {name}()")).unwrap_or_else(|| panic!("{file} has no {name}"));
+        let at = ["fn", "async fn"].iter().find_map(|it| text.find(&format!("\n{it} {name}()")));
+        let at = at.unwrap_or_else(|| panic!("{file} has no {name}"));
         let before = text[..at].rsplit("\n\n").next().unwrap_or_default();
-        assert!(before.contains("#[test]"), "{name} in {file} is no test");
+        assert!(before.contains("#[test]") || before.contains("#[tokio::test]"), "{name} in {file} is no test");
     }
 }
 
