@@ -78,7 +78,10 @@ fn every_test_that_the_page_names_exists() {
         let at = ["fn", "async fn"].iter().find_map(|it| text.find(&format!("\n{it} {name}()")));
         let at = at.unwrap_or_else(|| panic!("{file} has no {name}"));
         let before = text[..at].rsplit("\n\n").next().unwrap_or_default();
-        assert!(before.contains("#[test]") || before.contains("#[tokio::test]"), "{name} in {file} is no test");
+        assert!(
+            before.contains("#[test]") || before.contains("#[tokio::test]"),
+            "{name} in {file} is no test"
+        );
     }
 }
 

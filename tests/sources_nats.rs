@@ -268,6 +268,54 @@ fn what_the_user_may_not_do_is_said() {
     until("the failed feed is forgotten", || (rig.status("default").feeds == 1).then_some(()));
 }
 
+/// Which feeds of so many have failed; the others are live.
+fn failed(rig: &Rig, feeds: u64) -> Vec<u64> {
+    (0..feeds)
+        .filter(|n| match rig.next(*n) {
+            Report::Live => false,
+            Report::Failed(_) => true,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+/// The server does not say whose subscription it would not take, neither at a start nor after an outage.
+#[test]
+fn more_subscriptions_than_may_be_fail_and_no_others() {
+    let mut server = NatsServer::start_with_config("max_subscriptions: 30");
+    let rig = Rig::start(strict(options(&server)));
+    for n in 0..50 {
+        rig.sources().start(Ticket(n), &feed("default", &[&format!("many.{n}")]));
+    }
+    // One is kept for the round trips that prove the others.
+    assert_eq!(failed(&rig, 50), (29..50).collect::<Vec<u64>>());
+    let get_theirs = |server: &NatsServer, feeds: &[u64], position: u64| {
+        let mut client = server.client();
+        for n in feeds {
+            client.publish(&format!("many.{n}"), b"{}");
+            assert_eq!(rig.next(*n), event(position, "{}"));
+        }
+    };
+    get_theirs(&server, &(0..29).collect::<Vec<u64>>(), 1);
+    rig.wait(rig.sources().publish(nats_message("default", "a", "{}"))).expect("published");
+
+    server.kill();
+    (0..29).for_each(|n| assert_eq!(rig.next(n), Report::Interrupted));
+    server.configure("max_subscriptions: 20");
+    server.restart();
+    let mut left = Vec::new();
+    for n in 0..29 {
+        match rig.next(n) {
+            Report::Restored => left.push(n),
+            Report::Failed(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(left.len(), 19);
+    get_theirs(&server, &left, 2);
+    assert_eq!(rig.status("default").feeds, 19);
+}
+
 #[test]
 fn a_wrong_password_is_told_at_a_strict_start() {
     let server = NatsServer::start_with(&["--auth", "secret"]);

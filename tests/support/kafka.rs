@@ -45,17 +45,28 @@ struct Ports {
     tls: u16,
     mutual_tls: u16,
     sasl_tls: u16,
+    /// In the clear, for who comes over a line of the test's own.
+    line: u16,
+    /// Where the broker says that this is.
+    line_advertised: u16,
     controller: u16,
 }
 
 impl KafkaBroker {
     /// A broker that answers.
     pub(crate) fn start() -> Self {
+        Self::start_behind(|port| port)
+    }
+
+    /// One that is reached over a line of the test's own too: from a port of the broker's to the one where
+    /// clients find it.
+    pub(crate) fn start_behind(line: impl FnOnce(u16) -> u16) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("kafka-test-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("temporary folder");
-        let (ports, certificates) = (Ports::free(), Certificates::make());
+        let (mut ports, certificates) = (Ports::free(), Certificates::make());
+        ports.line_advertised = line(ports.line);
         let address = format!("127.0.0.1:{}", ports.plain);
         let producer = config(&address).set("linger.ms", "0").create().expect("a producer");
         let admin = config(&address).create().expect("an admin client");
@@ -303,11 +314,14 @@ impl KafkaBroker {
     }
 
     fn properties(&self) -> String {
-        let Ports { plain, sasl, tls, mutual_tls, sasl_tls, controller } = self.ports;
-        let listeners = format!(
-            "PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},\
-             MUTUAL://127.0.0.1:{mutual_tls},SASLTLS://127.0.0.1:{sasl_tls}"
-        );
+        let Ports { plain, sasl, tls, mutual_tls, sasl_tls, line, line_advertised, controller } = self.ports;
+        let listeners = |line: u16| {
+            format!(
+                "PLAINTEXT://127.0.0.1:{plain},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},\
+                 MUTUAL://127.0.0.1:{mutual_tls},SASLTLS://127.0.0.1:{sasl_tls},LINE://127.0.0.1:{line}"
+            )
+        };
+        let (listeners, advertised) = (listeners(line), listeners(line_advertised));
         let (dir, keys) = (self.dir.display(), self.key_store());
         let authority = self.certificates.text("ca.pem");
         let plain_users = format!(
@@ -327,10 +341,10 @@ impl KafkaBroker {
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 listeners={listeners},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,MUTUAL:SSL,SASLTLS:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,MUTUAL:SSL,SASLTLS:SASL_SSL,LINE:PLAINTEXT
 {}{}ssl.keystore.type=PEM
 ssl.keystore.location={keys}
 ssl.truststore.type=PEM
@@ -395,7 +409,7 @@ impl Ports {
     /// All of them held at once, so that they are different.
     fn free() -> Self {
         let held: Vec<TcpListener> =
-            (0..6).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port")).collect();
+            (0..7).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port")).collect();
         let port = |at: usize| held[at].local_addr().expect("an address").port();
         Self {
             plain: port(0),
@@ -404,6 +418,8 @@ impl Ports {
             mutual_tls: port(3),
             sasl_tls: port(4),
             controller: port(5),
+            line: port(6),
+            line_advertised: port(6),
         }
     }
 }

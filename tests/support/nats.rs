@@ -54,11 +54,16 @@ impl NatsServer {
     /// A server with a configuration file.
     pub(crate) fn start_with_config(config: &str) -> Self {
         let mut server = Self::prepare();
-        let path = server.dir.join("nats.conf");
-        std::fs::write(&path, config).expect("configuration file");
-        server.args = vec!["-c".to_owned(), path.to_str().expect("UTF-8 path").to_owned()];
+        server.configure(config);
         server.run();
         server
+    }
+
+    /// Another configuration, from the next start on.
+    pub(crate) fn configure(&mut self, config: &str) {
+        let path = self.dir.join("nats.conf");
+        std::fs::write(&path, config).expect("configuration file");
+        self.args = vec!["-c".to_owned(), path.to_str().expect("UTF-8 path").to_owned()];
     }
 
     fn prepare() -> Self {

@@ -43,8 +43,12 @@ pub(super) struct Desk {
     ready: Arc<Ready>,
     /// Feeds whose outbox waits for room, each once.
     blocked: VecDeque<Ticket>,
+    /// So many of them start one by one: together the server would not have them all.
+    alone: usize,
     /// As it was when the feeds were last told.
     link: Link,
+    /// Refusals without a name before the connection was last lost.
+    unnamed: u64,
 }
 
 /// A batch on its way.
@@ -60,7 +64,9 @@ impl Desk {
             new: VecDeque::new(),
             ready: Arc::default(),
             blocked: VecDeque::new(),
+            alone: 0,
             link: Link::default(),
+            unnamed: 0,
         }
     }
 
@@ -82,13 +88,13 @@ impl Desk {
         let mut link = session.watch();
         let mut refused = session.refusals().subscriptions();
         let mut starting: Option<Starting> = None;
-        self.link = Link::default();
+        (self.link, self.unnamed) = (Link::default(), 0);
         loop {
             let now = *link.borrow_and_update();
             if now.closed {
                 return;
             }
-            self.follow(now);
+            self.follow(now, session.refusals().unnamed());
             if starting.is_none() && now.is_up() {
                 starting = self.next_batch().map(|it| Box::pin(it.go(session.clone())) as Starting);
             }
@@ -147,28 +153,41 @@ impl Desk {
 
     fn next_batch(&mut self) -> Option<Batch> {
         let mut batch = Batch::default();
-        while !batch.is_full()
+        while !(batch.is_full() || self.alone > 0 && batch.len() == 1)
             && let Some(ticket) = self.new.pop_front()
         {
             if let Some(feed) = self.feeds.get(&ticket) {
                 batch.add(ticket, feed.subjects.clone());
             }
         }
-        (!batch.is_empty()).then_some(batch)
+        self.alone = self.alone.saturating_sub(1);
+        (batch.len() > 0).then_some(batch)
     }
 
     /// Tells feeds what came of their start. `false` when the client library is gone.
     fn started(&mut self, batch: Batch, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Confirmed => batch.take().for_each(|(ticket, taps)| match taps {
-                Ok(taps) => self.with(ticket, |it| it.start(taps)),
+                Ok(taps) => {
+                    let is_up = self.link.is_up();
+                    self.with(ticket, |it| it.start(taps, is_up));
+                }
                 Err(subject) => {
                     self.fail(ticket, &format!("'{subject}' is not a valid subject."));
                 }
             }),
+            Outcome::Refused if batch.len() > 1 => {
+                self.alone += batch.len();
+                let tickets: Vec<Ticket> = batch.take().map(|(ticket, _)| ticket).collect();
+                tickets.into_iter().rev().for_each(|it| self.new.push_front(it));
+            }
             Outcome::Refused => {
-                tracing::warn!(provider = &*self.provider.id, "the NATS server refused subscriptions");
-                batch.take().for_each(|(ticket, _)| self.fail(ticket, REFUSED));
+                tracing::warn!(provider = &*self.provider.id, "the NATS server takes no more subscriptions");
+                // The others that would not fit together with it do not fit now either.
+                let others = self.new.len().min(std::mem::take(&mut self.alone));
+                let others: Vec<Ticket> = self.new.drain(..others).collect();
+                let tickets = batch.take().map(|(ticket, _)| ticket).chain(others);
+                tickets.for_each(|it| self.fail(it, REFUSED));
             }
             Outcome::Unconfirmed(why) => {
                 for (ticket, _) in batch.take() {
@@ -193,20 +212,26 @@ impl Desk {
     }
 
     /// Tells feeds what happened to the connection.
-    fn follow(&mut self, now: Link) {
+    fn follow(&mut self, now: Link, unnamed: u64) {
         let before = std::mem::replace(&mut self.link, now);
         if now == before {
             return;
+        }
+        if before.is_up() {
+            self.unnamed = unnamed;
+        } else if now.is_up() && unnamed > self.unnamed {
+            // When the library repeated them the server did not take all, and nobody knows which.
+            self.disconnected();
         }
         let lost = now.lost - before.lost;
         let tickets: Vec<Ticket> = self.feeds.keys().copied().collect();
         tickets.into_iter().for_each(|it| self.with(it, |it| it.follow(now.is_up(), lost)));
     }
 
-    /// The client library is gone: so are all subscriptions.
+    /// All subscriptions are gone, or not what they should be: every feed starts anew.
     fn disconnected(&mut self) {
         let tickets: Vec<Ticket> = self.feeds.keys().copied().collect();
-        self.new = tickets.iter().copied().collect();
+        (self.new, self.alone) = (tickets.iter().copied().collect(), 0);
         tickets.into_iter().for_each(|it| self.with(it, Feed::disconnect));
     }
 

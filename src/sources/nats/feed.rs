@@ -28,8 +28,9 @@ pub(super) struct Feed {
     pub(super) subjects: SubjectSet,
     outbox: Outbox,
     bell: Arc<Bell>,
-    /// Empty as long as the server has not confirmed them.
     taps: Taps,
+    /// The server has confirmed its subscriptions, and the library repeats them.
+    is_started: bool,
     is_live: bool,
     is_interrupted: bool,
     /// It failed; it is here until the hub has been told.
@@ -73,6 +74,7 @@ impl Feed {
             outbox: Outbox::new(backlog),
             bell: Bell::new(ticket, ready),
             taps: Taps::new(),
+            is_started: false,
             is_live: false,
             is_interrupted: false,
             is_over: false,
@@ -80,17 +82,18 @@ impl Feed {
         }
     }
 
-    /// The server has all of its subscriptions.
-    pub(super) fn start(&mut self, taps: Taps) {
-        self.taps = taps;
+    /// The server has all of its subscriptions; the connection may be lost again already.
+    pub(super) fn start(&mut self, taps: Taps, is_up: bool) {
+        (self.taps, self.is_started) = (taps, true);
         // Something may have come already.
         self.bell.ring();
-        self.restore();
+        self.follow(is_up, 0);
     }
 
-    /// The client library is gone, and its subscriptions with it.
+    /// Its subscriptions are gone, or to be given up.
     pub(super) fn disconnect(&mut self) {
         self.taps.clear();
+        self.is_started = false;
         self.interrupt();
     }
 
@@ -140,14 +143,9 @@ impl Feed {
         }
         if !is_up {
             self.interrupt();
-        } else if self.is_started() {
+        } else if self.is_started {
             self.restore();
         }
-    }
-
-    /// A feed without subjects has nothing to start.
-    pub(super) fn is_started(&self) -> bool {
-        !self.taps.is_empty() || (self.is_live && self.subjects.iter().next().is_none())
     }
 
     pub(super) fn interrupt(&mut self) {

@@ -31,6 +31,8 @@ type Waiting = HashMap<Line, Vec<(u64, Arc<Notify>)>>;
 pub(super) struct Refusals {
     waiting: Mutex<Waiting>,
     next: AtomicU64,
+    /// Errors so far that named no subject.
+    unnamed: AtomicU64,
     subscriptions: Mutex<Option<mpsc::Sender<Arc<str>>>>,
 }
 
@@ -52,6 +54,11 @@ impl Refusals {
         told
     }
 
+    /// How many subscriptions were refused without a word about whose.
+    pub(super) fn unnamed(&self) -> u64 {
+        self.unnamed.load(Relaxed)
+    }
+
     #[cfg(test)]
     pub(super) fn is_watched(&self) -> bool {
         !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -60,6 +67,9 @@ impl Refusals {
     /// Tells whom it concerns what the server said. Whether anyone was concerned.
     pub(super) fn report(&self, error: &str) -> bool {
         let Some(line) = refused_line(error) else { return false };
+        if line == Line::Starting {
+            self.unnamed.fetch_add(1, Relaxed);
+        }
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let concerned = waiting.get(&line).map(Vec::as_slice).unwrap_or_default();
         // `notify_one` keeps the news for a watch that is not being polled right now.

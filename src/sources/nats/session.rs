@@ -197,9 +197,13 @@ impl Session {
 
     async fn echo(&self, connects: u64) -> Result<(), Unconfirmed> {
         let inbox: Arc<str> = self.client.new_inbox().into();
-        // A user who may not use inboxes gets an error that names ours: just as good an answer.
-        let refusal =
-            self.refusals().watch(vec![Line::Subscribe(inbox.clone()), Line::Publish(inbox.clone())]);
+        // A user who may not use inboxes gets an error that names ours: just as good an answer. So is that there
+        // are as many subscriptions as may be: ours would have been another one.
+        let refusal = self.refusals().watch(vec![
+            Line::Subscribe(inbox.clone()),
+            Line::Publish(inbox.clone()),
+            Line::Starting,
+        ]);
         let mut link = self.watch();
         let mut echo = self.client.subscribe(inbox.to_string()).await.map_err(|_| Unconfirmed::Closed)?;
         self.client.publish(inbox.to_string(), Bytes::new()).await.map_err(|_| Unconfirmed::Closed)?;

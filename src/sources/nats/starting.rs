@@ -7,13 +7,15 @@ use super::{
 };
 use crate::sources::{Ticket, subject::SubjectSet};
 use async_nats::SubscribeErrorKind;
+use futures_util::FutureExt;
 use std::{sync::Arc, time::Duration};
 
 /// Subscriptions that wait for their proof at once, for all but very wide feeds. The library forgets events
 /// beyond 128 that wait: all of these may be refused, and each refusal must be heard.
 const SUBSCRIPTIONS_MAX: usize = 64;
 
-/// Before a batch without its proof is given back to be tried again.
+/// Before a batch without its proof is given back to be tried again; and how long no refusal comes when all
+/// have come.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
@@ -32,7 +34,7 @@ struct Starter {
 /// What came of a batch.
 pub(super) enum Outcome {
     Confirmed,
-    /// The server takes no more.
+    /// The server takes no more; it does not say whose it did not take.
     Refused,
     Unconfirmed(Unconfirmed),
 }
@@ -47,8 +49,8 @@ impl Batch {
         self.subscriptions >= SUBSCRIPTIONS_MAX
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.feeds.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.feeds.len()
     }
 
     pub(super) fn take(self) -> impl Iterator<Item = (Ticket, Result<Taps, Arc<str>>)> {
@@ -61,16 +63,16 @@ impl Batch {
         if let Err(closed) = self.subscribe(&session).await {
             return (self, Outcome::Unconfirmed(closed));
         }
-        let outcome = tokio::select! {
-            biased;
-            () = refusal.refused() => Outcome::Refused,
-            confirmed = session.confirm() => match confirmed {
-                Ok(()) => Outcome::Confirmed,
-                Err(why) => {
-                    tokio::time::sleep(RETRY_DELAY).await;
-                    Outcome::Unconfirmed(why)
-                }
-            },
+        let outcome = match session.confirm().await {
+            Ok(()) if refusal.refused().now_or_never().is_some() => {
+                settle(&session).await;
+                Outcome::Refused
+            }
+            Ok(()) => Outcome::Confirmed,
+            Err(why) => {
+                tokio::time::sleep(RETRY_DELAY).await;
+                Outcome::Unconfirmed(why)
+            }
         };
         (self, outcome)
     }
@@ -80,6 +82,17 @@ impl Batch {
             feed.taps = subscribe(&feed.subjects, session).await?;
         }
         Ok(())
+    }
+}
+
+/// Waits until no more refusals come: the next batch must not take them for its own.
+async fn settle(session: &Session) {
+    loop {
+        let before = session.refusals().unnamed();
+        tokio::time::sleep(RETRY_DELAY).await;
+        if session.refusals().unnamed() == before {
+            return;
+        }
     }
 }
 
