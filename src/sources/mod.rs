@@ -13,6 +13,9 @@ mod memory;
 mod nats;
 mod options;
 mod outbox;
+#[cfg(test)]
+#[path = "../../tests/support/polls.rs"]
+mod polls;
 mod redis;
 mod sink;
 mod source;

@@ -156,7 +156,7 @@ impl Desk {
         while !(batch.is_full() || self.alone > 0 && batch.len() == 1)
             && let Some(ticket) = self.new.pop_front()
         {
-            if let Some(feed) = self.feeds.get(&ticket) {
+            if let Some(feed) = self.feeds.get(&ticket).filter(|it| !it.is_started) {
                 batch.add(ticket, feed.subjects.clone());
             }
         }

@@ -30,7 +30,7 @@ pub(super) struct Feed {
     bell: Arc<Bell>,
     taps: Taps,
     /// The server has confirmed its subscriptions, and the library repeats them.
-    is_started: bool,
+    pub(super) is_started: bool,
     is_live: bool,
     is_interrupted: bool,
     /// It failed; it is here until the hub has been told.

@@ -2,14 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
-#[path = "../../../tests/support/polls.rs"]
-mod polls;
 #[path = "../../../tests/support/nats.rs"]
 mod server;
 
 use super::*;
-use crate::{plan::ProviderKind, sources::Report};
-use polls::DropAfter;
+use crate::{
+    plan::ProviderKind,
+    sources::{Report, polls::DropAfter},
+};
 use server::{NatsServer, PATIENCE};
 use std::{
     pin::Pin,
