@@ -6,6 +6,8 @@
 #[cfg(feature = "kafka")]
 #[path = "support/certificates.rs"]
 mod certificates;
+#[path = "support/jetstream.rs"]
+mod jetstream;
 #[cfg(feature = "kafka")]
 #[path = "support/kafka.rs"]
 mod kafka;
@@ -15,9 +17,9 @@ mod nats;
 mod redis;
 mod support;
 
-use nats::NatsServer;
+use jetstream::Api;
 use redis::RedisServer;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{fs, process::Command, thread};
 use support::example::{Example, folder};
 
@@ -35,7 +37,7 @@ fn words(words: &[String]) -> Vec<&str> {
 
 #[test]
 fn the_example_of_nats_does_what_it_says() {
-    let server = NatsServer::start();
+    let server = jetstream::server();
     let example = Example::start("nats", ("NATS_URL", &server.url()));
     example.follow(|it| {
         assert_eq!(it.service, "box");
@@ -44,6 +46,9 @@ fn the_example_of_nats_does_what_it_says() {
             ["nats", "pub", subject, payload] => {
                 broker.publish(subject, payload.as_bytes());
                 broker.flush();
+            }
+            ["nats", "stream", "add", stream, "--subjects", subjects, "--defaults"] => {
+                Api::of(&server).create(stream, &[subjects], &json!({}));
             }
             ["nats", "reply", subject, payload] => {
                 broker.subscribe(subject);
