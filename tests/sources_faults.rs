@@ -62,6 +62,7 @@ fn nats_survives_a_line_that_breaks() {
             },
             listening: &|| server.subjects_and_inboxes().len(),
             replays: false,
+            garbles: true,
         };
         println!("{}", outcome.survive(seed, 1));
     }
@@ -85,6 +86,7 @@ fn redis_channels_survive_a_line_that_breaks() {
             publish: &mut |payload| assert!(client.publish("a", payload) >= 0),
             listening: &|| server.channels().len() + server.patterns() as usize,
             replays: false,
+            garbles: true,
         };
         println!("{}", outcome.survive(seed, 1));
     }
@@ -111,6 +113,7 @@ fn redis_streams_survive_a_line_that_breaks() {
             publish: &mut |payload| drop(client.add("s", payload)),
             listening: &|| server.connections().saturating_sub(stay),
             replays: true,
+            garbles: true,
         };
         println!("{}", outcome.survive(seed, 1));
     }

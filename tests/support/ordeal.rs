@@ -29,6 +29,8 @@ pub(crate) struct Ordeal<'a> {
     pub(crate) listening: &'a dyn Fn() -> usize,
     /// The feed reads on where it was: an outage loses nothing and is told or not.
     pub(crate) replays: bool,
+    /// Bytes may be damaged too, beside cuts and silence.
+    pub(crate) garbles: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,7 @@ impl Ordeal<'_> {
     pub(crate) fn survive(mut self, seed: u64, times: usize) -> String {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut faults = FAULTS.repeat(times);
+        faults.retain(|it| self.garbles || !matches!(it, Fault::Garbled(_)));
         random.shuffle(&mut faults);
         let (mut story, mut published) = (Story::default(), 0);
         self.rig.sources().start(Ticket(1), &self.feed);
