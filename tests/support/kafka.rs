@@ -170,6 +170,11 @@ impl KafkaBroker {
         wait(self.admin.delete_records(&list, &patient()));
     }
 
+    /// A producer of its own, that sends again what a broker in trouble did not confirm.
+    pub(crate) fn producer(&self) -> KafkaProducer {
+        KafkaProducer(config(&self.address()).set("linger.ms", "5").create().expect("a producer"))
+    }
+
     /// Publishes to one partition; the broker has it when this returns.
     pub(crate) fn publish(&self, topic: &str, partition: i32, payload: &str) {
         self.send(topic, partition, Some(payload));
@@ -402,6 +407,26 @@ impl Drop for KafkaBroker {
     fn drop(&mut self) {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+pub(crate) struct KafkaProducer(BaseProducer);
+
+impl KafkaProducer {
+    /// Publishes; the broker has it after [`KafkaProducer::flush`].
+    pub(crate) fn send(&self, topic: &str, partition: i32, payload: &str) {
+        let mut record = BaseRecord::<str, str>::to(topic).partition(partition).payload(payload);
+        let start = Instant::now();
+        while let Err((error, unsent)) = self.0.send(record) {
+            assert!(start.elapsed() < PATIENCE, "no room: {error}");
+            record = unsent;
+            self.0.poll(Duration::from_millis(1));
+        }
+        self.0.poll(Duration::ZERO);
+    }
+
+    pub(crate) fn flush(&self) {
+        self.0.flush(PATIENCE).expect("the broker has all of it");
     }
 }
 

@@ -246,21 +246,34 @@ pub(crate) struct NatsClient {
 
 impl NatsClient {
     fn connect(port: u16) -> Self {
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("nats-server");
-        socket.set_read_timeout(Some(PATIENCE)).expect("socket");
-        socket.set_nodelay(true).expect("socket");
+        Self::try_connect(port).expect("nats-server")
+    }
+
+    /// Connects, if the server lives to say so.
+    pub(crate) fn try_connect(port: u16) -> std::io::Result<Self> {
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
         let mut client = Self { socket: std::io::BufReader::new(socket) };
-        client.send(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n");
-        client.flush();
-        client
+        client.try_send(b"CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\n")?;
+        Ok(client)
     }
 
     /// Sends a message; the server has it after [`NatsClient::flush`].
     pub(crate) fn publish(&mut self, subject: &str, payload: &[u8]) {
-        let mut line = format!("PUB {subject} {}\r\n", payload.len()).into_bytes();
-        line.extend_from_slice(payload);
-        line.extend_from_slice(b"\r\n");
-        self.send(&line);
+        self.send(&message(subject, payload));
+    }
+
+    /// Publishes all of these in one go; the server has them when this succeeds.
+    pub(crate) fn try_publish_all<'a>(
+        &mut self,
+        subject: &str,
+        payloads: impl IntoIterator<Item = &'a str>,
+    ) -> std::io::Result<()> {
+        let messages = payloads.into_iter().flat_map(|it| message(subject, it.as_bytes()));
+        self.try_send(&messages.chain(*b"PING\r\n").collect::<Vec<u8>>())?;
+        while self.try_line()? != "PONG" {}
+        Ok(())
     }
 
     /// Sends a message that asks for an answer.
@@ -299,15 +312,24 @@ impl NatsClient {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.socket.get_mut().write_all(bytes).expect("nats-server reads");
+        self.try_send(bytes).expect("nats-server reads");
+    }
+
+    fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.socket.get_mut().write_all(bytes)
     }
 
     fn line(&mut self) -> String {
+        self.try_line().expect("nats-server answers")
+    }
+
+    fn try_line(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
-        let read = std::io::BufRead::read_line(&mut self.socket, &mut line).expect("nats-server answers");
-        assert!(read > 0, "nats-server hung up");
+        if std::io::BufRead::read_line(&mut self.socket, &mut line)? == 0 {
+            return Err(std::io::Error::other("nats-server hung up"));
+        }
         assert!(!line.starts_with("-ERR"), "{line}");
-        line.trim_end().to_owned()
+        Ok(line.trim_end().to_owned())
     }
 
     fn payload(&mut self, size: &str) -> Vec<u8> {
@@ -316,4 +338,11 @@ impl NatsClient {
         payload.truncate(payload.len() - 2);
         payload
     }
+}
+
+fn message(subject: &str, payload: &[u8]) -> Vec<u8> {
+    let mut line = format!("PUB {subject} {}\r\n", payload.len()).into_bytes();
+    line.extend_from_slice(payload);
+    line.extend_from_slice(b"\r\n");
+    line
 }

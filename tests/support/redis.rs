@@ -365,7 +365,7 @@ impl Reply {
 }
 
 impl RedisClient {
-    fn connect(port: u16) -> std::io::Result<Self> {
+    pub(crate) fn connect(port: u16) -> std::io::Result<Self> {
         let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
@@ -386,6 +386,20 @@ impl RedisClient {
     fn try_ask(&mut self, words: &[&str]) -> Option<Reply> {
         self.socket.get_mut().write_all(&encoded(words)).ok()?;
         self.reply().filter(|it| !matches!(it, Reply::Error(_)))
+    }
+
+    /// Asks all of this in one go: how many of the answers, from the first, came and were no errors.
+    pub(crate) fn try_ask_all<'a>(&mut self, commands: impl IntoIterator<Item = Vec<&'a str>>) -> usize {
+        let (mut bytes, mut count) = (Vec::new(), 0);
+        for words in commands {
+            bytes.extend(encoded(&words));
+            count += 1;
+        }
+        if self.socket.get_mut().write_all(&bytes).is_err() {
+            return 0;
+        }
+        let is_good = |_: &usize| !matches!(self.reply(), None | Some(Reply::Error(_)));
+        (0..count).take_while(is_good).count()
     }
 
     pub(crate) fn publish(&mut self, channel: &str, payload: &str) -> i64 {
