@@ -1,5 +1,5 @@
 # `make test` runs everything, `make fuzz` looks for what no test thought of, `make bench-quick`,
-# `make bench-queries` and `make bench-matching` measure, `make run` starts the quickstart.
+# `make bench-queries`, `make bench-matching` and `make bench-brokers` measure, `make run` starts the quickstart.
 .DELETE_ON_ERROR:
 
 CLIENTS := tests/clients
@@ -8,7 +8,7 @@ ARGS ?=
 # How long each fuzz target runs.
 SECONDS ?= 30
 
-.PHONY: test headers tools fuzz bench-quick bench-queries bench-matching lint doc deny run clean-tools
+.PHONY: test headers tools fuzz bench-quick bench-queries bench-matching bench-brokers lint doc deny run clean-tools
 
 test: headers tools
 	cargo test --locked
@@ -41,6 +41,10 @@ bench-queries:
 bench-matching:
 	cargo bench --locked --bench bench_matching --no-run
 	cargo bench --locked --bench bench_matching
+
+bench-brokers:
+	cargo bench --locked --bench bench_brokers --no-run
+	cargo bench --locked --bench bench_brokers -- $(ARGS)
 
 # Needs a C++ compiler beside the stable Rust that everything else needs; see fuzz/README.md.
 fuzz:

@@ -32,6 +32,8 @@ pub trait Broker: Send {
     fn field(&self) -> &'static str;
     /// Where it is, as YAML for the provider.
     fn provider(&self) -> String;
+    /// Where it is, as its client libraries have it.
+    fn address(&self) -> String;
     /// Parts of what it publishes that have an order each.
     fn parts(&self) -> u32 {
         1
@@ -43,8 +45,12 @@ pub trait Broker: Send {
     /// Stops it from answering, and keeps its connections open.
     fn pause(&self);
     fn resume(&self);
-    /// A client of the test's own.
-    fn publisher(&self) -> Box<dyn Publisher>;
+    /// A client of the test's own that publishes what the graph's fields hear.
+    fn publisher(&self) -> Box<dyn Publisher> {
+        self.publisher_to(NAME)
+    }
+    /// The same to another subject, channel, topic, or streams of that name.
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher>;
     /// Whether what is published is there later too.
     fn keeps_a_log(&self) -> bool {
         false
@@ -110,6 +116,9 @@ impl Broker for Nats {
     fn provider(&self) -> String {
         format!("url: \"{}\"", self.0.url())
     }
+    fn address(&self) -> String {
+        self.0.url()
+    }
     fn kill(&mut self) {
         self.0.kill();
     }
@@ -122,13 +131,14 @@ impl Broker for Nats {
     fn resume(&self) {
         self.0.resume();
     }
-    fn publisher(&self) -> Box<dyn Publisher> {
-        Box::new(NatsPublisher { port: self.0.port(), client: None })
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher> {
+        Box::new(NatsPublisher { port: self.0.port(), name, client: None })
     }
 }
 
 struct NatsPublisher {
     port: u16,
+    name: &'static str,
     client: Option<NatsClient>,
 }
 
@@ -137,7 +147,7 @@ impl Publisher for NatsPublisher {
         let Some(mut client) = self.client.take().or_else(|| NatsClient::try_connect(self.port).ok()) else {
             return 0;
         };
-        if client.try_publish_all(NAME, events.iter().map(|(_, it)| &**it)).is_err() {
+        if client.try_publish_all(self.name, events.iter().map(|(_, it)| &**it)).is_err() {
             return 0;
         }
         self.client = Some(client);
@@ -164,6 +174,9 @@ impl Broker for RedisChannels {
     fn provider(&self) -> String {
         format!("urls: [\"{}\"]", self.0.url())
     }
+    fn address(&self) -> String {
+        self.0.url()
+    }
     fn kill(&mut self) {
         self.0.kill();
     }
@@ -176,9 +189,9 @@ impl Broker for RedisChannels {
     fn resume(&self) {
         self.0.resume();
     }
-    fn publisher(&self) -> Box<dyn Publisher> {
-        let command = |_: u32| vec!["PUBLISH".to_owned(), NAME.to_owned()];
-        Box::new(RedisPublisher { port: self.0.port(), client: None, command })
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher> {
+        let command = move |_: u32| vec!["PUBLISH".to_owned(), name.to_owned()];
+        Box::new(RedisPublisher { port: self.0.port(), client: None, command: Box::new(command) })
     }
 }
 
@@ -189,10 +202,11 @@ impl RedisStreams {
     pub fn start() -> Self {
         Self(RedisServer::durable())
     }
+}
 
-    fn stream(part: u32) -> String {
-        format!("{NAME}.{part}")
-    }
+/// The key of a stream for one part.
+pub fn stream(name: &str, part: u32) -> String {
+    format!("{name}.{part}")
 }
 
 impl Broker for RedisStreams {
@@ -205,6 +219,9 @@ impl Broker for RedisStreams {
     /// A silent server is given up soon, so that a pause is an outage.
     fn provider(&self) -> String {
         format!("urls: [\"{}\"]", self.0.impatient_url())
+    }
+    fn address(&self) -> String {
+        self.0.url()
     }
     fn parts(&self) -> u32 {
         2
@@ -221,9 +238,9 @@ impl Broker for RedisStreams {
     fn resume(&self) {
         self.0.resume();
     }
-    fn publisher(&self) -> Box<dyn Publisher> {
-        let command = |part| ["XADD", &Self::stream(part), "*", "payload"].map(str::to_owned).to_vec();
-        Box::new(RedisPublisher { port: self.0.port(), client: None, command })
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher> {
+        let command = move |part| ["XADD", &stream(name, part), "*", "payload"].map(str::to_owned).to_vec();
+        Box::new(RedisPublisher { port: self.0.port(), client: None, command: Box::new(command) })
     }
     fn keeps_a_log(&self) -> bool {
         true
@@ -231,7 +248,7 @@ impl Broker for RedisStreams {
     fn log(&self) -> Vec<Vec<String>> {
         let mut client = self.0.client();
         let mut entries = |part| {
-            let all = client.ask(&["XRANGE", &Self::stream(part), "-", "+"]);
+            let all = client.ask(&["XRANGE", &stream(NAME, part), "-", "+"]);
             all.items().iter().map(|it| it.items()[1].texts().swap_remove(1)).collect()
         };
         (0..self.parts()).map(&mut entries).collect()
@@ -242,7 +259,7 @@ struct RedisPublisher {
     port: u16,
     client: Option<RedisClient>,
     /// What comes before the payload, by the part.
-    command: fn(u32) -> Vec<String>,
+    command: Box<dyn Fn(u32) -> Vec<String> + Send>,
 }
 
 impl Publisher for RedisPublisher {
@@ -267,8 +284,14 @@ pub struct Kafka(pub KafkaBroker);
 #[cfg(feature = "kafka")]
 impl Kafka {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more topics.
+    pub fn start_with(topics: &[&str]) -> Self {
         let broker = KafkaBroker::start();
-        broker.create_topic(NAME, 3);
+        let all: Vec<String> = topics.iter().chain([&NAME]).map(|it| (*it).to_owned()).collect();
+        broker.create_topics(&all, 3);
         Self(broker)
     }
 }
@@ -283,6 +306,9 @@ impl Broker for Kafka {
     }
     fn provider(&self) -> String {
         format!("brokers: [\"{}\"]", self.0.address())
+    }
+    fn address(&self) -> String {
+        self.0.address()
     }
     fn parts(&self) -> u32 {
         3
@@ -299,8 +325,8 @@ impl Broker for Kafka {
     fn resume(&self) {
         self.0.resume();
     }
-    fn publisher(&self) -> Box<dyn Publisher> {
-        Box::new(self.0.producer())
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher> {
+        Box::new(KafkaPublisher { topic: name, producer: self.0.producer() })
     }
     fn keeps_a_log(&self) -> bool {
         true
@@ -313,14 +339,20 @@ impl Broker for Kafka {
 
 /// Its library keeps what the broker has not confirmed, and sends it again.
 #[cfg(feature = "kafka")]
-impl Publisher for KafkaProducer {
+struct KafkaPublisher {
+    topic: &'static str,
+    producer: KafkaProducer,
+}
+
+#[cfg(feature = "kafka")]
+impl Publisher for KafkaPublisher {
     fn publish(&mut self, events: &[(u32, String)]) -> usize {
         for (part, payload) in events {
-            self.send(NAME, part.cast_signed(), payload);
+            self.producer.send(self.topic, part.cast_signed(), payload);
         }
         events.len()
     }
     fn settle(&mut self) {
-        self.flush();
+        self.producer.flush();
     }
 }
