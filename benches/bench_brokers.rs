@@ -16,7 +16,7 @@ mod load;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use brokers::{Broker, Nats, RedisChannels, RedisStreams};
+use brokers::{Broker, JetStream, Nats, RedisChannels, RedisStreams};
 use clap::{Parser, ValueEnum};
 use ingest::{
     compare::{self, Round},
@@ -56,6 +56,7 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Which {
     Nats,
+    Jetstream,
     Redis,
     RedisStreams,
     #[cfg(feature = "kafka")]
@@ -66,6 +67,7 @@ impl Which {
     fn start(self) -> Box<dyn Broker> {
         match self {
             Self::Nats => Box::new(Nats::start()),
+            Self::Jetstream => Box::new(JetStream::start()),
             Self::Redis => Box::new(RedisChannels::start()),
             Self::RedisStreams => Box::new(RedisStreams::start()),
             #[cfg(feature = "kafka")]

@@ -1,7 +1,5 @@
 //! Every broker killed twice and paused once under ten thousand events: what a log has reaches every subscriber, each
 //! event once and in order; where nobody keeps events, only those of the outage are missing, and everybody is told.
-//!
-//! JetStream belongs beside the other two that keep a log: `assert_complete`.
 
 #![expect(clippy::disallowed_methods, reason = "deadlines of the brokers are on the real clock")]
 #![expect(clippy::print_stdout, reason = "figures for people, shown with --nocapture")]
@@ -14,12 +12,17 @@ mod support;
 
 #[cfg(feature = "kafka")]
 use brokers::Kafka;
-use brokers::{Nats, RedisChannels, RedisStreams, redis::is_missing};
+use brokers::{JetStream, Nats, RedisChannels, RedisStreams, redis::is_missing};
 use chaos::{assert_complete, assert_lost_in_outages_alone, storm};
 
 #[test]
 fn nats_loses_what_an_outage_takes_and_says_so() {
     assert_lost_in_outages_alone(&storm(&mut Nats::start()));
+}
+
+#[test]
+fn jetstream_loses_nothing() {
+    assert_complete(&storm(&mut JetStream::start()));
 }
 
 #[test]

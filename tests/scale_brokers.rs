@@ -14,7 +14,7 @@ mod support;
 
 #[cfg(feature = "kafka")]
 use brokers::Kafka;
-use brokers::{Broker, Nats, RedisChannels, RedisStreams, redis::is_missing};
+use brokers::{Broker, JetStream, Nats, RedisChannels, RedisStreams, redis::is_missing};
 use std::sync::Mutex;
 
 const EVENTS: u64 = 1_000;
@@ -35,6 +35,11 @@ fn reaches_everybody(broker: &dyn Broker) {
 #[test]
 fn a_flood_of_nats_reaches_everybody() {
     reaches_everybody(&Nats::start());
+}
+
+#[test]
+fn a_flood_of_jetstream_reaches_everybody() {
+    reaches_everybody(&JetStream::start());
 }
 
 #[test]

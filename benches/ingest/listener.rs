@@ -2,11 +2,11 @@
 //! sink that counts.
 
 use super::goal::Goal;
-use crate::brokers::stream;
+use crate::brokers::{STREAM, stream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use juga::{
-    plan::{EventFeed, ProviderKind, StreamOptions},
+    plan::{EventFeed, JetStreamOptions, ProviderKind, StreamOptions},
     sources::{FeedSink, NatsOptions, Options, RedisOptions, Report, Sources, Ticket},
 };
 use redis::{AsyncConnectionConfig, Value, cmd};
@@ -62,6 +62,7 @@ impl Listener {
     fn bare(self) {
         match &*self.broker {
             "nats" => runtime().block_on(self.bare_nats()),
+            "jetStream" => runtime().block_on(self.bare_jetstream()),
             "redis" => runtime().block_on(self.bare_redis()),
             "redisStream" => runtime().block_on(self.bare_redis_stream()),
             "kafka" => self.bare_kafka(),
@@ -76,6 +77,21 @@ impl Listener {
         self.goal.begin();
         while let Some(message) = messages.next().await {
             black_box(message.payload);
+            self.goal.count();
+        }
+    }
+
+    async fn bare_jetstream(self) {
+        use async_nats::jetstream::{self, consumer::pull::OrderedConfig};
+        let client = async_nats::connect(&self.address).await.expect("nats-server");
+        let stream = jetstream::new(client).get_stream(STREAM).await.expect("a stream");
+        let config =
+            OrderedConfig { filter_subject: format!("{STREAM}.{}", self.name), ..OrderedConfig::default() };
+        let consumer = stream.create_consumer(config).await.expect("a consumer");
+        let mut messages = consumer.messages().await.expect("messages");
+        self.goal.begin();
+        while let Some(message) = messages.next().await {
+            black_box(message.expect("a message").message.payload);
             self.goal.count();
         }
     }
@@ -143,18 +159,25 @@ impl Listener {
     fn adapter(self) {
         let runtime = runtime();
         let kind = match &*self.broker {
-            "nats" => ProviderKind::Nats,
+            "nats" | "jetStream" => ProviderKind::Nats,
             "kafka" => ProviderKind::Kafka,
             _ => ProviderKind::Redis,
         };
-        let reads_a_stream = self.broker == "redisStream";
-        let name = if reads_a_stream { stream(&self.name, 0) } else { self.name.clone() };
-        let feed = EventFeed {
-            kind,
-            provider: "default".into(),
-            destinations: vec![name.into()],
-            stream: reads_a_stream.then(|| StreamOptions::Redis { field: "payload".into() }),
+        let (name, options) = match &*self.broker {
+            "redisStream" => (stream(&self.name, 0), Some(StreamOptions::Redis { field: "payload".into() })),
+            "jetStream" => {
+                let options = JetStreamOptions {
+                    stream: STREAM.into(),
+                    consumer: "juga".into(),
+                    consumer_inactive_threshold: 30,
+                    is_ordered: true,
+                };
+                (format!("{STREAM}.{}", self.name), Some(StreamOptions::JetStream(options)))
+            }
+            _ => (self.name.clone(), None),
         };
+        let feed =
+            EventFeed { kind, provider: "default".into(), destinations: vec![name.into()], stream: options };
         let (options, sink) = (self.options(kind), Arc::new(Counting(self.goal)));
         let handle = runtime.handle().clone();
         runtime.block_on(async move {

@@ -7,6 +7,8 @@
 #[cfg(feature = "kafka")]
 #[path = "certificates.rs"]
 pub mod certificates;
+#[path = "jetstream.rs"]
+pub mod jetstream;
 #[cfg(feature = "kafka")]
 #[path = "kafka.rs"]
 pub mod kafka;
@@ -152,6 +154,76 @@ impl Publisher for NatsPublisher {
         }
         self.client = Some(client);
         events.len()
+    }
+}
+
+/// A JetStream stream, read by position.
+pub struct JetStream(pub NatsServer);
+
+/// It keeps what is published below its name.
+pub const STREAM: &str = "kept";
+
+impl JetStream {
+    pub fn start() -> Self {
+        let server = jetstream::server();
+        jetstream::Api::of(&server).create(STREAM, &[&format!("{STREAM}.>")], &json!({}));
+        Self(server)
+    }
+}
+
+impl Broker for JetStream {
+    fn kind(&self) -> &'static str {
+        "nats"
+    }
+    fn field(&self) -> &'static str {
+        "jetStream"
+    }
+    fn provider(&self) -> String {
+        format!("url: \"{}\"", self.0.url())
+    }
+    fn address(&self) -> String {
+        self.0.url()
+    }
+    fn kill(&mut self) {
+        self.0.kill();
+    }
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+    fn pause(&self) {
+        self.0.pause();
+    }
+    fn resume(&self) {
+        self.0.resume();
+    }
+    fn publisher_to(&self, name: &'static str) -> Box<dyn Publisher> {
+        let subject = format!("{STREAM}.{name}");
+        Box::new(JetStreamPublisher { port: self.0.port(), subject, client: None })
+    }
+    fn keeps_a_log(&self) -> bool {
+        true
+    }
+    fn log(&self) -> Vec<Vec<String>> {
+        let mut api = jetstream::Api::of(&self.0);
+        let texts = (1..).map_while(|it| Some(api.message(STREAM, it)?.1));
+        vec![texts.collect()]
+    }
+}
+
+struct JetStreamPublisher {
+    port: u16,
+    subject: String,
+    client: Option<NatsClient>,
+}
+
+impl Publisher for JetStreamPublisher {
+    fn publish(&mut self, events: &[(u32, String)]) -> usize {
+        let Some(mut client) = self.client.take().or_else(|| NatsClient::try_connect(self.port).ok()) else {
+            return 0;
+        };
+        let kept = client.try_keep_all(&self.subject, events.iter().map(|(_, it)| &**it)).unwrap_or(0);
+        self.client = Some(client).filter(|_| kept == events.len());
+        kept
     }
 }
 

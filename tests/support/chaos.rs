@@ -123,7 +123,7 @@ pub fn storm(broker: &mut dyn Broker) -> Account {
 /// Everyone's events in their order, each once: what the log has, part by part, and not a word beside.
 pub fn assert_complete(account: &Account) {
     let log = &account.log;
-    assert!(!log.is_empty(), "there is a log");
+    assert!(account.confirmed.len() as u64 > EVENTS / 2, "{} confirmed", account.confirmed.len());
     let kept: HashSet<u64> = log.iter().flatten().copied().collect();
     let lost: Vec<_> = account.confirmed.iter().filter(|it| !kept.contains(it)).collect();
     assert!(lost.is_empty(), "the broker has lost what it had confirmed: {lost:?}");

@@ -278,10 +278,42 @@ impl NatsClient {
 
     /// Sends a message that asks for an answer.
     pub(crate) fn publish_with_reply(&mut self, subject: &str, reply: &str, payload: &[u8]) {
-        let mut line = format!("PUB {subject} {reply} {}\r\n", payload.len()).into_bytes();
-        line.extend_from_slice(payload);
-        line.extend_from_slice(b"\r\n");
-        self.send(&line);
+        self.send(&message(&format!("{subject} {reply}"), payload));
+    }
+
+    /// Publishes all of these to a stream in one go: how many of them, from the first, it says it has.
+    pub(crate) fn try_keep_all<'a>(
+        &mut self,
+        subject: &str,
+        payloads: impl IntoIterator<Item = &'a str>,
+    ) -> std::io::Result<usize> {
+        let (inbox, mut bytes, mut count) = ("_INBOX.kept", b"SUB _INBOX.kept 2\r\n".to_vec(), 0);
+        for payload in payloads {
+            bytes.extend(message(&format!("{subject} {inbox}"), payload.as_bytes()));
+            count += 1;
+        }
+        self.try_send(&bytes)?;
+        for kept in 0..count {
+            let line = loop {
+                let line = self.try_line()?;
+                match line.split_whitespace().next() {
+                    Some("PING") => self.try_send(b"PONG\r\n")?,
+                    Some("MSG") => break line,
+                    // Nobody listens there: the stream is not ready.
+                    Some("HMSG") => return Ok(kept),
+                    _ => {}
+                }
+            };
+            let size = line.rsplit(' ').next().unwrap_or_default();
+            let mut answer = vec![0; size.parse::<usize>().expect("a size") + 2];
+            self.socket.read_exact(&mut answer)?;
+            let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+            if answer["seq"].is_null() {
+                return Ok(kept);
+            }
+        }
+        self.try_send(b"UNSUB 2\r\n")?;
+        Ok(count)
     }
 
     pub(crate) fn subscribe(&mut self, subject: &str) {
