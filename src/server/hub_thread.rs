@@ -47,6 +47,9 @@ const QUESTIONS_MAX: usize = 4;
 const TAKEN_PER_TURN: usize = 512;
 /// Outputs after which a turn takes no more of a queue: one event may concern thousands of groups.
 const OUTPUTS_PER_TURN: usize = 4096;
+/// Jobs that go to the pool together, as long as nothing has to be fetched for them: handing one over alone costs more
+/// than carrying it out.
+const JOBS_TOGETHER: usize = 32;
 /// When to offer the numbers again that somebody's reading kept from being published.
 const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
@@ -89,8 +92,13 @@ impl HubLink {
     }
 
     fn resolved(&self, job: JobId, response: Bytes) {
-        let _ = self.results.send(Input::Resolved { job, response });
+        self.put_result(job, response);
         self.bell.ring();
+    }
+
+    /// [`Bell::ring`] must follow, once for any number.
+    fn put_result(&self, job: JobId, response: Bytes) {
+        let _ = self.results.send(Input::Resolved { job, response });
     }
 
     /// Ends the thread after its turn.
@@ -173,9 +181,8 @@ pub(super) fn start(
     vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let refused = Refused::default();
-    let thread =
-        HubThread { hub, inbox, neighbours, stats, refused, reactor_has_mail: false, published: true };
+    let (refused, jobs, reactor_has_mail, published) = (Refused::default(), Vec::new(), false, true);
+    let thread = HubThread { hub, inbox, neighbours, stats, refused, jobs, reactor_has_mail, published };
     thread::Builder::new().name("juga-hub".into()).spawn(move || {
         let _vital = vital;
         thread.run();
@@ -188,6 +195,8 @@ struct HubThread {
     neighbours: Neighbours,
     stats: Arc<HubStats>,
     refused: Refused,
+    /// Jobs of this turn that need no fetch and have not been handed over yet.
+    jobs: Vec<Job>,
     /// The reactor has been written to in this turn and not been told yet.
     reactor_has_mail: bool,
     /// The numbers of the last turn are where they can be read.
@@ -205,6 +214,7 @@ impl HubThread {
             more = self.take_inputs(began);
             self.hub.fire_timers(began);
             self.carry_out();
+            self.hand_over_jobs();
             self.ring_reactor();
             self.answer_questions();
             self.stats.turns.record(clock::now().saturating_duration_since(began));
@@ -315,13 +325,62 @@ impl HubThread {
         }
     }
 
-    fn resolve(&self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {
+    fn resolve(&mut self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {
+        if spec.bound.operation.plan.steps.is_none() {
+            self.jobs.push(Job { job, spec, event });
+            if self.jobs.len() == JOBS_TOGETHER {
+                self.hand_over_jobs();
+            }
+            return;
+        }
         let link = self.inbox.link.clone();
         let reply = Reply::new(move |response: Option<Bytes>| {
             link.resolved(job, response.unwrap_or_else(internal_error));
         });
         let work = self.neighbours.executor.resolve(spec, event);
         self.neighbours.pool.resolve(async move { reply.give(work.await) });
+    }
+
+    fn hand_over_jobs(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let jobs = std::mem::take(&mut self.jobs);
+        let mut batch = Batch { link: self.inbox.link.clone(), left: jobs.into_iter() };
+        let executor = self.neighbours.executor.clone();
+        self.neighbours.pool.resolve(async move { batch.carry_out(&executor).await });
+    }
+}
+
+/// A result that a group is due.
+struct Job {
+    job: JobId,
+    spec: Arc<GroupSpec>,
+    event: Arc<Event>,
+}
+
+/// Jobs that are carried out one after the other. All of them answer, whatever becomes of the batch.
+struct Batch {
+    link: HubLink,
+    left: std::vec::IntoIter<Job>,
+}
+
+impl Batch {
+    async fn carry_out(&mut self, executor: &Executor) {
+        for Job { job, spec, event } in self.left.by_ref() {
+            let link = &self.link;
+            let reply = Reply::new(|response: Option<Bytes>| {
+                link.put_result(job, response.unwrap_or_else(internal_error));
+            });
+            reply.give(executor.resolve(spec, event).await);
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.left.by_ref().for_each(|it| self.link.put_result(it.job, internal_error()));
+        self.link.bell.ring();
     }
 }
 
