@@ -79,6 +79,7 @@ fn defaults_of_engine_and_websocket() {
     assert_eq!(engine.max_concurrent_resolvers, 1024);
     assert_eq!(engine.subscription_fetch_timeout, seconds(30));
     assert_eq!(engine.group_events_in_flight, 16);
+    assert_eq!(engine.group_local_events_in_flight, 256);
     assert_eq!((engine.group_backlog_events, engine.group_backlog_bytes), (65_536, 16_000_000));
     assert_eq!(engine.websocket_server_read_timeout, None);
     assert_eq!(engine.websocket_server_write_timeout, seconds(10));

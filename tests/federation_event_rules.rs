@@ -67,8 +67,7 @@ fn edg_1_root_fields_have_a_directive_that_fits() {
     let rule = "EDG_ROOT_FIELD_DIRECTIVE";
     let feeds =
         "@edfs__natsSubscribe, @edfs__kafkaSubscribe, @edfs__redisSubscribe or @feed__redisStreamSubscribe";
-    let calls =
-        "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish, @feed__kafkaPublish or @edfs__natsRequest";
+    let calls = "@edfs__natsPublish, @edfs__kafkaPublish, @edfs__redisPublish, @feed__kafkaPublish or @edfs__natsRequest";
     let missing = |fitting: &str| format!("every root field of an event graph needs a directive: {fitting}");
     says(&subscription("a: Employee!"), [rule, "Subscription.a", &missing(feeds)]);
     says(

@@ -169,6 +169,7 @@ impl Life {
         let mut rng = fastrand::Rng::with_seed(seed);
         let options = Options {
             window: rng.usize(1..4),
+            local_window: rng.usize(1..4),
             group_backlog_events: rng.usize(2..8),
             group_backlog_bytes: rng.usize(100..400),
             trigger_linger: Duration::from_millis([0, 300, 2_000][rng.usize(0..3)]),
@@ -570,12 +571,17 @@ impl Life {
             Some(Listening { id, state, linger_until: None, grace_until: None, told: false });
     }
 
+    fn window_of(&self, spec: &GroupSpec) -> usize {
+        if spec.is_local() { self.options.local_window } else { self.options.window }
+    }
+
     fn asked(&mut self, job: JobId, spec: &GroupSpec, event: u64) {
         let company = self.seen.get(&job.group).and_then(|it| self.companies.get(it));
         let kind = company.expect("asked for a group that is gone").kind;
         assert_eq!(spec.bound.operation.projection.shape[..], *format!("shape-{}", kind.projection));
         let of_group = |it: &&(JobId, Kind, u64)| it.0.group == job.group;
-        assert!(self.jobs.iter().filter(of_group).count() < self.options.window, "{job:?} beyond the window");
+        let window = self.window_of(spec);
+        assert!(self.jobs.iter().filter(of_group).count() < window, "{job:?} beyond the window");
         assert!(self.jobs.iter().filter(of_group).all(|it| it.2 < event), "{job:?} out of order");
         self.jobs.push((job, kind, event));
     }
@@ -654,7 +660,7 @@ impl Life {
         assert_eq!(counters.members, self.listeners.len() as u64);
         let (mut events, mut bytes, mut in_flight) = (0, 0, 0);
         for group in self.hub.groups() {
-            assert!(group.in_flight <= self.options.window, "{group:?} beyond the window");
+            assert!(group.in_flight <= self.window_of(group.spec), "{group:?} beyond the window");
             let bound = self.options.group_backlog_events;
             assert!(group.backlog_events <= bound + 1, "{} events in the backlog", group.backlog_events);
             let bytes_max = self.options.group_backlog_bytes.max(PAYLOAD_MAX);

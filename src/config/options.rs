@@ -85,6 +85,7 @@ impl Config {
     fn hub_options(&self) -> hub::Options {
         hub::Options {
             window: self.engine.group_events_in_flight,
+            local_window: self.engine.group_local_events_in_flight,
             group_backlog_events: self.engine.group_backlog_events,
             group_backlog_bytes: self.engine.group_backlog_bytes,
             trigger_linger: self.events.trigger_linger,

@@ -412,6 +412,8 @@ settings! {
         /// Events of one group that may be in the making at a time. Their order is kept; more wait in the
         /// group's backlog.
         group_events_in_flight: usize as Count = Is("16");
+        /// The same for operations for which nothing is fetched: they cost processor time alone.
+        group_local_events_in_flight: usize as Count = Is("256");
         /// Events that may wait in one group's backlog. Past it, a feed that cannot replay goes on with
         /// the newest, and its subscribers get the error `EVENTS_LOST` with the count.
         group_backlog_events: usize as Count = Is("65536");

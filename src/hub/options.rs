@@ -1,5 +1,6 @@
 //! What an operator can set about the hub.
 
+use crate::plan::GroupSpec;
 use std::time::Duration;
 
 /// Bounds and times of the hub. `config` fills it in.
@@ -8,6 +9,9 @@ pub struct Options {
     /// Results of one group that may be on their way at once: asked for and not yet released. Later
     /// events wait in the group's backlog. At least 1 counts.
     pub window: usize,
+    /// The same for groups for which nothing is fetched: their results cost processor time alone, and are cheapest many
+    /// at a time.
+    pub local_window: usize,
     /// Events that may wait in one group's backlog. Past it, or past `group_backlog_bytes`, everything
     /// that waits is dropped, the group is told how much (`EVENTS_LOST`), and the newest event is kept.
     pub group_backlog_events: usize,
@@ -21,7 +25,7 @@ pub struct Options {
     /// What subscribers see when a feed is away for longer.
     pub outage_then: OutagePolicy,
     /// Deliveries that may be on their way to each sink. Without credit results wait in their groups,
-    /// which in turn take no more than `window`.
+    /// which in turn take no more than their window.
     pub credits: u32,
 }
 
@@ -35,10 +39,19 @@ pub enum OutagePolicy {
     End,
 }
 
+impl Options {
+    /// How many results of such a group may be on their way.
+    pub(super) fn window_of(&self, spec: &GroupSpec) -> usize {
+        let window = if spec.is_local() { self.local_window } else { self.window };
+        window.max(1)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             window: 16,
+            local_window: 256,
             group_backlog_events: 65_536,
             group_backlog_bytes: 16 << 20,
             trigger_linger: Duration::from_secs(5),

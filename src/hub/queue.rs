@@ -30,8 +30,8 @@ pub(super) struct Queue {
     entries: VecDeque<Entry>,
     /// The number of the entry in front; entries are numbered as they come.
     first: u64,
-    /// Jobs without an answer: sequence and entry number. At most the window.
-    jobs: Vec<(u64, u64)>,
+    /// Jobs without an answer: sequence and entry number, both rising. At most the window.
+    jobs: VecDeque<(u64, u64)>,
     next_sequence: u64,
     /// No entry with a smaller number waits to be asked for.
     asked_to: u64,
@@ -146,7 +146,7 @@ impl Queue {
     fn open_job(&mut self, number: u64, counters: &mut Counters) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.jobs.push((sequence, number));
+        self.jobs.push_back((sequence, number));
         self.open += 1;
         counters.in_flight += 1;
         sequence
@@ -154,10 +154,9 @@ impl Queue {
 
     /// Puts a result into its event's place. `false` when no such job is in flight.
     pub(super) fn finish(&mut self, sequence: u64, response: Bytes) -> bool {
-        let Some(at) = self.jobs.iter().position(|(it, _)| *it == sequence) else {
-            return false;
-        };
-        let (_, number) = self.jobs.swap_remove(at);
+        let Ok(at) = self.jobs.binary_search_by_key(&sequence, |(it, _)| *it) else { return false };
+        // Mostly the first.
+        let Some((_, number)) = self.jobs.remove(at) else { return false };
         self.entries[to_index(number - self.first)] = Entry::Done(response);
         true
     }

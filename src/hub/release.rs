@@ -95,7 +95,8 @@ impl Hub {
 
     fn start_jobs(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(id) else { return };
-        while group.queue.open() < self.options.window.max(1) {
+        let window = self.options.window_of(&group.spec);
+        while group.queue.open() < window {
             let Some((sequence, event)) = group.queue.start(&mut self.counters) else { return };
             self.counters.resolves += 1;
             let job = JobId { group: id, sequence };

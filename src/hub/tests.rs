@@ -214,7 +214,7 @@ fn results_leave_in_the_order_of_events_and_a_late_joiner_starts_between_two() {
 
 #[test]
 fn a_window_bounds_what_is_resolved_and_a_full_backlog_gives_way_to_the_newest() {
-    let mut story = Story::new(Options { window: 1, group_backlog_events: 2, ..Options::default() });
+    let mut story = Story::new(Options { local_window: 1, group_backlog_events: 2, ..Options::default() });
     story.tell(story.join(1, a()), &["start a", "joined 1 g0"]);
     story.tell(story.event(0, r#"{"n":1}"#), &[r#"resolve g0#0 {"n":1}"#]);
     for payload in [r#"{"n":2}"#, r#"{"n":3}"#, r#"{"n":4}"#] {

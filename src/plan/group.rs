@@ -21,6 +21,11 @@ pub struct GroupSpec {
 }
 
 impl GroupSpec {
+    /// Whether a result is made of the event alone: nothing is fetched for it.
+    pub fn is_local(&self) -> bool {
+        self.bound.operation.plan.steps.is_none()
+    }
+
     /// Puts the variables of one request into the operation's feed.
     ///
     /// # Panics

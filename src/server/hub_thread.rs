@@ -326,7 +326,7 @@ impl HubThread {
     }
 
     fn resolve(&mut self, job: JobId, spec: Arc<GroupSpec>, event: Arc<Event>) {
-        if spec.bound.operation.plan.steps.is_none() {
+        if spec.is_local() {
             self.jobs.push(Job { job, spec, event });
             if self.jobs.len() == JOBS_TOGETHER {
                 self.hand_over_jobs();
