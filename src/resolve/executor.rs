@@ -20,7 +20,7 @@ use futures_util::FutureExt;
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Carries out plans against one set of subgraphs. Cheap to clone.
@@ -42,6 +42,14 @@ pub struct Executed {
     pub headers: Vec<SubgraphHeaders>,
 }
 
+/// An event that a group was told of as an error, because it cannot stand in the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedEvent {
+    /// The subscription's field.
+    pub field: Arc<str>,
+    pub message: String,
+}
+
 impl Executed {
     fn failed(error: graphql::Error) -> Self {
         Self { response: response(&[error], b"null"), has_errors: true, headers: Vec::new() }
@@ -53,6 +61,7 @@ struct Inner {
     brokers: Arc<dyn Brokers>,
     buffers: Buffers,
     counters: Arc<Counters>,
+    last_refused: Mutex<Option<RefusedEvent>>,
 }
 
 impl Executor {
@@ -66,7 +75,9 @@ impl Executor {
         let counters = Arc::new(Counters::new(names));
         let dispatcher = Arc::new(Dispatcher::new(options, subgraphs, counters.clone()));
         let buffers = Buffers::new(options, counters.clone());
-        Self { inner: Arc::new(Inner { dispatcher, brokers, buffers, counters }) }
+        Self {
+            inner: Arc::new(Inner { dispatcher, brokers, buffers, counters, last_refused: Mutex::default() }),
+        }
     }
 
     /// Carries out a query or mutation.
@@ -100,8 +111,7 @@ impl Executor {
                 }
                 Err(error) => {
                     inner.buffers.give_back(scratch);
-                    count(&inner.counters.events_invalid, 1);
-                    tracing::warn!(feed = &**feed.field(), message = error.message, "event refused");
+                    inner.remember_refused(feed, &error);
                     inner.refusal(error)
                 }
             }
@@ -111,6 +121,11 @@ impl Executor {
 
     pub fn counters(&self) -> &Arc<Counters> {
         &self.inner.counters
+    }
+
+    /// The newest event that was refused. How many there were is in the counters.
+    pub fn last_refused(&self) -> Option<RefusedEvent> {
+        self.inner.last_refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -136,6 +151,14 @@ struct Start {
 }
 
 impl Inner {
+    /// Keeps one to tell of: who publishes such events does so often, and the log is for whoever has a clock.
+    fn remember_refused(&self, feed: &FeedField, error: &graphql::Error) {
+        let refused = RefusedEvent { field: feed.field().clone(), message: error.message.clone() };
+        *self.last_refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        // Behind it, so that whoever sees the number finds the event.
+        count(&self.counters.events_invalid, 1);
+    }
+
     /// Starts a document with a copy of the event, which all its groups share.
     fn take_in(
         &self,

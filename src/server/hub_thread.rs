@@ -212,6 +212,7 @@ impl HubThread {
             }
             let began = clock::now();
             more = self.take_inputs(began);
+            self.refused.look_at_results(began, &self.neighbours.executor);
             self.hub.fire_timers(began);
             self.carry_out();
             self.hand_over_jobs();
@@ -263,7 +264,7 @@ impl HubThread {
         let (mut taken, mut outputs) = (0, 0);
         for input in inputs.take(TAKEN_PER_TURN) {
             let event_of = match &input {
-                Input::Received { trigger, .. } => Some(*trigger),
+                Input::Received { trigger, .. } | Input::Labelled { trigger, .. } => Some(*trigger),
                 _ => None,
             };
             self.hub.handle(now, input);

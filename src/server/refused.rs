@@ -4,17 +4,23 @@
 use crate::{
     hub::{Counters, Hub, TriggerId},
     plan::Feed,
+    resolve::Executor,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 /// A kind of refusal is in the log no more often.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the hub refused, and what was said of it.
+/// What the hub and the executor refused, and what was said of it.
 #[derive(Default)]
 pub(super) struct Refused {
     unreadable: Kind,
     strangers: Kind,
+    /// What groups were told of as an error: an event counts once for each.
+    unresolvable: Kind,
 }
 
 #[derive(Default)]
@@ -37,6 +43,16 @@ impl Refused {
         if let Some(events) = self.strangers.news(now, *events_refused) {
             let feed = feed(hub, trigger);
             tracing::warn!(feed, events, "refused events of no type that their field returns");
+        }
+    }
+
+    /// To be called now and then, at best after results.
+    pub(super) fn look_at_results(&mut self, now: Instant, executor: &Executor) {
+        let counted = executor.counters().events_invalid.load(Ordering::Relaxed);
+        if let Some(events) = self.unresolvable.news(now, counted)
+            && let Some(last) = executor.last_refused()
+        {
+            tracing::warn!(feed = &*last.field, message = last.message, events, "event refused");
         }
     }
 }

@@ -100,6 +100,19 @@ fn a_type_that_the_field_cannot_have_is_refused() {
 }
 
 #[test]
+fn the_newest_refused_event_is_kept_for_the_log_and_all_are_counted() {
+    let executor = World::new().executor();
+    assert_eq!(executor.last_refused(), None);
+    for name in ["Pet", "Rock"] {
+        let json = format!("{{\"__typename\":\"{name}\",\"id\":1}}");
+        block_on(executor.resolve(group(None, employee()), event(&json)));
+    }
+    let last = executor.last_refused().expect("refused");
+    assert_eq!((&*last.field, last.message.contains("'Rock'")), ("changed", true), "{last:?}");
+    assert_eq!(executor.counters().events_invalid.load(Relaxed), 2);
+}
+
+#[test]
 fn an_event_that_is_no_object_is_refused() {
     let refused = r#"{"errors":[{"message":"Invalid message received"}],"data":null}"#;
     check_event(&World::new(), &group(None, employee()), "[1]", refused);
