@@ -393,6 +393,8 @@ fn event_1_and_3_who_filters_is_not_told_and_all_is_counted() {
         let metrics = router.metrics();
         let counts = ["unreadable", "refused", "undecided", "filtered"]
             .map(|it| metrics.get(&format!("router_engine_events_{it}_total")));
+        let unwanted = metrics.sum("router_streams_filtered_messages_total");
+        assert_eq!(unwanted, counts[3], "one group listens to each feed");
         counts == [1.0, 4.0, 1.0, 1.0]
     });
     for (words, subject) in [

@@ -236,7 +236,11 @@ fn providers(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
     for (name, help, samples) in [
         ("router_streams_received_messages", "Events received from the broker", with(|it| it.received)),
         ("router_streams_sent_messages", "Messages published to the broker", with(|it| it.published)),
-        ("router_streams_filtered_messages", "Events that no subscription wanted", with(|it| it.filtered)),
+        (
+            "router_streams_filtered_messages",
+            "Events that no filter of a feed let through",
+            with(|it| it.filtered),
+        ),
         ("router_streams_failed_messages", "Publishes and requests without an answer", with(|it| it.failed)),
         ("router_streams_skipped_messages", "Messages without a value", with(|it| it.skipped)),
         ("router_streams_client_errors", "Errors a broker's client recovers from", with(|it| it.errors)),

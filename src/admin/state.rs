@@ -148,7 +148,7 @@ pub struct Provider {
     pub errors: u64,
     /// By topic and partition, where the broker knows.
     pub lag: Vec<Lag>,
-    /// Events that no subscription wanted.
+    /// Events that no subscription wanted, by their filters; once for each feed.
     pub filtered: u64,
 }
 

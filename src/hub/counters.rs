@@ -1,6 +1,7 @@
 //! What the hub counts, for metrics and tests.
 
 use super::rule::Verdict;
+use crate::plan::{Feed, ProviderId, ProviderKind};
 
 /// Plain numbers; those under "now" go up and down, all others only up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +62,42 @@ pub struct Counters {
     pub backlog_bytes: u64,
 }
 
+/// Events of a provider that no group's rule let through, once for each trigger that had them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwanted {
+    pub kind: ProviderKind,
+    pub provider: ProviderId,
+    pub events: u64,
+}
+
+/// By provider: there are few.
+#[derive(Default)]
+pub(super) struct AllUnwanted(pub(super) Vec<Unwanted>);
+
+impl AllUnwanted {
+    /// Where a feed's provider counts; `None` for feeds of subgraphs.
+    pub(super) fn place(&mut self, feed: &Feed) -> Option<usize> {
+        let Feed::Events(feed) = feed else { return None };
+        let known = self.0.iter().position(|it| it.kind == feed.kind && it.provider == feed.provider);
+        Some(known.unwrap_or_else(|| {
+            self.0.push(Unwanted { kind: feed.kind, provider: feed.provider.clone(), events: 0 });
+            self.0.len() - 1
+        }))
+    }
+
+    pub(super) fn count(&mut self, place: Option<usize>) {
+        if let Some(it) = place.and_then(|it| self.0.get_mut(it)) {
+            it.events += 1;
+        }
+    }
+}
+
 impl Counters {
+    /// Events that groups may have wanted and did not get.
+    pub(super) fn not_delivered(&self) -> u64 {
+        self.events_undecided + self.events_refused
+    }
+
     /// Counts what so many rules say to an event.
     pub(super) fn count_verdict(&mut self, verdict: Verdict, rules: u64) {
         match verdict {

@@ -1,7 +1,8 @@
 //! The hub itself: its state, and which input is whose work.
 
 use super::{
-    Counters, GroupId, Input, Options, Output, Sink, TriggerId,
+    Counters, GroupId, Input, Options, Output, Sink, TriggerId, Unwanted,
+    counters::AllUnwanted,
     groups::Group,
     slab::Slab,
     timers::{Timer, Timers},
@@ -31,6 +32,7 @@ pub struct Hub {
     pub(super) creditless: [Creditless; Sink::ALL.len()],
     pub(super) output: VecDeque<Output>,
     pub(super) counters: Counters,
+    pub(super) unwanted: AllUnwanted,
 }
 
 /// Groups that wait for one sink's credit, first come first served. Each is in here at most once.
@@ -53,6 +55,7 @@ impl Hub {
             creditless: Default::default(),
             output: VecDeque::new(),
             counters: Counters::default(),
+            unwanted: AllUnwanted::default(),
         }
     }
 
@@ -102,6 +105,11 @@ impl Hub {
 
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// By provider, as far as somebody listened to one.
+    pub fn unwanted(&self) -> &[Unwanted] {
+        &self.unwanted.0
     }
 
     /// Whether nothing is left to do, now or later: no trigger, no group, no output.

@@ -29,7 +29,7 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-pub use counters::Counters;
+pub use counters::{Counters, Unwanted};
 pub use deciding::Hub;
 pub use options::{Options, OutagePolicy};
 pub use views::{GroupView, TriggerState, TriggerView};

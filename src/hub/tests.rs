@@ -320,6 +320,24 @@ fn what_the_source_lost_and_what_nobody_can_read_is_told_in_its_place() {
 }
 
 #[test]
+fn events_that_nobody_wanted_count_once_for_their_provider() {
+    let mut story = Story::new(Options::default());
+    story.tell(story.join(1, spec("a", "{id}", Some("7"))), &["start a", "joined 1 g0"]);
+    story.tell(story.join(2, spec("a", "{id}", Some("8"))), &["joined 2 g1"]);
+    let events = |story: &Story| story.hub.unwanted().iter().map(|it| it.events).collect::<Vec<_>>();
+    story.tell(story.event(0, r#"{"id":8}"#), &[r#"resolve g1#0 {"id":8}"#]);
+    assert_eq!(events(&story), [0], "one wanted it");
+    story.tell(story.event(0, r#"{"id":9}"#), &[]);
+    assert_eq!(events(&story), [1]);
+    story.tell(story.event(0, "[]"), &[]);
+    story.tell(story.event(0, "{}"), &[]);
+    assert_eq!(events(&story), [1], "nobody knows whether it was for them");
+    story.tell(story.join(3, spec("b", "{id}", Some("7"))), &["start b", "joined 3 g2"]);
+    story.tell(story.event(1, r#"{"id":9}"#), &[]);
+    assert_eq!(events(&story), [2], "each feed of the provider");
+}
+
+#[test]
 fn a_gap_is_told_once_at_its_place() {
     let mut story = Story::new(Options::default());
     story.tell(story.join(1, a()), &["start a", "joined 1 g0"]);

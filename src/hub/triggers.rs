@@ -17,6 +17,8 @@ use std::{sync::Arc, time::Instant};
 /// A feed someone listens to.
 pub(super) struct Trigger {
     pub(super) feed: FeedKey,
+    /// Where its provider counts events that nobody wanted.
+    pub(super) unwanted: Option<usize>,
     pub(super) state: TriggerState,
     /// In no particular order, but the same one for the same inputs.
     pub(super) groups: Vec<GroupId>,
@@ -46,6 +48,7 @@ impl Hub {
     fn start_trigger(&mut self, feed: &FeedKey) -> TriggerId {
         let id = self.triggers.insert(Trigger {
             feed: feed.clone(),
+            unwanted: self.unwanted.place(&feed.feed),
             state: TriggerState::Starting,
             groups: Vec::new(),
             matcher: Matcher::default(),
@@ -230,6 +233,7 @@ impl Hub {
     fn matching(&mut self, id: TriggerId, event: &Event) -> Vec<GroupId> {
         let Some(trigger) = self.triggers.get(id) else { return Vec::new() };
         let mut hits = trigger.matcher.everything().to_vec();
+        let (unwanted, before) = (trigger.unwanted, self.counters.not_delivered());
         let found = trigger.matcher.find(event);
         self.counters.count_verdict(found.others, found.others_count as u64);
         for id in trigger.matcher.asked().iter().copied().chain(found.candidates) {
@@ -244,6 +248,10 @@ impl Hub {
                     self.counters.events_refused += 1;
                 }
             }
+        }
+        // What could not be decided, or is of no type of its field, may have been wanted.
+        if hits.is_empty() && self.counters.not_delivered() == before {
+            self.unwanted.count(unwanted);
         }
         hits
     }

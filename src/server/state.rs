@@ -4,7 +4,7 @@
 use super::{
     hub_thread::HubLink,
     liveness::Liveness,
-    stats::{Count, EngineStats, FrontStats, HubStats, ReactorStats, StreamStats, TlsStats},
+    stats::{Count, EngineStats, FrontStats, HubNumbers, HubStats, ReactorStats, StreamStats, TlsStats},
 };
 use crate::{
     admin::{
@@ -12,6 +12,8 @@ use crate::{
         Unavailable,
     },
     http,
+    hub::Unwanted,
+    plan::ProviderKind,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -66,7 +68,6 @@ impl admin::State for State {
         self.add_streams(&mut snapshot);
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
-        snapshot.providers = self.sources.status().into_iter().map(provider).collect();
         snapshot.subgraphs = self.subgraphs.status().into_iter().map(subgraph).collect();
         snapshot
     }
@@ -142,7 +143,9 @@ impl State {
     }
 
     fn add_hub(&self, snapshot: &mut Snapshot) {
-        let (hub, queues) = self.stats.hub.read();
+        let HubNumbers { counters: hub, unwanted, queues } = self.stats.hub.read();
+        let statuses = self.sources.status().into_iter();
+        snapshot.providers = statuses.map(|it| provider(it, &unwanted)).collect();
         snapshot.triggers = hub.triggers;
         snapshot.groups = hub.groups;
         snapshot.triggers_started = hub.triggers_started;
@@ -182,7 +185,14 @@ fn queue(name: &'static str, depth: u64, capacity: u64, full: u64) -> Queue {
     Queue { name, depth, capacity, full }
 }
 
-fn provider(status: sources::ProviderStatus) -> Provider {
+fn provider(status: sources::ProviderStatus, unwanted: &[Unwanted]) -> Provider {
+    let kind = match status.kind {
+        "kafka" => ProviderKind::Kafka,
+        "redis" => ProviderKind::Redis,
+        // A memory provider answers to NATS's directives.
+        _ => ProviderKind::Nats,
+    };
+    let filtered = unwanted.iter().find(|it| it.kind == kind && *it.provider == *status.id);
     Provider {
         kind: status.kind,
         id: status.id.into(),
@@ -193,7 +203,7 @@ fn provider(status: sources::ProviderStatus) -> Provider {
         skipped: status.skipped,
         errors: status.errors,
         lag: status.lag.into_iter().map(lag).collect(),
-        filtered: 0,
+        filtered: filtered.map_or(0, |it| it.events),
     }
 }
 

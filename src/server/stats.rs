@@ -4,7 +4,7 @@
 
 use crate::{
     admin::Histogram,
-    hub::{Counters, Hub},
+    hub::{Counters, Hub, Unwanted},
 };
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -118,10 +118,18 @@ pub(super) struct HubQueues {
     pub(super) reports: usize,
 }
 
+/// What the hub counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HubNumbers {
+    pub(super) counters: Counters,
+    pub(super) unwanted: Vec<Unwanted>,
+    pub(super) queues: HubQueues,
+}
+
 /// The hub's numbers, as of its last turn.
 #[derive(Default)]
 pub(super) struct HubStats {
-    counters: Mutex<(Counters, HubQueues)>,
+    published: Mutex<HubNumbers>,
     /// How long turns took, waiting not counted.
     pub(super) turns: Arc<Histogram>,
 }
@@ -130,13 +138,15 @@ impl HubStats {
     /// Puts the numbers where they can be read. `false`: somebody is reading; the hub does not wait, try
     /// again soon.
     pub(super) fn publish(&self, hub: &Hub, queues: HubQueues) -> bool {
-        let Ok(mut published) = self.counters.try_lock() else { return false };
-        published.0.clone_from(hub.counters());
-        published.1 = queues;
+        let Ok(mut published) = self.published.try_lock() else { return false };
+        published.counters.clone_from(hub.counters());
+        // Keeps what it has allocated.
+        hub.unwanted().clone_into(&mut published.unwanted);
+        published.queues = queues;
         true
     }
 
-    pub(super) fn read(&self) -> (Counters, HubQueues) {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn read(&self) -> HubNumbers {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
