@@ -13,7 +13,7 @@ use juga::{
     plan::{EventFeed, Position, ProviderKind, StreamOptions},
     sources::{Options, RedisOptions, Report, Ticket},
 };
-use redis::{RedisServer, is_missing, until};
+use redis::{RedisClient, RedisCluster, RedisServer, is_missing, until};
 use sources::Rig;
 use std::{
     thread,
@@ -310,4 +310,281 @@ fn what_cannot_be_read_fails_alone() {
     client.ask(&["XADD", "good", "*", "other", "1", "payload", "{}"]);
     assert_eq!(next_payload(&rig, 1), "{}");
     until("the failed feeds are forgotten", || (rig.status("default").feeds == 1).then_some(()));
+}
+
+fn in_cluster(cluster: &RedisCluster) -> Options {
+    let urls = vec![cluster.nodes[0].impatient_url()];
+    let options = RedisOptions { urls, cluster_enabled: true, ..RedisOptions::new("default", "") };
+    Options { redis: vec![options], skip_unavailable_providers: true, ..Options::default() }
+}
+
+/// A client of each node.
+fn clients(cluster: &RedisCluster) -> Vec<RedisClient> {
+    cluster.nodes.iter().map(RedisServer::client).collect()
+}
+
+/// A stream at each node.
+fn one_each(cluster: &RedisCluster) -> [String; 3] {
+    [0, 1, 2].map(|node| {
+        let mut names = (0..).map(|n| format!("s{n}"));
+        names.find(|it| cluster.home(it) == node).expect("a name")
+    })
+}
+
+/// What was added to which stream, and not seen yet.
+#[derive(Clone)]
+struct Added<'a> {
+    names: &'a [String],
+    entries: usize,
+    due: Vec<Vec<String>>,
+}
+
+impl<'a> Added<'a> {
+    fn new(names: &'a [String]) -> Self {
+        Self { names, entries: 0, due: vec![Vec::new(); names.len()] }
+    }
+
+    fn add(&mut self, client: &mut RedisClient, stream: usize) {
+        let payload = format!("{stream}:{}", self.entries);
+        self.entries += 1;
+        client.add(&self.names[stream], &payload);
+        self.due[stream].push(payload);
+    }
+
+    /// All of it comes to a feed, once and in the order of each stream.
+    #[track_caller]
+    fn assert_came(&mut self, rig: &Rig, ticket: u64) {
+        let due = std::mem::replace(&mut self.due, vec![Vec::new(); self.names.len()]);
+        let mut came = vec![Vec::new(); self.names.len()];
+        for _ in 0..due.iter().map(Vec::len).sum() {
+            let payload = next_payload(rig, ticket);
+            let (stream, _) = payload.split_once(':').expect("a stream and a number");
+            came[stream.parse::<usize>().expect("a stream")].push(payload);
+        }
+        assert_eq!(came, due);
+    }
+}
+
+#[test]
+fn streams_of_a_cluster_are_read_from_the_node_that_has_them() {
+    if is_missing() {
+        return;
+    }
+    const ENTRIES: usize = 3_000;
+    let cluster = RedisCluster::start();
+    let mut clients = clients(&cluster);
+    let names = one_each(&cluster);
+    for (client, name) in clients.iter_mut().zip(&names) {
+        client.add(name, "before");
+    }
+    let rig = Rig::start(in_cluster(&cluster));
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    rig.listen(1, &feed(&all));
+    let mut added = Added::new(&names);
+    for n in 0..ENTRIES {
+        added.add(&mut clients[n % 3], n % 3);
+    }
+    let (position, first) = next_event(&rig, 1);
+    let stream = added.due.iter().position(|it| it[0] == first).expect("the first of a stream");
+    added.due[stream].remove(0);
+    added.clone().assert_came(&rig, 1);
+
+    // Behind the first one; the other feed is none the worse, and many share the connections.
+    rig.sources().start_behind(Ticket(2), &feed(&all), &position);
+    assert_eq!(rig.next(2), Report::Live);
+    added.assert_came(&rig, 2);
+    for ticket in 10..30 {
+        rig.listen(ticket, &feed(&[&format!("many.{ticket}"), &names[0]]));
+    }
+    clients[0].add(&names[0], "0:end");
+    for ticket in (1..=2).chain(10..30) {
+        assert_eq!(next_payload(&rig, ticket), "0:end");
+    }
+    // The test's own client; the channels' connection, the publisher's and the one that tells who has what.
+    let connections = || cluster.nodes.iter().map(RedisServer::connections).sum::<usize>();
+    assert_eq!(connections(), 3 + 3 + 3, "one to each node, for all feeds");
+    [1, 2].into_iter().chain(10..30).for_each(|it| rig.sources().stop(Ticket(it)));
+    until("the connections are given up", || (connections() == 3 + 2).then_some(()));
+}
+
+/// A node that is killed delays its own streams and no others, and nothing is lost or comes twice.
+#[test]
+fn a_node_of_a_cluster_that_is_away_delays_its_own_streams_alone() {
+    if is_missing() {
+        return;
+    }
+    let mut cluster = RedisCluster::durable();
+    let names = one_each(&cluster);
+    let rig = Rig::start(in_cluster(&cluster));
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    rig.listen(1, &feed(&all));
+    rig.listen(2, &feed(&[all[1]]));
+    let mut clients = clients(&cluster);
+    let mut added = Added::new(&names);
+    for round in 0..300 {
+        added.add(&mut clients[round % 3], round % 3);
+    }
+    cluster.nodes[2].kill();
+    until("it is down", || (!rig.status("default").up).then_some(()));
+    for round in 0..100 {
+        added.add(&mut clients[round % 2], round % 2);
+    }
+    for _ in 0..150 {
+        next_payload(&rig, 2);
+    }
+    // Who comes meanwhile and needs the node has to wait; who does not has not.
+    rig.sources().start(Ticket(3), &feed(&[all[0], all[2]]));
+    assert_eq!(rig.next(3), Report::Interrupted);
+    rig.listen(4, &feed(&[all[0]]));
+    cluster.nodes[2].restart();
+    assert_eq!([rig.next(3), rig.next(3)], [Report::Live, Report::Restored]);
+    clients[2] = cluster.nodes[2].client();
+    // For a moment it takes no part in the cluster yet.
+    until("it is in the cluster again", || clients[2].try_add(&names[2], "2:again"));
+    added.due[2].push("2:again".to_owned());
+    for round in 0..300 {
+        added.add(&mut clients[round % 3], round % 3);
+    }
+    added.assert_came(&rig, 1);
+    until("it is up", || rig.status("default").up.then_some(()));
+    assert_eq!(rig.status("default").dropped, 0);
+    assert_eq!(rig.sink.next_within(Ticket(1), Duration::ZERO), None, "and nothing was said");
+}
+
+/// A stream whose slot goes to another node while it is read.
+#[test]
+fn a_stream_that_moves_to_another_node_is_followed() {
+    if is_missing() {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let names = &one_each(&cluster)[..1];
+    let rig = Rig::start(in_cluster(&cluster));
+    rig.listen(1, &feed(&[&names[0]]));
+    let mut clients = clients(&cluster);
+    let mut added = Added::new(names);
+    (0..100).for_each(|_| added.add(&mut clients[0], 0));
+    let slot = clients[0].ask(&["CLUSTER", "KEYSLOT", &names[0]]).number().to_string();
+    let ids = [0, 1].map(|it| clients[it].ask(&["CLUSTER", "MYID"]).text());
+    clients[1].ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &ids[0]]);
+    clients[0].ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &ids[1]]);
+    (0..100).for_each(|_| added.add(&mut clients[0], 0));
+    let port = cluster.nodes[1].port().to_string();
+    clients[0].ask(&["MIGRATE", "127.0.0.1", &port, &names[0], "0", "5000"]);
+    for _ in 0..100 {
+        clients[1].ask(&["ASKING"]);
+        added.add(&mut clients[1], 0);
+    }
+    // While the slot is on its way, and when it has come.
+    added.assert_came(&rig, 1);
+    for client in clients[..2].iter_mut().rev() {
+        client.ask(&["CLUSTER", "SETSLOT", &slot, "NODE", &ids[1]]);
+    }
+    (0..100).for_each(|_| added.add(&mut clients[1], 0));
+    added.assert_came(&rig, 1);
+    assert_eq!((rig.sink.len(), rig.status("default").dropped), (0, 0), "and nothing was said");
+}
+
+/// A node that hangs, then another that dies and is stood in for.
+#[test]
+fn a_stream_is_read_on_from_the_node_that_stands_in_for_a_dead_one() {
+    if is_missing() {
+        return;
+    }
+    let mut cluster = RedisCluster::start();
+    let names = one_each(&cluster);
+    let replica = cluster.add_replica(1);
+    let rig = Rig::start(in_cluster(&cluster));
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    rig.listen(1, &feed(&all));
+    let mut clients = clients(&cluster);
+    let mut added = Added::new(&names);
+    cluster.nodes[2].pause();
+    until("it is down", || (!rig.status("default").up).then_some(()));
+    (0..100).for_each(|n| added.add(&mut clients[n % 2], n % 2));
+    added.assert_came(&rig, 1);
+    cluster.nodes[2].resume();
+    until("it is up", || rig.status("default").up.then_some(()));
+
+    (0..300).for_each(|n| added.add(&mut clients[n % 3], n % 3));
+    assert_eq!(clients[1].ask(&["WAIT", "1", "0"]).number(), 1);
+    cluster.nodes[1].kill();
+    until("it is down", || (!rig.status("default").up).then_some(()));
+    until("the other stands in", || clients[replica].try_add(&names[1], "1:again"));
+    added.due[1].push("1:again".to_owned());
+    (0..100).for_each(|_| added.add(&mut clients[replica], 1));
+    added.assert_came(&rig, 1);
+    until("it is up", || rig.status("default").up.then_some(()));
+    assert_eq!((rig.sink.len(), rig.status("default").dropped), (0, 0), "and nothing was said");
+}
+
+#[test]
+fn a_slow_hub_loses_nothing_of_a_cluster() {
+    if is_missing() {
+        return;
+    }
+    const EVENTS: usize = 6_000;
+    let cluster = RedisCluster::start();
+    let names = one_each(&cluster);
+    let rig = Rig::start_with_room(in_cluster(&cluster), 16);
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    rig.listen(1, &feed(&all));
+    let mut clients = clients(&cluster);
+    let mut added = Added::new(&names);
+    for n in 0..EVENTS {
+        added.add(&mut clients[n % 3], n % 3);
+    }
+    assert!(rig.sink.len() <= 16);
+    assert!(rig.status("default").received < 2_000, "what is not wanted yet is not read");
+    added.assert_came(&rig, 1);
+    assert_eq!(rig.status("default").dropped, 0);
+}
+
+/// What cannot be read fails alone in a cluster, too; what was trimmed is told.
+#[test]
+fn gaps_and_failures_in_a_cluster_are_told_to_whom_they_concern() {
+    if is_missing() {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let names = one_each(&cluster);
+    let mut clients = clients(&cluster);
+    let rig = Rig::start(in_cluster(&cluster));
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    rig.listen(1, &feed(&all));
+    clients[1].add(&names[1], "1");
+    let (first, _) = next_event(&rig, 1);
+    for n in 2..=10 {
+        clients[1].add(&names[1], &n.to_string());
+        next_event(&rig, 1);
+    }
+    clients[1].ask(&["XTRIM", &names[1], "MAXLEN", "3"]);
+    rig.sources().start_behind(Ticket(2), &feed(&all), &first);
+    assert_eq!([rig.next(2), rig.next(2)], [Report::Live, Report::Gap]);
+    assert_eq!(next_payload(&rig, 2), "8");
+    clients[0].ask(&["SET", &names[0], "x"]);
+    for ticket in 1..=2 {
+        let mut reports = std::iter::from_fn(|| Some(rig.next(ticket)));
+        assert!(reports.by_ref().take(3).any(|it| matches!(it, Report::Failed(_))));
+    }
+    rig.sources().start(Ticket(3), &feed(&[all[0]]));
+    assert!(matches!(rig.next(3), Report::Failed(_)));
+    rig.listen(4, &feed(&[all[2]]));
+    clients[2].add(all[2], "fine");
+    assert_eq!(next_payload(&rig, 4), "fine");
+}
+
+/// A server that is no cluster, though it should be one: whoever comes has to wait, and nothing is hammered.
+#[test]
+fn what_is_no_cluster_is_told_and_asked_again() {
+    if is_missing() {
+        return;
+    }
+    let server = RedisServer::start();
+    let mut options = lenient(&server);
+    options.redis[0].cluster_enabled = true;
+    let rig = Rig::start(options);
+    rig.sources().start(Ticket(1), &feed(&["s"]));
+    assert_eq!(rig.next(1), Report::Interrupted);
+    assert_eq!((rig.status("default").up, rig.status("default").reconnects), (false, 0));
 }

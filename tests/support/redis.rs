@@ -216,21 +216,26 @@ impl Drop for RedisServer {
     }
 }
 
-/// Three masters that share all slots.
+const CLUSTER: [&str; 6] =
+    ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"];
+
+/// Three masters that share all slots, and whatever joins them.
 pub(crate) struct RedisCluster {
     pub(crate) nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
     pub(crate) fn start() -> Self {
-        let args = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            "2000",
-            "--cluster-require-full-coverage",
-            "no",
-        ];
+        Self::start_with(&[])
+    }
+
+    /// Nodes whose data survives a crash.
+    pub(crate) fn durable() -> Self {
+        Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
+        let args = [&CLUSTER[..], more].concat();
         let nodes: Vec<RedisServer> = (0..3).map(|_| RedisServer::cluster_node(&args)).collect();
         for (index, node) in nodes.iter().enumerate() {
             let (first, last) = (index * 5462, (index * 5462 + 5461).min(16383));
@@ -256,9 +261,48 @@ impl RedisCluster {
     pub(crate) fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()
     }
+
+    /// Adds a node that stands in for another one: where it is in the list.
+    pub(crate) fn add_replica(&mut self, of: usize) -> usize {
+        let replica = RedisServer::cluster_node(&CLUSTER);
+        let (first, bus) = (self.nodes[0].port.to_string(), self.nodes[0].bus_port());
+        let mut client = replica.client();
+        client.ask(&["CLUSTER", "MEET", "127.0.0.1", &first, &bus]);
+        let (id, master) =
+            (client.ask(&["CLUSTER", "MYID"]).text(), self.nodes[of].client().ask(&["CLUSTER", "MYID"]));
+        until("it may replicate", || client.try_ask(&["CLUSTER", "REPLICATE", &master.text()]));
+        self.nodes.push(replica);
+        for node in &self.nodes {
+            until("everybody knows the replica", || {
+                let nodes = node.client().ask(&["CLUSTER", "NODES"]).text();
+                nodes.lines().any(|it| it.starts_with(&id) && it.contains("slave")).then_some(())
+            });
+        }
+        until("the replica has all", || {
+            client.ask(&["INFO", "replication"]).text().contains("master_link_status:up").then_some(())
+        });
+        self.nodes.len() - 1
+    }
+
+    /// The node that is to have a key, as long as no slot moves.
+    pub(crate) fn home(&self, key: &str) -> usize {
+        let slot = self.nodes[0].client().ask(&["CLUSTER", "KEYSLOT", key]).number();
+        usize::try_from(slot / 5462).expect("a slot")
+    }
 }
 
 impl RedisServer {
+    /// A node that is a cluster by itself.
+    pub(crate) fn lonely_cluster() -> Self {
+        let node = Self::cluster_node(&CLUSTER);
+        let mut client = node.client();
+        client.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        until("the cluster is whole", || {
+            client.ask(&["CLUSTER", "INFO"]).text().contains("cluster_state:ok").then_some(())
+        });
+        node
+    }
+
     /// The port of a cluster's bus is chosen too: the usual one, ten thousand above, may not exist.
     fn cluster_node(args: &[&str]) -> Self {
         for _ in 0..20 {

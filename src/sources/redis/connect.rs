@@ -39,6 +39,7 @@ pub(super) struct Connector {
 
 /// One connection. Dropped, it is closed.
 pub(super) struct Connection {
+    host: String,
     pub(super) commands: MultiplexedConnection,
     watch: Watch,
 }
@@ -90,12 +91,34 @@ impl Connector {
         Err(failure)
     }
 
+    /// Connects to one node of the cluster.
+    pub(super) async fn connect_at(
+        &self,
+        host: &str,
+        port: u16,
+        config: &AsyncConnectionConfig,
+    ) -> Result<Connection, String> {
+        let limit = self.servers.dial_timeout;
+        let outcome = timeout(limit, self.connect_to(&self.node(host, port), config)).await;
+        outcome.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
+    }
+
+    /// A node that nobody configured is spoken to as the first server is.
+    fn node(&self, host: &str, port: u16) -> Server {
+        let configured = self.servers.list.iter().find(|it| it.host == host && it.port == port);
+        configured.cloned().unwrap_or_else(|| Server {
+            host: host.to_owned(),
+            port,
+            ..self.servers.list[0].clone()
+        })
+    }
+
     /// The configured servers, then what else the cluster has.
     fn candidates(&self) -> Vec<Server> {
         let mut all = self.servers.list.clone();
         for (host, port) in &*self.learned.lock().unwrap_or_else(PoisonError::into_inner) {
             if !all.iter().any(|it| it.host == *host && it.port == *port) {
-                all.push(Server { host: host.clone(), port: *port, ..all[0].clone() });
+                all.push(self.node(host, *port));
             }
         }
         all
@@ -111,7 +134,7 @@ impl Connector {
         let (commands, driver) = connecting.await.map_err(|error| causes(&error))?;
         let driver = tokio::spawn(driver);
         let watch = Watch { commands: commands.clone(), driver, patience: self.patience() };
-        Ok(Connection { commands, watch })
+        Ok(Connection { host: server.host.clone(), commands, watch })
     }
 
     async fn socket(&self, server: &Server) -> Result<Box<dyn Socket>, String> {
@@ -138,6 +161,10 @@ impl Connector {
 }
 
 impl Connection {
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Commands go on; whoever has the watch keeps the connection.
     pub(super) fn split(self) -> (MultiplexedConnection, Watch) {
         (self.commands, self.watch)

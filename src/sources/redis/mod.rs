@@ -1,23 +1,27 @@
-//! Redis: pub/sub on one connection per provider, publishing on another, streams on a third while somebody reads one.
+//! Redis: pub/sub on one connection per provider, publishing on another, streams on a third while somebody reads one
+//! (of a cluster: on one for each node that has some, and one more).
 //!
 //! What the client library (`redis`) promises is taken with care: its channels for messages are unbounded,
 //! and a connection that stays silent is alive to it. So the router keeps its own queues, connects again by
 //! itself, and asks a silent server whether it lives.
 
 mod address;
+mod blocking;
 mod channel;
+mod cluster;
 mod connect;
 mod entry;
+mod feeds;
 mod intake;
 mod publisher;
 mod reader;
 mod routes;
+mod slots;
 mod subscriber;
 
 use super::{
     Counters, FeedSink, ProviderStatus, Source, Ticket,
     options::{FeedBacklog, RedisOptions, StartError},
-    sink::unavailable,
 };
 use crate::{
     graphql,
@@ -27,8 +31,9 @@ use crate::{
 use bytes::Bytes;
 use channel::NameSet;
 use connect::{Connection, Connector, reconnect_delay};
+use feeds::StreamFeed;
 use publisher::Publisher;
-use reader::{Reader, StreamFeed};
+use reader::Reader;
 use redis::AsyncConnectionConfig;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -49,12 +54,11 @@ const LENIENT_START_TIMEOUT: Duration = Duration::from_secs(3);
 /// A Redis provider, its connections and its feeds; gone when dropped.
 pub(super) struct RedisProvider {
     shared: Arc<Shared>,
-    is_cluster: bool,
     /// To the subscriber. Unbounded, because whoever starts feeds may not wait: there are as many of them as
     /// the hub has triggers.
     asks: mpsc::UnboundedSender<subscriber::Ask>,
     /// To the reader of streams; the same holds.
-    reads: mpsc::UnboundedSender<reader::Ask>,
+    reads: mpsc::UnboundedSender<feeds::Ask>,
     publisher: Arc<Publisher>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -106,16 +110,16 @@ impl RedisProvider {
         let (counters, lines, feed_backlog) = (Counters::default(), Default::default(), options.feed_backlog);
         let shared = Arc::new(Shared { id: id.clone(), connector, feed_backlog, counters, sink, lines });
         shared.idle(Line::Reader);
+        let is_cluster = options.cluster_enabled;
         let (asks, asked) = mpsc::unbounded_channel();
         let (reads, to_read) = mpsc::unbounded_channel();
         let publisher = Arc::new(Publisher::new(shared.clone()));
         let tasks = vec![
             tokio::spawn(Subscriber::new(shared.clone(), asked).run()),
             tokio::spawn(publisher.clone().run()),
-            tokio::spawn(Reader::new(shared.clone(), publisher.clone(), to_read).run()),
+            tokio::spawn(Reader::new(shared.clone(), publisher.clone(), is_cluster, to_read).run()),
         ];
-        let is_cluster = options.cluster_enabled;
-        let provider = Self { shared, is_cluster, asks, reads, publisher, tasks };
+        let provider = Self { shared, asks, reads, publisher, tasks };
         let patience = if lenient { LENIENT_START_TIMEOUT } else { START_TIMEOUT };
         match provider.settled(patience).await {
             // What is wrong is in the log already.
@@ -144,14 +148,10 @@ impl Source for RedisProvider {
     fn start(&self, ticket: Ticket, feed: &EventFeed, from: Option<&Position>) -> Result<(), graphql::Error> {
         // Whoever takes these is there as long as the provider is.
         match &feed.stream {
-            Some(StreamOptions::Redis { .. }) if self.is_cluster => {
-                // One read may not span nodes, and not even slots.
-                return Err(unavailable("Redis streams of a cluster are not available in this version."));
-            }
             Some(StreamOptions::Redis { field }) => {
                 let (streams, field) = (feed.destinations.clone(), field.clone());
                 let asked = StreamFeed { streams, field, from: from.cloned() };
-                let _ = self.reads.send(reader::Ask::Start(ticket, asked));
+                let _ = self.reads.send(feeds::Ask::Start(ticket, asked));
             }
             _ => {
                 let _ = self.asks.send(subscriber::Ask::Start(ticket, NameSet::of(feed)));
@@ -163,7 +163,7 @@ impl Source for RedisProvider {
     fn stop(&self, ticket: Ticket) {
         // Who does not know it has nothing to do.
         let _ = self.asks.send(subscriber::Ask::Stop(ticket));
-        let _ = self.reads.send(reader::Ask::Stop(ticket));
+        let _ = self.reads.send(feeds::Ask::Stop(ticket));
     }
 
     fn publish(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<(), String>> {

@@ -1,81 +1,46 @@
-//! Redis streams: all feeds of a provider that read them, on one connection that blocks.
+//! Redis streams: all feeds of a provider that read them, read in turns.
 //!
-//! One `XREAD` asks for all streams at once, each from the place of the feed that is farthest behind; feeds that
+//! A turn asks for all streams at once, each from the place of the feed that is farthest behind; feeds that
 //! are ahead pass over what they have had. While the hub's queue is full nothing is read, so nothing is dropped; after
 //! an outage reading goes on where it was, so nothing is told of it either, unless the stream was trimmed meanwhile.
+//! How to ask one server is `blocking`'s to know, and how to ask a cluster `cluster`'s.
 
 use super::{
     Line, Shared,
+    blocking::Server,
+    cluster::Cluster,
     connect::Connection,
-    entry::{Entry, EntryId, StreamInfo, read_entries},
+    entry::{EntryId, StreamInfo},
+    feeds::{Ask, Feeds, Read},
     publisher::Publisher,
 };
-use crate::{
-    plan::Position,
-    sources::{
-        Counters, Report, Ticket, causes,
-        sink::{deliver, unavailable},
-    },
-};
+use crate::sources::{Counters, Ticket, causes};
 use futures_util::FutureExt;
-use redis::{AsyncConnectionConfig, RedisError, Value, aio::MultiplexedConnection, cmd};
-use smallvec::SmallVec;
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use redis::{AsyncConnectionConfig, Cmd, RedisError, Value, cmd};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
-/// How long the server waits for an entry before it answers that there is none.
-const BLOCK: Duration = Duration::from_secs(1);
 /// Entries in one answer, as long as few streams share them.
 const ENTRIES_MAX: usize = 1024;
 /// Entries of each stream in one answer, however many there are.
 const ENTRIES_EACH_MIN: usize = 16;
-/// Before a read that had not begun is interrupted again.
-const UNBLOCK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What the provider asks of its reader.
-pub(super) enum Ask {
-    Start(Ticket, StreamFeed),
-    Stop(Ticket),
-}
+/// Where a provider's feeds want to read from.
+pub(super) type Places = BTreeMap<Arc<str>, EntryId>;
 
-/// Streams to read, and what of their entries.
-pub(super) struct StreamFeed {
-    /// Sorted: a stream's index is its part in positions.
-    pub(super) streams: Vec<Arc<str>>,
-    /// The field of an entry that holds the event.
-    pub(super) field: Arc<str>,
-    /// Behind which place to start; from now on without.
-    pub(super) from: Option<Position>,
-}
+pub(super) type Asks = mpsc::UnboundedReceiver<Ask>;
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
-    /// Has the other connection: this one cannot say that it should stop waiting.
+    /// Has the other connection: one that waits for entries cannot say that it should stop.
     publisher: Arc<Publisher>,
-    asks: mpsc::UnboundedReceiver<Ask>,
-    feeds: BTreeMap<Ticket, Feed>,
-    /// Who reads which stream, and as which part.
-    streams: BTreeMap<Arc<str>, SmallVec<[(Ticket, usize); 1]>>,
-    /// The server's number for the connection, if it tells.
-    client: Option<i64>,
-}
-
-struct Feed {
-    asked: StreamFeed,
-    /// In each stream, the newest entry that was handed over; empty before it has started.
-    places: Vec<EntryId>,
-    /// Entries may have been trimmed before they were read.
-    is_doubtful: bool,
-    is_interrupted: bool,
+    is_cluster: bool,
+    asks: Asks,
+    feeds: Feeds,
 }
 
 /// Why a connection is not read any more.
-enum Ending {
+pub(super) enum Ending {
     /// Nobody listens.
     Idle,
     Lost(String),
@@ -87,13 +52,33 @@ impl From<RedisError> for Ending {
     }
 }
 
+/// What is said of a stream.
+pub(super) enum Said<T> {
+    This(T),
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+    /// The node that has it cannot be asked now.
+    Away,
+}
+
+/// What a read brought.
+#[derive(Default)]
+pub(super) struct Brought {
+    pub(super) read: Read,
+    /// Streams that cannot be read, and why.
+    pub(super) unreadable: Vec<(Arc<str>, String)>,
+}
+
+/// What has the streams.
+enum Log {
+    Server(Server),
+    Cluster(Box<Cluster>),
+}
+
 impl Reader {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        publisher: Arc<Publisher>,
-        asks: mpsc::UnboundedReceiver<Ask>,
-    ) -> Self {
-        Self { shared, publisher, asks, feeds: BTreeMap::new(), streams: BTreeMap::new(), client: None }
+    pub(super) fn new(shared: Arc<Shared>, publisher: Arc<Publisher>, is_cluster: bool, asks: Asks) -> Self {
+        let feeds = Feeds::new(shared.clone());
+        Self { shared, publisher, is_cluster, asks, feeds }
     }
 
     /// Reads for ever, and has a connection while there are feeds. To stop it, abort it.
@@ -113,19 +98,19 @@ impl Reader {
     async fn serve_one_connection(&mut self) -> Ending {
         while self.feeds.is_empty() {
             match self.asks.recv().await {
-                Some(ask) => self.obey(ask),
+                Some(ask) => self.feeds.obey(ask),
                 None => std::future::pending().await,
             }
         }
-        let (mut commands, _watch) = self.connect().await.split();
-        match identify(&mut commands, self.shared.connector.patience()).await {
-            Ok(client) => self.client = client,
-            Err(error) => return error.into(),
-        }
+        let connection = self.connect().await;
+        let mut log = match self.open(connection).await {
+            Ok(log) => log,
+            Err(ending) => return ending,
+        };
         // Nobody knows how long it was away.
-        self.feeds.values_mut().for_each(|it| it.is_doubtful = true);
+        self.feeds.doubt_all();
         loop {
-            if let Err(ending) = self.turn(&mut commands).await {
+            if let Err(ending) = self.turn(&mut log).await {
                 return ending;
             }
         }
@@ -133,7 +118,7 @@ impl Reader {
 
     /// Connects; feeds that come meanwhile and have not started are told that they have to wait.
     async fn connect(&mut self) -> Connection {
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let config = config();
         let shared = self.shared.clone();
         let connecting = shared.connect(Line::Reader, &config);
         tokio::pin!(connecting);
@@ -142,10 +127,10 @@ impl Reader {
             tokio::select! {
                 biased;
                 connection = &mut connecting => return connection,
-                Some(ask) = self.asks.recv() => self.obey(ask),
+                Some(ask) = self.asks.recv() => self.feeds.obey(ask),
                 () = tokio::time::sleep(patience) => {
                     if shared.is_failing(Line::Reader) {
-                        self.interrupt_new().await;
+                        self.feeds.interrupt_new().await;
                     }
                     patience = Duration::from_millis(50);
                 }
@@ -153,311 +138,146 @@ impl Reader {
         }
     }
 
-    fn obey(&mut self, ask: Ask) {
-        match ask {
-            Ask::Start(ticket, asked) => {
-                for (part, stream) in asked.streams.iter().enumerate() {
-                    self.streams.entry(stream.clone()).or_default().push((ticket, part));
-                }
-                let feed = Feed { asked, places: Vec::new(), is_doubtful: false, is_interrupted: false };
-                self.feeds.insert(ticket, feed);
-            }
-            Ask::Stop(ticket) => {
-                self.forget(ticket);
-            }
-        }
-    }
-
-    /// Whether there was such a feed.
-    fn forget(&mut self, ticket: Ticket) -> bool {
-        let Some(feed) = self.feeds.remove(&ticket) else { return false };
-        for stream in &feed.asked.streams {
-            let Some(listeners) = self.streams.get_mut(stream) else { continue };
-            listeners.retain(|(it, _)| *it != ticket);
-            if listeners.is_empty() {
-                self.streams.remove(stream);
-            }
-        }
-        true
-    }
-
-    /// Starts what is new, and reads once.
-    async fn turn(&mut self, commands: &mut MultiplexedConnection) -> Result<(), Ending> {
-        while let Ok(ask) = self.asks.try_recv() {
-            self.obey(ask);
-        }
-        self.start_new(commands).await?;
-        if self.feeds.is_empty() {
-            return Err(Ending::Idle);
-        }
-        self.shared.up(Line::Reader);
-        let places = self.places();
-        match self.read(commands, &places).await {
-            Ok(answer) => {
-                let read =
-                    read_entries(answer).ok_or_else(|| Ending::Lost("an answer without sense".to_owned()))?;
-                self.look_for_gaps(commands).await?;
-                self.hand_over(read, entries_each(places.len())).await;
-                Ok(())
-            }
-            // One stream that cannot be read spoils the answer for all.
-            Err(error) if error.code().is_some() => match self.fail_unreadable(commands).await? {
-                0 => Err(error.into()),
-                _ => Ok(()),
-            },
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Where to read each stream from: behind the place of whoever is farthest behind.
-    fn places(&self) -> BTreeMap<Arc<str>, EntryId> {
-        let place = |(ticket, part): &(Ticket, usize)| self.feeds.get(ticket)?.places.get(*part).copied();
-        let farthest = self.streams.iter().filter_map(|(stream, listeners)| {
-            Some((stream.clone(), listeners.iter().filter_map(place).min()?))
-        });
-        farthest.collect()
-    }
-
-    /// Waits for entries, and stops waiting when there is something else to do.
-    async fn read(
-        &mut self,
-        commands: &mut MultiplexedConnection,
-        places: &BTreeMap<Arc<str>, EntryId>,
-    ) -> Result<Value, RedisError> {
-        let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(entries_each(places.len()));
-        // Who may have missed something is not kept waiting for the next entry to learn of it.
-        if !self.feeds.values().any(|it| it.is_doubtful) {
-            read.arg("BLOCK").arg(BLOCK.as_millis() as u64);
-        }
-        read.arg("STREAMS");
-        places.keys().for_each(|it| {
-            read.arg(&**it);
-        });
-        places.values().for_each(|it| {
-            read.arg(it.to_string());
-        });
-        let reading = in_time(BLOCK + self.shared.connector.patience(), read.query_async::<Value>(commands));
-        tokio::pin!(reading);
-        loop {
-            let ask = tokio::select! {
-                biased;
-                answer = &mut reading => return answer,
-                Some(ask) = self.asks.recv() => ask,
-            };
-            let is_start = matches!(ask, Ask::Start(..));
-            self.obey(ask);
-            if is_start {
-                break;
-            }
-        }
-        tokio::select! {
-            biased;
-            answer = &mut reading => answer,
-            () = unblock(&self.publisher, self.client) => reading.await,
-        }
-    }
-
-    /// Takes the place of each new feed: from here on it misses nothing.
-    async fn start_new(&mut self, commands: &mut MultiplexedConnection) -> Result<(), Ending> {
-        let new: Vec<Ticket> =
-            self.feeds.iter().filter(|(_, it)| it.places.is_empty()).map(|(it, _)| *it).collect();
-        for ticket in new {
-            let Some(feed) = self.feeds.get(&ticket) else { continue };
-            let streams = feed.asked.streams.clone();
-            let mut places = Vec::with_capacity(streams.len());
-            for (part, stream) in (0..).zip(&streams) {
-                let resumed = feed_from(self.feeds.get(&ticket), part);
-                match self.place(commands, stream, resumed).await? {
-                    Ok(place) => places.push(place),
-                    Err(problem) => {
-                        self.fail(ticket, stream, &problem).await;
-                        break;
-                    }
-                }
-            }
-            let Some(feed) = self.feeds.get_mut(&ticket) else { continue };
-            feed.places = places;
-            feed.is_doubtful = feed.asked.from.is_some();
-            let was_interrupted = std::mem::take(&mut feed.is_interrupted);
-            self.tell(ticket, Report::Live).await;
-            if was_interrupted {
-                self.tell(ticket, Report::Restored).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Where a feed starts in a stream; the inner error is why it cannot.
-    async fn place(
-        &self,
-        commands: &mut MultiplexedConnection,
-        stream: &str,
-        resumed: Option<EntryId>,
-    ) -> Result<Result<EntryId, String>, Ending> {
-        let info = match self.info(commands, stream).await? {
-            Ok(info) => info,
-            Err(problem) => return Ok(Err(problem)),
-        };
-        let place = resumed.unwrap_or(info.last);
-        Ok(match place.offset() {
-            Some(_) => Ok(place),
-            None => Err(beyond(place)),
+    async fn open(&self, connection: Connection) -> Result<Log, Ending> {
+        let shared = self.shared.clone();
+        Ok(match self.is_cluster {
+            true => Log::Cluster(Box::new(Cluster::open(shared, connection).await?)),
+            false => Log::Server(Server::open(shared, self.publisher.clone(), connection).await?),
         })
     }
 
-    /// What the server says of a stream; one that does not exist is empty. The inner error is why it cannot be read.
-    async fn info(
-        &self,
-        commands: &mut MultiplexedConnection,
-        stream: &str,
-    ) -> Result<Result<StreamInfo, String>, Ending> {
-        let ask = cmd("XINFO").arg("STREAM").arg(stream).to_owned();
-        match in_time(self.shared.connector.patience(), ask.query_async::<Value>(commands)).await {
-            Ok(answer) => Ok(StreamInfo::read(&answer).ok_or_else(|| "an answer without sense".to_owned())),
-            Err(error) if error.to_string().contains("no such key") => Ok(Ok(StreamInfo::default())),
-            Err(error) if is_about_the_key(&error) => Ok(Err(error.to_string())),
-            Err(error) => Err(error.into()),
+    /// Starts what is new, and reads once.
+    async fn turn(&mut self, log: &mut Log) -> Result<(), Ending> {
+        while let Ok(ask) = self.asks.try_recv() {
+            self.feeds.obey(ask);
         }
-    }
-
-    /// Tells feeds that are in doubt whether entries were trimmed before they were read. Asked after the read: what
-    /// is still there now was there then.
-    async fn look_for_gaps(&mut self, commands: &mut MultiplexedConnection) -> Result<(), Ending> {
-        let doubtful: Vec<Ticket> = self
-            .feeds
-            .iter()
-            .filter(|(_, it)| it.is_doubtful && !it.places.is_empty())
-            .map(|(it, _)| *it)
-            .collect();
-        let mut known = HashMap::<Arc<str>, StreamInfo>::new();
-        for ticket in doubtful {
-            let Some(feed) = self.feeds.get_mut(&ticket) else { continue };
-            feed.is_doubtful = false;
-            let streams = feed.asked.streams.clone();
-            let mut is_gap = false;
-            for (part, stream) in streams.iter().enumerate() {
-                if !known.contains_key(stream)
-                    && let Ok(info) = self.info(commands, stream).await?
-                {
-                    known.insert(stream.clone(), info);
-                }
-                let (Some(info), Some(feed)) = (known.get(stream), self.feeds.get_mut(&ticket)) else {
-                    continue;
-                };
-                is_gap |= info.may_have_lost(feed.places[part]);
-                if info.is_other(feed.places[part]) {
-                    feed.places[part] = EntryId::ZERO;
-                }
+        if let Log::Cluster(cluster) = log {
+            cluster.tend(&mut self.feeds).await?;
+        }
+        self.start_new(log).await?;
+        if self.feeds.is_empty() {
+            return Err(Ending::Idle);
+        }
+        let places = self.feeds.places();
+        let each = entries_each(places.len());
+        let Brought { mut read, unreadable } = match log {
+            Log::Server(server) => {
+                self.shared.up(Line::Reader);
+                server.read(&mut self.feeds, &mut self.asks, &places, each).await?
             }
-            if is_gap {
-                tracing::warn!(
-                    provider = &*self.shared.id,
-                    ?streams,
-                    "entries of Redis streams were gone before they were read"
-                );
-                self.tell(ticket, Report::Gap).await;
-            }
+            Log::Cluster(cluster) => cluster.read(&mut self.feeds, &places, each).await,
+        };
+        for (stream, problem) in unreadable {
+            self.feeds.fail_all(&stream, &problem).await;
+        }
+        self.look_for_gaps(log, &mut read).await?;
+        self.feeds.hand_over(read, each).await;
+        if let Log::Cluster(cluster) = log {
+            cluster.rest(&mut self.feeds, &mut self.asks).await;
         }
         Ok(())
     }
 
-    /// Gives each entry to the feeds that have not had it, waiting for the hub as long as it takes.
-    async fn hand_over(&mut self, read: Vec<(String, Vec<Entry>)>, full: usize) {
-        let mut failed = BTreeSet::new();
-        for (stream, entries) in read {
-            // There may be more where these came from, and it may be trimmed before it is read.
-            let is_behind = entries.len() >= full;
-            for (ticket, part) in self.listeners(&stream) {
-                for entry in &entries {
-                    if !self.hand_one(ticket, part, entry).await {
-                        failed.insert((ticket, stream.clone()));
-                        break;
+    /// Takes the place of each new feed.
+    async fn start_new(&mut self, log: &mut Log) -> Result<(), Ending> {
+        for ticket in self.feeds.new_ones() {
+            self.start_one(log, ticket).await?;
+        }
+        Ok(())
+    }
+
+    async fn start_one(&mut self, log: &mut Log, ticket: Ticket) -> Result<(), Ending> {
+        let mut places = Vec::new();
+        for (stream, resumed) in self.feeds.wishes(ticket) {
+            let place = match log.info(&mut self.feeds, &stream).await? {
+                Said::This(info) => resumed.unwrap_or(info.last),
+                Said::Unreadable(problem) => {
+                    self.feeds.fail(ticket, &stream, &problem).await;
+                    return Ok(());
+                }
+                Said::Away => {
+                    if self.shared.is_failing(Line::Reader) {
+                        self.feeds.interrupt(ticket).await;
                     }
+                    return Ok(());
                 }
-                if let Some(feed) = self.feeds.get_mut(&ticket) {
-                    feed.is_doubtful |= is_behind;
-                }
+            };
+            if place.offset().is_none() {
+                let problem = format!("the id {place} is beyond what a position can hold");
+                self.feeds.fail(ticket, &stream, &problem).await;
+                return Ok(());
             }
+            places.push(place);
         }
-        for (ticket, stream) in failed {
-            self.fail(ticket, &stream, "an entry's id is beyond what a position can hold").await;
-        }
+        self.feeds.start(ticket, places).await;
+        Ok(())
     }
 
-    fn listeners(&self, stream: &str) -> SmallVec<[(Ticket, usize); 1]> {
-        self.streams.get(stream).cloned().unwrap_or_default()
+    /// Asks after streams that feeds are in doubt about. Asked after the read: what is still there now was there
+    /// then. What cannot be asked after is read another time.
+    async fn look_for_gaps(&mut self, log: &mut Log, read: &mut Read) -> Result<(), Ending> {
+        let mut known = BTreeMap::new();
+        for stream in self.feeds.doubtful() {
+            match log.info(&mut self.feeds, &stream).await? {
+                Said::This(info) => known.insert(stream, Some(info)),
+                Said::Unreadable(_) => known.insert(stream, None),
+                Said::Away => continue,
+            };
+        }
+        self.feeds.look_for_gaps(&known).await;
+        let left = self.feeds.doubtful();
+        read.retain(|(stream, _)| !left.contains(&**stream));
+        Ok(())
     }
+}
 
-    /// `false`: no position can hold its place.
-    async fn hand_one(&mut self, ticket: Ticket, part: usize, entry: &Entry) -> bool {
-        let is_new = |it: &&mut Feed| it.places.get(part).is_some_and(|place| *place < entry.id);
-        let Some(feed) = self.feeds.get_mut(&ticket).filter(is_new) else {
-            return true;
+impl Log {
+    /// What the server says of a stream; one that does not exist is empty.
+    async fn info(&mut self, feeds: &mut Feeds, stream: &str) -> Result<Said<StreamInfo>, Ending> {
+        let ask = cmd("XINFO").arg("STREAM").arg(stream).to_owned();
+        let answer = match self {
+            Self::Server(server) => server.ask(&ask).await,
+            Self::Cluster(cluster) => match cluster.ask(feeds, stream, &ask).await {
+                Some(answer) => answer,
+                None => return Ok(Said::Away),
+            },
         };
-        if entry.id.offset().is_none() {
-            return false;
+        match answer {
+            Ok(answer) => Ok(match StreamInfo::read(&answer) {
+                Some(info) => Said::This(info),
+                None => Said::Unreadable("an answer without sense".to_owned()),
+            }),
+            Err(error) if error.to_string().contains("no such key") => Ok(Said::This(StreamInfo::default())),
+            Err(error) if is_about_the_key(&error) => Ok(Said::Unreadable(error.to_string())),
+            Err(error) => Err(error.into()),
         }
-        feed.places[part] = entry.id;
-        // An entry without the field cannot be read, and the hub says so to whom it concerns.
-        let payload = entry.field(&feed.asked.field).cloned().unwrap_or_default();
-        let position = position(&feed.places);
-        self.shared.received(1);
-        self.tell(ticket, Report::Event { position, payload }).await;
-        true
-    }
-
-    /// Fails the feeds whose streams the server will not let us read, and counts them.
-    async fn fail_unreadable(&mut self, commands: &mut MultiplexedConnection) -> Result<usize, Ending> {
-        let mut failed = 0;
-        for stream in self.places().into_keys() {
-            let Err(problem) = self.info(commands, &stream).await? else { continue };
-            for (ticket, _) in self.listeners(&stream) {
-                self.fail(ticket, &stream, &problem).await;
-                failed += 1;
-            }
-        }
-        Ok(failed)
-    }
-
-    async fn fail(&mut self, ticket: Ticket, stream: &str, problem: &str) {
-        if self.forget(ticket) {
-            tracing::warn!(provider = &*self.shared.id, stream, problem, "a Redis stream cannot be read");
-            let error = unavailable("The broker's stream cannot be read.");
-            self.tell(ticket, Report::Failed([error].into())).await;
-        }
-    }
-
-    /// Tells feeds that have no place yet that the broker is away; the others read on as if nothing had been.
-    async fn interrupt_new(&mut self) {
-        let waiting = self.feeds.iter_mut().filter(|(_, it)| it.places.is_empty() && !it.is_interrupted);
-        let waiting: Vec<Ticket> = waiting
-            .map(|(ticket, feed)| {
-                feed.is_interrupted = true;
-                *ticket
-            })
-            .collect();
-        for ticket in waiting {
-            self.tell(ticket, Report::Interrupted).await;
-        }
-    }
-
-    async fn tell(&self, ticket: Ticket, report: Report) {
-        deliver(&self.shared.sink, ticket, report).await;
     }
 }
 
-fn feed_from(feed: Option<&Feed>, part: u32) -> Option<EntryId> {
-    feed?.asked.from.as_ref()?.offset(part).map(EntryId::at)
+/// Of connections for reading: each command has a time limit of its own.
+pub(super) fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_response_timeout(None)
 }
 
-/// The places of a feed in all of its streams. They fit: others are not kept.
-fn position(places: &[EntryId]) -> Position {
-    Position((0..).zip(places).map(|(part, it)| (part, it.offset().unwrap_or(u64::MAX))).collect())
-}
-
-fn beyond(id: EntryId) -> String {
-    format!("the id {id} is beyond what a position can hold")
+/// `XREAD` for these streams.
+pub(super) fn read_command<'a>(
+    each: usize,
+    block: Option<Duration>,
+    places: impl Iterator<Item = (&'a Arc<str>, &'a EntryId)> + Clone,
+) -> Cmd {
+    let mut read = cmd("XREAD");
+    read.arg("COUNT").arg(each);
+    if let Some(block) = block {
+        read.arg("BLOCK").arg(block.as_millis() as u64);
+    }
+    read.arg("STREAMS");
+    for (stream, _) in places.clone() {
+        read.arg(&**stream);
+    }
+    for (_, place) in places {
+        read.arg(place.to_string());
+    }
+    read
 }
 
 fn entries_each(streams: usize) -> usize {
@@ -465,42 +285,14 @@ fn entries_each(streams: usize) -> usize {
 }
 
 /// Errors that say something about one stream, and nothing about the server.
-fn is_about_the_key(error: &RedisError) -> bool {
+pub(super) fn is_about_the_key(error: &RedisError) -> bool {
     matches!(error.code(), Some("WRONGTYPE" | "NOPERM" | "ERR"))
 }
 
-async fn in_time(
+pub(super) async fn in_time(
     limit: Duration,
     work: impl Future<Output = Result<Value, RedisError>>,
 ) -> Result<Value, RedisError> {
     let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {limit:?}"));
     timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
-}
-
-/// The server's number for this connection.
-async fn identify(commands: &mut MultiplexedConnection, limit: Duration) -> Result<Option<i64>, RedisError> {
-    let ask = cmd("CLIENT").arg("ID").to_owned();
-    match in_time(limit, ask.query_async::<Value>(commands)).await {
-        Ok(Value::Int(id)) => Ok(Some(id)),
-        Ok(_) => Ok(None),
-        // It may not ask: then it waits as long as the server does.
-        Err(error) if error.code().is_some() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Has the server answer a read that waits. Done when it did; never when it cannot be asked, because then
-/// it answers by itself soon enough.
-async fn unblock(publisher: &Publisher, client: Option<i64>) {
-    if let (Some(client), Some(mut commands)) = (client, publisher.connected()) {
-        let ask = cmd("CLIENT").arg("UNBLOCK").arg(client).to_owned();
-        loop {
-            match ask.query_async::<Value>(&mut commands).await {
-                Ok(Value::Int(0)) => tokio::time::sleep(UNBLOCK_INTERVAL).await,
-                Ok(_) => return,
-                Err(_) => break,
-            }
-        }
-    }
-    std::future::pending().await
 }

@@ -32,8 +32,12 @@ impl FeedSink for Wide {
 }
 
 fn shared(server: &RedisServer) -> (Arc<Shared>, Receiver<Report>) {
+    shared_by(&RedisOptions::new("default", server.url()))
+}
+
+fn shared_by(options: &RedisOptions) -> (Arc<Shared>, Receiver<Report>) {
     let (sink, reports) = channel();
-    let connector = Connector::new(&RedisOptions::new("default", server.url())).expect("good options");
+    let connector = Connector::new(options).expect("good options");
     let shared = Shared {
         id: "default".into(),
         connector,
@@ -126,6 +130,17 @@ async fn a_subscriber_that_ends_anywhere_leaves_nothing_behind() {
     ends_anywhere(&server, &shared, &reports, subscribe).await;
 }
 
+/// Reads the stream `s`.
+async fn read(shared: Arc<Shared>, is_cluster: bool) {
+    let (asks, asked) = mpsc::unbounded_channel();
+    let feed = StreamFeed { streams: vec!["s".into()], field: "payload".into(), from: None };
+    let _ = asks.send(feeds::Ask::Start(Ticket(1), feed));
+    // Nobody has to be interrupted: there is one feed.
+    let publisher = Arc::new(Publisher::new(shared.clone()));
+    Reader::new(shared, publisher, is_cluster, asked).run().await;
+    drop(asks);
+}
+
 #[tokio::test]
 async fn a_reader_that_ends_anywhere_leaves_nothing_behind() {
     if is_missing() {
@@ -133,16 +148,18 @@ async fn a_reader_that_ends_anywhere_leaves_nothing_behind() {
     }
     let server = RedisServer::start();
     let (shared, reports) = shared(&server);
-    let read = |shared: Arc<Shared>| async move {
-        let (asks, asked) = mpsc::unbounded_channel();
-        let feed = StreamFeed { streams: vec!["s".into()], field: "payload".into(), from: None };
-        let _ = asks.send(reader::Ask::Start(Ticket(1), feed));
-        // Nobody has to be interrupted: there is one feed.
-        let publisher = Arc::new(Publisher::new(shared.clone()));
-        Reader::new(shared, publisher, asked).run().await;
-        drop(asks);
-    };
-    ends_anywhere(&server, &shared, &reports, read).await;
+    ends_anywhere(&server, &shared, &reports, |it| read(it, false)).await;
+}
+
+#[tokio::test]
+async fn a_reader_of_a_cluster_that_ends_anywhere_leaves_nothing_behind() {
+    if is_missing() {
+        return;
+    }
+    let server = RedisServer::lonely_cluster();
+    let options = RedisOptions { cluster_enabled: true, ..RedisOptions::new("default", server.url()) };
+    let (shared, reports) = shared_by(&options);
+    ends_anywhere(&server, &shared, &reports, |it| read(it, true)).await;
 }
 
 #[tokio::test]
