@@ -18,8 +18,10 @@ const BELIEVED_FOR: Duration = Duration::from_secs(10);
 const REMEMBERED_MAX: usize = 4096;
 /// Where the server is asked for names of streams.
 const NAMES: &str = "$JS.API.STREAM.NAMES";
+/// Where it is asked about one of them.
+const INFO: &str = "$JS.API.STREAM.INFO";
 
-/// Subjects, and whether a stream catches what is published to them.
+/// Subjects, and whether a stream confirms what is published to them.
 #[derive(Default)]
 pub(in crate::sources::nats) struct Catchers {
     known: Mutex<HashMap<Arc<str>, (bool, Instant)>>,
@@ -34,6 +36,19 @@ struct Names {
     error: Option<NamesError>,
 }
 
+/// The same of one stream (`io.nats.jetstream.api.v1.stream_info_response`).
+#[derive(Deserialize)]
+struct Info {
+    #[serde(default)]
+    config: InfoConfig,
+}
+
+#[derive(Default, Deserialize)]
+struct InfoConfig {
+    #[serde(default)]
+    no_ack: bool,
+}
+
 #[derive(Deserialize)]
 struct NamesError {
     #[serde(default)]
@@ -43,7 +58,7 @@ struct NamesError {
 }
 
 impl Catchers {
-    /// Whether a stream takes messages of this subject.
+    /// Whether a stream takes messages of this subject and confirms them.
     ///
     /// # Errors
     /// Nobody knows.
@@ -91,6 +106,21 @@ impl Catchers {
     }
 }
 
+/// Whether a stream says when it has stored a message.
+async fn confirms(session: &Session, stream: &str) -> Result<bool, String> {
+    let to = format!("{INFO}.{stream}");
+    let refusal = session.refusals().watch(vec![Line::Publish(to.as_str().into())]);
+    let answer = tokio::select! {
+        biased;
+        // Streams that do not are rare.
+        () = refusal.refused() => return Ok(true),
+        answer = session.client.request(to.clone(), Bytes::new()) => answer,
+    };
+    let answer = answer.map_err(|error| format!("no answer to whether a stream confirms: {error}"))?;
+    let info: Info = serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
+    Ok(!info.config.no_ack)
+}
+
 async fn ask(session: &Session, subject: &str) -> Result<bool, String> {
     let question = serde_json::json!({ "subject": subject }).to_string();
     // Whoever may not ask has no streams.
@@ -113,6 +143,9 @@ async fn ask(session: &Session, subject: &str) -> Result<bool, String> {
             Err(format!("whether a stream takes it is not known: {}", error.description))
         }
         Some(_) => Ok(false),
-        None => Ok(names.streams.is_some_and(|it| !it.is_empty())),
+        None => match names.streams.unwrap_or_default().first() {
+            Some(stream) => confirms(session, stream).await,
+            None => Ok(false),
+        },
     }
 }
