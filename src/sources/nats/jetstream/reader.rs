@@ -222,6 +222,10 @@ impl Reader {
         if self.listeners.routes.is_empty() {
             return Err(Ending::Idle);
         }
+        if self.listeners.routes.started().is_empty() {
+            // Nobody wants what came while nobody listened.
+            self.mark = None;
+        }
         self.listeners.restore().await;
         self.compare(&look).await;
         let waiting = self.listeners.routes.waiting();

@@ -5,7 +5,7 @@ use async_nats::{
     jetstream::{
         Context, Error, ErrorCode,
         context::{GetStreamError, GetStreamErrorKind},
-        stream::{ConsumerError, ConsumerErrorKind, RetentionPolicy},
+        stream::{Config, ConsumerError, ConsumerErrorKind, RetentionPolicy},
     },
 };
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use std::sync::Arc;
 pub(super) struct Look {
     created: DateTime,
     /// The oldest message that is there; one behind the last if there is none.
-    first: u64,
+    pub(super) first: u64,
     first_time: DateTime,
     /// The newest message that ever was.
     pub(super) last: u64,
     last_time: DateTime,
     /// What was acknowledged is deleted (work queues, and streams by interest).
     pub(super) deletes_what_is_acknowledged: bool,
-    /// Where it takes messages from; empty for a mirror, which takes another stream's.
+    /// Where it takes messages from; empty where it has others, too: those of other streams, or renamed ones.
     pub(super) subjects: Vec<Arc<str>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Mark {
     created: DateTime,
     /// Everything up to here was read.
     pub(super) last: u64,
-    /// When a message up to here was stored.
+    /// When the latest message up to here was stored, as far as known: clocks of servers are set back, too.
     time: DateTime,
 }
 
@@ -69,13 +69,16 @@ impl Look {
             last: info.state.last_sequence,
             last_time: info.state.last_timestamp,
             deletes_what_is_acknowledged: info.config.retention != RetentionPolicy::Limits,
-            subjects: info.config.subjects.iter().map(|it| it.as_str().into()).collect(),
+            subjects: match has_others(&info.config) {
+                true => Vec::new(),
+                false => info.config.subjects.iter().map(|it| it.as_str().into()).collect(),
+            },
         })
     }
 
     /// A mark behind everything that there is.
     pub(super) fn end(&self) -> Mark {
-        Mark { created: self.created, last: self.last, time: self.last_time }
+        self.behind(self.last)
     }
 
     /// A mark before everything that there is.
@@ -85,7 +88,7 @@ impl Look {
 
     /// A mark behind a message of this stream that somebody knows.
     pub(super) fn behind(&self, last: u64) -> Mark {
-        Mark { created: self.created, last, time: self.last_time }
+        Mark { created: self.created, last, time: self.last_time.max(self.first_time) }
     }
 
     pub(super) fn fate_of(&self, mark: &Mark) -> Fate {
@@ -106,8 +109,14 @@ impl Look {
 impl Mark {
     /// A message behind the mark was read.
     pub(super) fn advance(&mut self, last: u64, time: DateTime) {
-        (self.last, self.time) = (last, time);
+        (self.last, self.time) = (last, time.max(self.time));
     }
+}
+
+/// Whether there may be messages of subjects that the stream does not take itself.
+fn has_others(config: &Config) -> bool {
+    let sources = config.sources.as_ref().is_some_and(|it| !it.is_empty());
+    sources || config.mirror.is_some() || config.subject_transform.is_some()
 }
 
 impl Trouble {
@@ -183,5 +192,18 @@ mod tests {
         assert_eq!(empty.fate_of(&empty.end()), Fate::Same);
         assert_eq!(look(1, 3, 50).fate_of(&empty.end()), Fate::Same);
         assert_eq!(look(3, 3, 50).fate_of(&empty.end()), Fate::Trimmed(3));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_other_stream() {
+        // The newest messages are older than the oldest.
+        let back = Look { last_time: DateTime::UNIX_EPOCH + Duration::from_secs(5), ..look(1, 3, 50) };
+        assert_eq!(back.fate_of(&back.end()), Fate::Same);
+        assert_eq!(back.fate_of(&back.behind(2)), Fate::Same);
+        let mut read = back.beginning();
+        for (sequence, second) in [(1, 50), (2, 4), (3, 5)] {
+            read.advance(sequence, DateTime::UNIX_EPOCH + Duration::from_secs(second));
+            assert_eq!(back.fate_of(&read), Fate::Same);
+        }
     }
 }
