@@ -451,3 +451,187 @@ fn lag_is_told() {
     rig.sources().stop(Ticket(1));
     until("nothing is read any more", || lag().is_none().then_some(()));
 }
+
+/// The durable consumer of `s.1`, as this router names it.
+const DURABLE: &str = "router-b901e42e695155ad";
+
+/// Reports of a feed up to its next event, which is that one; losses may be told before it.
+fn next_but_gaps(rig: &Rig, ticket: u64) -> Report {
+    loop {
+        match rig.next(ticket) {
+            Report::Gap => {}
+            report => return report,
+        }
+    }
+}
+
+/// Messages that wait for one that is missing do not wait for what the stream has no more.
+#[test]
+fn a_purge_while_something_is_missing_stops_nobody() {
+    let (server, mut api) = stage();
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &durable(&["s.1"]));
+    rig.sources().stop(Ticket(1));
+    let is_ours = |it: &String| it != "_INBOX.test" && !it.ends_with(".*");
+    until("it has stopped", || (!server.subjects_and_inboxes().iter().any(is_ours)).then_some(()));
+    api.publish("s.1", "1");
+    // Somebody takes it and says nothing.
+    assert_eq!(api.ask(&format!("CONSUMER.MSG.NEXT.S.{DURABLE}"), &json!({ "batch": 1 })), 1);
+    rig.listen(2, &durable(&["s.1"]));
+    (2..=4).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    until("the others are sent", || (api.consumers("S")[0]["num_ack_pending"] == 4).then_some(()));
+    api.ask("STREAM.PURGE.S", &json!({}));
+    api.publish("s.1", "5");
+    loop {
+        match rig.next(2) {
+            Report::Gap => {}
+            report if report == event(5, "5") => break,
+            Report::Event { position, .. } if position.offset(0) < Some(5) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    api.publish("s.1", "6");
+    assert_eq!(rig.next(2), event(6, "6"));
+}
+
+/// Who has the consumer deleted, or is away for so long that the server does, gets nothing again.
+#[test]
+fn a_consumer_that_is_gone_is_made_again_where_it_was() {
+    let (server, mut api) = stage();
+    (1..=3).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &durable(&["s.1"]));
+    (1..=3).for_each(|n| assert_eq!(rig.next(1), event(n, &n.to_string())));
+    until("all is acknowledged", || (api.consumers("S")[0]["ack_floor"]["stream_seq"] == 3).then_some(()));
+    rig.sources().stop(Ticket(1));
+    rig.listen(2, &durable(&["s.1"]));
+    api.ask(&format!("CONSUMER.DELETE.S.{DURABLE}"), &json!({}));
+    api.publish("s.1", "4");
+    assert_eq!(rig.next(2), event(4, "4"), "and nothing that was read before");
+}
+
+/// A stream that drops what is too much drops what nobody has read, and that is told.
+#[test]
+fn a_durable_consumer_that_is_too_slow_is_told() {
+    let server = jetstream::server();
+    let mut api = Api::of(&server);
+    api.create("S", &["s.>"], &json!({ "max_msgs": 500 }));
+    let rig = Rig::start_with_room(options(&server), 8);
+    rig.listen(1, &durable(&["s.1"]));
+    const EVENTS: u64 = 3_000;
+    (1..=EVENTS).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    thread::sleep(Duration::from_secs(3));
+    let (mut gaps, mut last) = (0, 0);
+    while last < EVENTS {
+        match rig.next(1) {
+            Report::Gap => gaps += 1,
+            Report::Event { position, .. } => {
+                let offset = position.offset(0).expect("a place");
+                assert!(offset > last, "{offset} behind {last}");
+                last = offset;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    api.publish("s.1", "end");
+    let end = next_but_gaps(&rig, 1);
+    assert_eq!(end, event(EVENTS + 1, "end"));
+    until("the loss is told", || {
+        gaps += u64::from(rig.sink.next_within(Ticket(1), Duration::from_millis(100)) == Some(Report::Gap));
+        (gaps > 0).then_some(())
+    });
+}
+
+/// While the hub is full nobody looks, and that is not the server's silence.
+#[test]
+fn a_full_hub_is_no_silence_of_the_server() {
+    let (server, mut api) = stage();
+    let rig = Rig::start_with_room(options(&server), 2);
+    rig.listen(1, &durable(&["s.1"]));
+    (1..=50).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    until("the queue is full", || (rig.sink.len() == 2).then_some(()));
+    let inboxes = server.subjects_and_inboxes();
+    thread::sleep(Duration::from_secs(10));
+    (1..=50).for_each(|n| assert_eq!(rig.next(1), event(n, &n.to_string())));
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(server.subjects_and_inboxes(), inboxes, "it is read on as it was");
+}
+
+/// What a stream allows its consumers is enough.
+#[test]
+fn limits_of_a_stream_for_its_consumers_are_kept() {
+    let server = jetstream::server();
+    let mut api = Api::of(&server);
+    let limits = json!({ "max_ack_pending": 100, "inactive_threshold": 40_000_000_000u64 });
+    api.create("S", &["s.>"], &json!({ "consumer_limits": limits }));
+    let rig = Rig::start_with_room(options(&server), 8);
+    rig.listen(1, &durable(&["s.1"]));
+    rig.listen(2, &ordered(&["s.1"]));
+    (1..=300).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    thread::scope(|scope| {
+        for ticket in [1, 2] {
+            let rig = &rig;
+            scope.spawn(move || {
+                (1..=300).for_each(|n| assert_eq!(rig.next(ticket), event(n, &n.to_string())))
+            });
+        }
+    });
+}
+
+/// A stream that confirms nothing is published to as if there were none.
+#[test]
+fn publishing_to_a_stream_that_confirms_nothing() {
+    let server = jetstream::server();
+    let mut api = Api::of(&server);
+    api.create("S", &["s.>"], &json!({ "no_ack": true }));
+    let rig = Rig::start(options(&server));
+    let done = rig.wait(rig.sources().publish(nats_message("default", "s.1", "{}")));
+    done.expect("the server took it");
+    until("it is stored", || (api.messages("S") == 1).then_some(()));
+}
+
+/// A stream may have messages of subjects that it does not take itself.
+#[test]
+fn subjects_of_other_streams_are_read_where_they_are_copied_to() {
+    let (server, mut api) = stage();
+    let sources = json!({ "sources": [{ "name": "S" }] });
+    api.create("OF", &["of.>"], &sources);
+    let mirror = json!({ "name": "M", "mirror": { "name": "S" }, "storage": "file", "retention": "limits" });
+    assert!(api.ask("STREAM.CREATE.M", &mirror)["error"].is_null());
+    let transform = json!({ "subject_transform": { "src": "t.*", "dest": "s.{{wildcard(1)}}" } });
+    api.create("T", &["t.>"], &transform);
+    let rig = Rig::start(options(&server));
+    let mut ticket = 0;
+    for stream in ["OF", "M", "T"] {
+        for is_ordered in [true, false] {
+            ticket += 1;
+            let of = JetStreamOptions {
+                stream: stream.into(),
+                consumer: "router".into(),
+                consumer_inactive_threshold: 30,
+                is_ordered,
+            };
+            let feed = EventFeed {
+                stream: Some(StreamOptions::JetStream(of)),
+                ..sources::feed("default", &["s.1"])
+            };
+            rig.listen(ticket, &feed);
+        }
+    }
+    api.publish("s.1", "1");
+    api.publish("t.1", "1");
+    (1..=ticket).for_each(|it| assert_eq!(rig.next(it), event(1, "1"), "feed {it}"));
+}
+
+/// Nobody listens meanwhile, so nobody wants what comes meanwhile.
+#[test]
+fn a_reader_that_nobody_needed_does_not_catch_up() {
+    let (server, mut api) = stage();
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &ordered(&["s.1"]));
+    rig.sources().stop(Ticket(1));
+    until("the consumer is given up", || api.consumers("S").is_empty().then_some(()));
+    (1..=100).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    rig.listen(2, &ordered(&["s.1"]));
+    assert_eq!(api.consumers("S")[0]["config"]["opt_start_seq"], 101);
+}

@@ -23,18 +23,21 @@ use async_nats::{
     Subject,
     jetstream::{
         AckKind, Context, ErrorCode, Message,
-        consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
+        consumer::{AckPolicy, Consumer, DeliverPolicy, Info, pull},
         stream::ConsumerErrorKind,
     },
 };
 use futures_util::FutureExt;
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 /// After which time the server sends again what was not acknowledged. Also how late an event is that was on its way
 /// when the connection was lost.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
-/// Messages that the server leaves unacknowledged before it sends no more.
+/// Messages that a server leaves unacknowledged before it sends no more, unless the stream has it otherwise.
 const UNACKNOWLEDGED_MAX: usize = 1000;
 /// A feed asks only every so many looks: it is one of many.
 const LOOKS_PER_QUESTION: u32 = 5;
@@ -52,12 +55,23 @@ pub(super) struct Durable {
     retry: Retry,
     messages: Option<Pull>,
     sequence: Sequence<Message>,
-    /// Between the sink and its acknowledgement.
-    in_hand: Option<Message>,
+    in_hand: Option<InHand>,
     /// Where acknowledgements went that may have been lost with a connection.
     acknowledged: VecDeque<Subject>,
     mark: Option<Mark>,
+    /// The server knows that everything up to here was read, by whomever.
+    floor: u64,
     looks: u32,
+    /// The server had more than it was asked for at the last question.
+    is_behind: bool,
+}
+
+/// A message on its way to the sink, and from there to its acknowledgement.
+struct InHand {
+    sequence: u64,
+    message: Message,
+    /// The sink has it.
+    is_taken: bool,
 }
 
 /// Why reading ended.
@@ -98,7 +112,9 @@ impl Durable {
             in_hand: None,
             acknowledged: VecDeque::new(),
             mark: None,
+            floor: 0,
             looks: 0,
+            is_behind: false,
         }
     }
 
@@ -164,6 +180,7 @@ impl Durable {
     }
 
     async fn read(&mut self) -> Ending {
+        self.finish().await;
         match self.start().await {
             Ok((context, mut consumer, mut link)) => {
                 self.retry = Retry::default();
@@ -208,12 +225,17 @@ impl Durable {
         let mut config = self.config();
         match found {
             // Where it began cannot be changed, and need not be.
-            Ok(found) => config.deliver_policy = found.cached_info().config.deliver_policy,
+            Ok(found) => {
+                config.deliver_policy = found.cached_info().config.deliver_policy;
+                self.note(found.cached_info());
+            }
             Err(error) if is_missing(&error.kind()) => {
-                let last = self.sequence.last();
+                let last = self.sequence.last().max(self.floor);
                 if last > 0 && !look.deletes_what_is_acknowledged {
                     config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: last + 1 };
                 }
+                // All of it comes again.
+                self.sequence.clear().for_each(drop);
             }
             Err(error) => return Err(Trouble::from(&error)),
         }
@@ -227,7 +249,6 @@ impl Durable {
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACKNOWLEDGE_WITHIN,
-            max_ack_pending: UNACKNOWLEDGED_MAX as i64,
             inactive_threshold: self.inactive_threshold(),
             ..pull::Config::default()
         };
@@ -249,10 +270,15 @@ impl Durable {
             Fate::Trimmed(first) => self.mark = Some(look.behind(first - 1)),
             Fate::Other => {
                 self.mark = Some(look.beginning());
+                self.floor = 0;
                 self.sequence.restart_at(0);
                 self.acknowledged.clear();
             }
         }
+        self.tell_gap().await;
+    }
+
+    async fn tell_gap(&self) {
         let (provider, stream) = (&*self.provider.id, &*self.feed.options.stream);
         tracing::warn!(provider, stream, "messages of a JetStream stream were gone before they were read");
         self.tell(Report::Gap).await;
@@ -280,6 +306,10 @@ impl Durable {
     ) -> Ending {
         let connects = link.borrow_and_update().connects;
         let (mut settling, mut looks) = (interval(SETTLE_INTERVAL), interval(LOOK_INTERVAL));
+        // While the hub is full nobody looks.
+        settling.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_look = Instant::now();
         loop {
             let Some(messages) = &mut self.messages else { return Ending::Lost("it is not read".to_owned()) };
             let outcome = tokio::select! {
@@ -292,7 +322,10 @@ impl Durable {
                     Ok(())
                 }
                 _ = settling.tick(), if !self.sequence.is_settled() => self.settle(consumer).await,
-                _ = looks.tick() => self.look(context, consumer).await,
+                _ = looks.tick() => {
+                    let was_held_up = std::mem::replace(&mut last_look, Instant::now()).elapsed() > 2 * LOOK_INTERVAL;
+                    self.look(context, consumer, was_held_up).await
+                }
                 message = messages.next() => match message {
                     Ok(message) => self.receive(message).await,
                     Err(reason) => Err(Ending::Lost(reason)),
@@ -320,8 +353,11 @@ impl Durable {
     /// Goes on when everything that the server has sent is here.
     async fn settle(&mut self, consumer: &mut Consumer<pull::Config>) -> Result<(), Ending> {
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
+        self.note(info);
         let (unacknowledged, delivered) = (info.num_ack_pending, info.delivered.consumer_sequence);
-        self.sequence.settle(unacknowledged, delivered);
+        if !self.sequence.settle(unacknowledged, delivered) {
+            self.tell_gap().await;
+        }
         while let Some((sequence, message)) = self.sequence.next() {
             self.hand_over(sequence, message).await;
         }
@@ -329,12 +365,17 @@ impl Durable {
     }
 
     /// Notes how far the stream was read, and whether it is still the same.
-    async fn look(&mut self, context: &Context, consumer: &mut Consumer<pull::Config>) -> Result<(), Ending> {
+    async fn look(
+        &mut self,
+        context: &Context,
+        consumer: &mut Consumer<pull::Config>,
+        was_held_up: bool,
+    ) -> Result<(), Ending> {
         if self.messages.as_mut().is_some_and(Pull::is_silent) {
             return Err(Ending::Lost("the server is silent".to_owned()));
         }
         self.looks += 1;
-        if self.looks % LOOKS_PER_QUESTION != 1 {
+        if self.looks % LOOKS_PER_QUESTION != 1 && !was_held_up && !self.is_behind {
             return Ok(());
         }
         let look = Look::at(context, &self.feed.options.stream).await?;
@@ -342,20 +383,42 @@ impl Durable {
             return Err(Ending::Lost("the stream began anew".to_owned()));
         }
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
+        self.note(info);
+        self.is_behind = info.num_pending > 0;
+        // What the server had no leave to send is what a stream can drop unread.
+        let is_trimmed = self.is_behind && look.first > info.delivered.stream_sequence + 1;
         // Nothing of what the feed listens to is left: what else there is need not be there when it is looked for again.
         let has_all = self.sequence.is_settled() && info.num_pending == 0 && info.num_ack_pending == 0;
         self.mark = Some(if has_all { look.end() } else { look.behind(self.sequence.last()) });
+        if is_trimmed {
+            self.tell_gap().await;
+        }
         Ok(())
+    }
+
+    fn note(&mut self, info: &Info) {
+        self.floor = self.floor.max(info.ack_floor.stream_sequence);
     }
 
     async fn hand_over(&mut self, sequence: u64, message: Message) {
         Counters::add(&self.provider.counters.received, 1);
-        let (position, payload) = (Position::single(sequence), message.payload.clone());
-        self.in_hand = Some(message);
-        self.tell(Report::Event { position, payload }).await;
-        if let Some(message) = self.in_hand.take() {
+        self.in_hand = Some(InHand { sequence, message, is_taken: false });
+        self.finish().await;
+    }
+
+    /// Does what is left to do with the message in hand: all of it, or what was not reached before.
+    async fn finish(&mut self) {
+        let Some(InHand { sequence, message, is_taken }) = &self.in_hand else { return };
+        if !*is_taken {
+            let (position, payload) = (Position::single(*sequence), message.payload.clone());
+            self.tell(Report::Event { position, payload }).await;
+        }
+        if let Some(it) = &mut self.in_hand {
+            it.is_taken = true;
+            let message = it.message.clone();
             self.acknowledge(&message).await;
         }
+        self.in_hand = None;
     }
 
     async fn acknowledge(&mut self, message: &Message) {
@@ -386,7 +449,12 @@ impl Durable {
 
     /// Has the server keep for the next listener what nobody took here.
     async fn give_back(mut self) {
-        let mut left: Vec<Message> = self.in_hand.take().into_iter().collect();
+        let mut left = Vec::new();
+        match self.in_hand.take() {
+            Some(InHand { message, is_taken: true, .. }) => self.acknowledge(&message).await,
+            Some(InHand { message, .. }) => left.push(message),
+            None => {}
+        }
         left.extend(self.sequence.clear());
         if let Some(messages) = self.messages.take() {
             // Before anything is given back: it would be sent here again.

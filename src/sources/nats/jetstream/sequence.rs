@@ -73,10 +73,18 @@ impl<M> Sequence<M> {
 
     /// The server says that so many messages wait to be acknowledged, up to that delivery. If all of them are held
     /// here, they are what [`Sequence::next`] gives.
-    pub(super) fn settle(&mut self, unacknowledged: usize, delivered: u64) {
+    ///
+    /// `false`: some of what is held is gone from the stream, and nobody knows what. Everything is let go; the server
+    /// sends again what there is.
+    pub(super) fn settle(&mut self, unacknowledged: usize, delivered: u64) -> bool {
+        if unacknowledged < self.held.len() {
+            self.held.clear();
+            return false;
+        }
         if unacknowledged == self.held.len() {
             self.next_delivery.get_or_insert(delivered + 1);
         }
+        true
     }
 
     /// The next message that was held back, once nothing is missing. To be asked until there is none before another
@@ -105,7 +113,7 @@ mod tests {
     }
 
     fn settle(sequence: &mut Sequence<u64>, unacknowledged: usize, delivered: u64) -> Vec<(u64, u64)> {
-        sequence.settle(unacknowledged, delivered);
+        assert!(sequence.settle(unacknowledged, delivered));
         std::iter::from_fn(|| sequence.next()).collect()
     }
 
@@ -139,6 +147,19 @@ mod tests {
         assert!(settle(&mut sequence, 2, 9).is_empty(), "another message is out, and will come");
         assert_eq!(sequence.take(3, 10, 3), Turn::Later);
         assert_eq!(settle(&mut sequence, 2, 10), [(3, 3), (5, 5)]);
+    }
+
+    #[test]
+    fn what_is_gone_from_the_stream_is_not_waited_for() {
+        let mut sequence = Sequence::new();
+        for delivery in 2..=4 {
+            assert_eq!(sequence.take(delivery, delivery, delivery), Turn::Later);
+        }
+        assert!(!sequence.settle(2, 4), "two of the four that were sent, and any");
+        assert_eq!(sequence.next(), None);
+        assert_eq!(sequence.take(3, 5, 3), Turn::Later);
+        assert_eq!(sequence.take(4, 6, 4), Turn::Later);
+        assert_eq!(settle(&mut sequence, 2, 6), [(3, 3), (4, 4)]);
     }
 
     #[test]
