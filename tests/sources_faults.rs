@@ -7,6 +7,8 @@
 mod faults;
 #[path = "support/io.rs"]
 mod io;
+#[path = "support/jetstream.rs"]
+mod jetstream;
 #[path = "support/nats.rs"]
 mod nats;
 #[path = "support/ordeal.rs"]
@@ -17,8 +19,9 @@ mod redis;
 mod sources;
 
 use faults::FaultyLine;
+use jetstream::Api;
 use juga::{
-    plan::{EventFeed, ProviderKind, StreamOptions},
+    plan::{EventFeed, JetStreamOptions, ProviderKind, StreamOptions},
     sources::{NatsOptions, Options, RedisOptions},
 };
 use nats::NatsServer;
@@ -66,6 +69,49 @@ fn nats_survives_a_line_that_breaks() {
         };
         println!("{}", outcome.survive(seed, 1));
     }
+}
+
+/// What is on its way when the line breaks comes again after five seconds to a durable consumer.
+fn survive_as_stream(is_ordered: bool) {
+    for seed in SEEDS {
+        let server = jetstream::server();
+        Api::of(&server).create("S", &["s.>"], &serde_json::json!({}));
+        let line = FaultyLine::to(server.port(), seed);
+        let rig = Rig::start(nats_behind(&line));
+        let mut client = server.client();
+        let stream = JetStreamOptions {
+            stream: "S".into(),
+            consumer: "router".into(),
+            consumer_inactive_threshold: 30,
+            is_ordered,
+        };
+        let stream = Some(StreamOptions::JetStream(stream));
+        // Each consumer has an inbox; that of all questions stays.
+        let is_consumers = |it: &String| !it.ends_with(".*");
+        let outcome = Ordeal {
+            rig: &rig,
+            line: &line,
+            provider: "default",
+            feed: EventFeed { stream, ..feed("default", &["s.1", "s.*.*"]) },
+            publish: &mut |payload| {
+                client.publish("s.1", payload.as_bytes());
+                client.flush();
+            },
+            listening: &|| server.subjects_and_inboxes().iter().filter(|it| is_consumers(it)).count(),
+            replays: true,
+        };
+        println!("{}", outcome.survive(seed, 1));
+    }
+}
+
+#[test]
+fn a_jetstream_reader_survives_a_line_that_breaks() {
+    survive_as_stream(true);
+}
+
+#[test]
+fn a_durable_jetstream_consumer_survives_a_line_that_breaks() {
+    survive_as_stream(false);
 }
 
 #[test]
