@@ -635,3 +635,100 @@ fn a_reader_that_nobody_needed_does_not_catch_up() {
     rig.listen(2, &ordered(&["s.1"]));
     assert_eq!(api.consumers("S")[0]["config"]["opt_start_seq"], 101);
 }
+
+/// Subjects that a stream has some of are subjects of it.
+#[test]
+fn a_pattern_may_reach_beyond_its_stream() {
+    let (server, mut api) = stage();
+    let rig = Rig::start(options(&server));
+    for (ticket, subject) in [(1, "*.1"), (3, ">"), (5, "*.*.x")] {
+        rig.listen(ticket, &durable(&[subject]));
+        rig.listen(ticket + 1, &ordered(&[subject]));
+    }
+    api.publish("s.1", "1");
+    (1..=4).for_each(|it| assert_eq!(rig.next(it), event(1, "1"), "feed {it}"));
+    api.publish("s.1.x", "2");
+    (3..=6).for_each(|it| assert_eq!(rig.next(it), event(2, "2"), "feed {it}"));
+}
+
+/// Another stream of that name, before anyone has looked: its numbers begin anew.
+#[test]
+fn a_durable_consumer_of_a_stream_that_began_anew_is_told() {
+    let (server, mut api) = stage();
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &durable(&["s.1"]));
+    (1..=3).for_each(|n| {
+        assert_eq!(api.publish("s.1", &n.to_string()), n);
+        assert_eq!(rig.next(1), event(n, &n.to_string()));
+    });
+    api.delete("S");
+    api.create("S", &["s.>"], &json!({}));
+    (1..=5).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
+    let mut gaps = 0;
+    let first = loop {
+        match rig.next(1) {
+            Report::Gap => gaps += 1,
+            Report::Interrupted | Report::Restored => {}
+            report => break report,
+        }
+    };
+    assert_eq!((first, gaps), (event(1, "1"), 1));
+    (2..=5).for_each(|n| assert_eq!(rig.next(1), event(n, &n.to_string())));
+}
+
+/// Two routers of one name have one consumer, so each misses what the other gets, is told so, and goes on.
+#[test]
+fn two_routers_of_one_name_stop_neither() {
+    let (server, mut api) = stage();
+    let rigs = [Rig::start(options(&server)), Rig::start(options(&server))];
+    rigs.iter().for_each(|it| it.listen(1, &durable(&["s.1"])));
+    for n in 1..=40 {
+        api.publish("s.1", &n.to_string());
+        thread::sleep(Duration::from_millis(20));
+    }
+    for rig in &rigs {
+        // All of it, or with a word about what is missing.
+        let (mut next, mut is_told) = (1, false);
+        while next <= 40 {
+            match rig.sink.next_within(Ticket(1), Duration::from_secs(60)) {
+                Some(Report::Gap) => is_told = true,
+                Some(Report::Event { position, .. }) => {
+                    let offset = position.offset(0).expect("a place");
+                    assert!(offset >= next && (is_told || offset == next), "{offset} for {next}");
+                    next = offset + 1;
+                }
+                None if is_told => break,
+                other => panic!("{other:?} for {next}"),
+            }
+        }
+    }
+}
+
+/// Who may not ask for messages is told that there will be none.
+#[test]
+fn who_may_not_read_a_consumer_is_told() {
+    let folder = std::env::temp_dir().join(format!("juga-jetstream-{}", std::process::id()));
+    let server = NatsServer::start_with_config(&format!(
+        r#"
+        jetstream {{ store_dir: "{}" }}
+        authorization {{ users: [
+            {{ user: u, password: p, permissions: {{ publish: {{ deny: ["$JS.API.CONSUMER.MSG.NEXT.>"] }} }} }}
+            {{ user: t, password: t }}
+        ] }}
+        no_auth_user: t
+        "#,
+        folder.display()
+    ));
+    let mut api = Api::of(&server);
+    api.create("S", &["s.>"], &json!({ "storage": "memory" }));
+    let mut options = options(&server);
+    options.nats[0].url = server.url().replace("nats://", "nats://u:p@");
+    let rig = Rig::start(options);
+    for (ticket, feed) in [(1, durable(&["s.1"])), (2, ordered(&["s.1"]))] {
+        rig.sources().start(Ticket(ticket), &feed);
+        let report = rig.next(ticket);
+        assert!(matches!(report, Report::Failed(_)), "{report:?}");
+    }
+    drop(server);
+    let _ = std::fs::remove_dir_all(folder);
+}

@@ -43,6 +43,9 @@ const UNACKNOWLEDGED_MAX: usize = 1000;
 const LOOKS_PER_QUESTION: u32 = 5;
 /// Between two questions whether everything that was sent is here.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(50);
+/// How long messages wait for one that is missing, which comes again several times meanwhile, unless somebody else
+/// reads the same consumer and gets it.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) struct Durable {
     provider: Arc<Shared>,
@@ -62,6 +65,8 @@ pub(super) struct Durable {
     /// The server knows that everything up to here was read, by whomever.
     floor: u64,
     looks: u32,
+    /// Since when messages wait for one that is missing.
+    unsettled: Option<Instant>,
     /// The server had more than it was asked for at the last question.
     is_behind: bool,
 }
@@ -114,6 +119,7 @@ impl Durable {
             mark: None,
             floor: 0,
             looks: 0,
+            unsettled: None,
             is_behind: false,
         }
     }
@@ -211,7 +217,10 @@ impl Durable {
             let _ = session.client.publish(to.clone(), AckKind::Ack.into()).await;
         }
         let messages = Pull::start(&session, &self.feed.options.stream, &self.name).await;
-        self.messages = Some(messages.map_err(Ending::Lost)?);
+        match messages {
+            Ok(messages) => self.messages = Some(messages),
+            Err(trouble) => return Err(self.ending_of(trouble)),
+        }
         self.restore().await;
         Ok((context, consumer, link))
     }
@@ -310,6 +319,7 @@ impl Durable {
         settling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_look = Instant::now();
+        self.unsettled = None;
         loop {
             let Some(messages) = &mut self.messages else { return Ending::Lost("it is not read".to_owned()) };
             let outcome = tokio::select! {
@@ -358,10 +368,33 @@ impl Durable {
         if !self.sequence.settle(unacknowledged, delivered) {
             self.tell_gap().await;
         }
+        if self.has_waited_in_vain() {
+            self.sequence.go_on(delivered);
+            self.tell_gap().await;
+        }
         while let Some((sequence, message)) = self.sequence.next() {
             self.hand_over(sequence, message).await;
         }
         Ok(())
+    }
+
+    /// Whether what is missing will not come any more.
+    fn has_waited_in_vain(&mut self) -> bool {
+        if self.sequence.is_settled() {
+            self.unsettled = None;
+            return false;
+        }
+        if self.unsettled.get_or_insert_with(Instant::now).elapsed() < SETTLE_PATIENCE {
+            return false;
+        }
+        self.unsettled = None;
+        let (stream, consumer) = (&*self.feed.options.stream, &*self.name);
+        tracing::warn!(
+            stream,
+            consumer,
+            "messages of a JetStream consumer go elsewhere: does somebody else read it?"
+        );
+        true
     }
 
     /// Notes how far the stream was read, and whether it is still the same.

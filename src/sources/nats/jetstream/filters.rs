@@ -49,6 +49,18 @@ pub(super) fn is_within(inner: &str, outer: &str) -> bool {
     }
 }
 
+/// Whether some subject fits both patterns.
+pub(super) fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (Some(one), Some(other)) if one == other || one == "*" || other == "*" => {}
+            _ => return false,
+        }
+    }
+}
+
 /// [`matches`] for patterns without `>` at the end of the inner one: a `*` fits a `*` only.
 fn tokens_fit(inner: &str, outer: &str) -> bool {
     let mut wanted = outer.split('.');
@@ -123,6 +135,24 @@ mod tests {
             ("x.b", "a.>", false),
         ] {
             assert_eq!(is_within(inner, outer), expected, "{inner} within {outer}");
+        }
+    }
+
+    #[test]
+    fn patterns_that_have_something_in_common() {
+        for (one, other, expected) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.c", false),
+            ("*.b", "a.>", true),
+            ("*.b", "a.*", true),
+            ("*.b", "a.c", false),
+            (">", "a.b", true),
+            ("a.>", "a", false),
+            ("a.b.>", "a.*", false),
+            ("*.b.>", "a.*.c", true),
+        ] {
+            assert_eq!(overlap(one, other), expected, "{one} and {other}");
+            assert_eq!(overlap(other, one), expected, "{other} and {one}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The feeds of a stream, and what they are told: that they are live, events, outages, gaps, failures.
 
 use super::{
-    filters::is_within,
+    filters::overlap,
     routes::Routes,
     stream::{Fate, Look, Mark, Trouble},
 };
@@ -42,7 +42,7 @@ impl Listeners {
     pub(super) async fn fail_foreign(&mut self, look: &Look) {
         for ticket in self.routes.waiting() {
             let Some(feed) = self.routes.get_mut(ticket) else { continue };
-            let has = |subject: &str| look.subjects.iter().any(|it| is_within(subject, it));
+            let has = |subject: &str| look.subjects.iter().any(|it| overlap(subject, it));
             let foreign =
                 feed.asked.subjects.iter().find(|it| !look.subjects.is_empty() && !has(it)).cloned();
             if let Some(subject) = foreign {

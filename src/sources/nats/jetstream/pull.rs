@@ -4,16 +4,21 @@
 //! way, until the server sends it again. This one can: [`Pull::drain`].
 
 use super::{
-    super::{causes, session::Session},
+    super::{
+        causes,
+        refusals::{Line, RefusalWatch},
+        session::Session,
+    },
     BATCH,
+    stream::Trouble,
 };
 use async_nats::{
     Client, StatusCode, Subscriber,
     jetstream::{Context, Message},
 };
 use bytes::Bytes;
-use futures_util::StreamExt;
-use std::time::Duration;
+use futures_util::{FutureExt, StreamExt};
+use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How long a request for messages waits at the server, and how often the server says that it does.
@@ -23,14 +28,17 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 const SILENT_LOOKS_MAX: u32 = 7;
 /// How long a connection that is to be drained may take.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+const NOT_PERMITTED: &str = "the server does not permit it to be read";
 
 /// A consumer that is asked for messages as they are taken.
 pub(super) struct Pull {
     client: Client,
     context: Context,
     subscriber: Subscriber,
-    ask_at: String,
-    inbox: String,
+    /// Whether the server has refused to be asked, or to answer there.
+    refusal: RefusalWatch,
+    ask_at: Arc<str>,
+    inbox: Arc<str>,
     question: Bytes,
     /// Messages that were asked for and have not come.
     due: usize,
@@ -39,25 +47,43 @@ pub(super) struct Pull {
 }
 
 impl Pull {
-    pub(super) async fn start(session: &Session, stream: &str, consumer: &str) -> Result<Self, String> {
+    /// Asks, and makes sure that the server lets us.
+    pub(super) async fn start(session: &Session, stream: &str, consumer: &str) -> Result<Self, Trouble> {
         let client = session.client.clone();
-        let inbox = client.new_inbox();
-        let subscriber = client.subscribe(inbox.clone()).await.map_err(|error| causes(&error))?;
+        let inbox: Arc<str> = client.new_inbox().into();
+        let ask_at: Arc<str> = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}").into();
+        let lines = vec![Line::Publish(ask_at.clone()), Line::Subscribe(inbox.clone())];
+        let refusal = session.refusals().watch(lines);
+        let subscribing = client.subscribe(inbox.to_string());
+        let subscriber = subscribing.await.map_err(|error| Trouble::Away(causes(&error)))?;
         let question = serde_json::json!({
             "batch": BATCH / 2,
             "expires": EXPIRY.as_nanos() as u64,
             "idle_heartbeat": HEARTBEAT.as_nanos() as u64,
         });
-        Ok(Self {
-            client,
-            context: session.jetstream.clone(),
-            subscriber,
-            ask_at: format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
-            inbox,
-            question: question.to_string().into(),
-            due: 0,
-            silent: 0,
-        })
+        let context = session.jetstream.clone();
+        let question = question.to_string().into();
+        let mut pull =
+            Self { client, context, subscriber, refusal, ask_at, inbox, question, due: 0, silent: 0 };
+        pull.ask().await.map_err(Trouble::Away)?;
+        session.confirm().await.map_err(|error| Trouble::Away(error.to_string()))?;
+        match pull.refusal.refused().now_or_never() {
+            Some(()) => Err(Trouble::Refused(NOT_PERMITTED.to_owned())),
+            None => Ok(pull),
+        }
+    }
+
+    async fn ask(&mut self) -> Result<(), String> {
+        while self.due <= BATCH / 2 {
+            let asking = self.client.publish_with_reply(
+                self.ask_at.to_string(),
+                self.inbox.to_string(),
+                self.question.clone(),
+            );
+            asking.await.map_err(|error| causes(&error))?;
+            self.due += BATCH / 2;
+        }
+        Ok(())
     }
 
     /// The next message. May be dropped at any time: nothing is lost by that.
@@ -66,16 +92,12 @@ impl Pull {
     /// The consumer cannot be read any more.
     pub(super) async fn next(&mut self) -> Result<Message, String> {
         loop {
-            while self.due <= BATCH / 2 {
-                let asking = self.client.publish_with_reply(
-                    self.ask_at.clone(),
-                    self.inbox.clone(),
-                    self.question.clone(),
-                );
-                asking.await.map_err(|error| causes(&error))?;
-                self.due += BATCH / 2;
-            }
-            let message = self.subscriber.next().await.ok_or("the client library stopped reading")?;
+            self.ask().await?;
+            let message = tokio::select! {
+                biased;
+                message = self.subscriber.next() => message.ok_or("the client library stopped reading")?,
+                () = self.refusal.refused() => return Err(NOT_PERMITTED.to_owned()),
+            };
             self.silent = 0;
             match message.status {
                 None | Some(StatusCode::OK) => {

@@ -210,10 +210,7 @@ impl Reader {
         let context = &session.jetstream;
         let look = match Look::at(context, &self.stream).await {
             Ok(look) => look,
-            Err(trouble) => {
-                self.listeners.fail_waiting(&trouble).await;
-                return Err(trouble.into());
-            }
+            Err(trouble) => return Err(self.failed(trouble).await),
         };
         if look.deletes_what_is_acknowledged {
             self.hand_on();
@@ -233,13 +230,13 @@ impl Reader {
         let filters = Filters::of(self.listeners.routes.subjects(), &look.subjects);
         let consumer = match self.create(context, &filters, start).await {
             Ok(consumer) => consumer,
-            Err(trouble) => {
-                self.listeners.fail_waiting(&trouble).await;
-                return Err(trouble.into());
-            }
+            Err(trouble) => return Err(self.failed(trouble).await),
         };
         let name = consumer.cached_info().name.clone();
-        let messages = Pull::start(session, &self.stream, &name).await.map_err(Ending::Lost)?;
+        let messages = match Pull::start(session, &self.stream, &name).await {
+            Ok(messages) => messages,
+            Err(trouble) => return Err(self.failed(trouble).await),
+        };
         let mut mark = self.mark.unwrap_or_else(|| look.end());
         mark.last = start;
         self.mark = Some(mark);
@@ -248,6 +245,11 @@ impl Reader {
         let lag = Arc::<AtomicU64>::default();
         lock(&self.owner.lag).insert(self.stream.clone(), lag.clone());
         Ok(Reading { name, messages, filters, next: 1, behind: None, lag, is_too_wide: false })
+    }
+
+    async fn failed(&mut self, trouble: Trouble) -> Ending {
+        self.listeners.fail_waiting(&trouble).await;
+        trouble.into()
     }
 
     async fn create(

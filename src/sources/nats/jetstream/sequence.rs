@@ -87,6 +87,11 @@ impl<M> Sequence<M> {
         true
     }
 
+    /// Goes on after that delivery without what is missing.
+    pub(super) fn go_on(&mut self, delivered: u64) {
+        self.next_delivery.get_or_insert(delivered + 1);
+    }
+
     /// The next message that was held back, once nothing is missing. To be asked until there is none before another
     /// message is taken.
     pub(super) fn next(&mut self) -> Option<(u64, M)> {
