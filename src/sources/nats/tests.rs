@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
 
 #[path = "../../../tests/support/nats.rs"]
-mod server;
+pub(super) mod server;
 
 use super::*;
 use crate::{

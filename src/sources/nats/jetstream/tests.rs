@@ -1,18 +1,18 @@
 //! What cannot be provoked from outside: tasks that end where they stand, and a hub that panics.
 
-#![expect(clippy::disallowed_methods, reason = "deadlines of tests")]
-
-#[path = "../../../../tests/support/nats.rs"]
-mod server;
-
-use super::{super::session::Session, *};
+use super::{
+    super::{
+        session::Session,
+        tests::server::{NatsServer, PATIENCE},
+    },
+    *,
+};
 use crate::{
     plan::EventFeed,
     sources::{FeedSink, NatsOptions, Report, Source as _, nats::NatsProvider, polls::DropAfter},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use server::{NatsServer, PATIENCE};
 use std::{
     future::Future,
     pin::Pin,
