@@ -99,6 +99,7 @@ fn survive_as_stream(is_ordered: bool) {
             },
             listening: &|| server.subjects_and_inboxes().iter().filter(|it| is_consumers(it)).count(),
             replays: true,
+            garbles: true,
         };
         println!("{}", outcome.survive(seed, 1));
     }
