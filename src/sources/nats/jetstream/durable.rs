@@ -365,9 +365,8 @@ impl Durable {
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
         self.note(info);
         let (unacknowledged, delivered) = (info.num_ack_pending, info.delivered.consumer_sequence);
-        if !self.sequence.settle(unacknowledged, delivered) {
-            self.tell_gap().await;
-        }
+        // A server that was killed forgets what it had sent, and sends it again: that is no loss.
+        let _ = self.sequence.settle(unacknowledged, delivered);
         if self.has_waited_in_vain() {
             self.sequence.go_on(delivered);
             self.tell_gap().await;
