@@ -58,13 +58,14 @@ pub trait FeedSink: Send + Sync + 'static {
     fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// Hands a report over, however long the queue is full.
-pub(super) async fn deliver(sink: &Arc<dyn FeedSink>, ticket: Ticket, report: Report) {
-    let mut report = report;
+/// Hands a report over, however long the queue is full; whether it was.
+pub(super) async fn deliver(sink: &Arc<dyn FeedSink>, ticket: Ticket, report: Report) -> bool {
+    let (mut report, mut was_full) = (report, false);
     while let Err(refused) = sink.try_send(ticket, report) {
-        report = refused;
+        (report, was_full) = (refused, true);
         sink.room().await;
     }
+    was_full
 }
 
 /// The error of a feed that cannot be had.

@@ -6,8 +6,9 @@
 
 use super::{
     LOOK_INTERVAL, Retry, StreamFeed, Told,
+    doubt::Doubt,
     pull::Pull,
-    sequence::{Sequence, Turn},
+    sequence::{Delivered, Sequence, Turn},
     stream::{Fate, Look, Mark, Trouble},
 };
 use crate::{
@@ -39,6 +40,9 @@ use tokio::{
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
 /// Messages that a server leaves unacknowledged before it sends no more, unless the stream has it otherwise.
 const UNACKNOWLEDGED_MAX: usize = 1000;
+/// Messages that are held back at most: more than a server sends without an acknowledgement, but it does not count those
+/// that are trimmed meanwhile.
+const HELD_MAX: usize = 4096;
 /// A feed asks only every so many looks: it is one of many.
 const LOOKS_PER_QUESTION: u32 = 5;
 /// Between two questions whether everything that was sent is here.
@@ -67,8 +71,9 @@ pub(super) struct Durable {
     looks: u32,
     /// Since when messages wait for one that is missing.
     unsettled: Option<Instant>,
-    /// The server had more than it was asked for at the last question.
-    is_behind: bool,
+    doubt: Doubt,
+    /// The newest message that the hub was given.
+    handed_over: u64,
 }
 
 /// A message on its way to the sink, and from there to its acknowledgement.
@@ -120,7 +125,8 @@ impl Durable {
             floor: 0,
             looks: 0,
             unsettled: None,
-            is_behind: false,
+            doubt: Doubt::default(),
+            handed_over: 0,
         }
     }
 
@@ -281,6 +287,7 @@ impl Durable {
                 self.mark = Some(look.beginning());
                 self.floor = 0;
                 self.sequence.restart_at(0);
+                (self.handed_over, self.doubt) = (0, Doubt::default());
                 self.acknowledged.clear();
             }
         }
@@ -331,12 +338,12 @@ impl Durable {
                     }
                     Ok(())
                 }
-                _ = settling.tick(), if !self.sequence.is_settled() => self.settle(consumer).await,
+                _ = settling.tick(), if !self.sequence.is_settled() => self.settle(context, consumer).await,
                 _ = looks.tick() => {
                     let was_held_up = std::mem::replace(&mut last_look, Instant::now()).elapsed() > 2 * LOOK_INTERVAL;
                     self.look(context, consumer, was_held_up).await
                 }
-                message = messages.next() => match message {
+                message = messages.next(), if self.sequence.held() < HELD_MAX => match message {
                     Ok(message) => self.receive(message).await,
                     Err(reason) => Err(Ending::Lost(reason)),
                 },
@@ -361,14 +368,25 @@ impl Durable {
     }
 
     /// Goes on when everything that the server has sent is here.
-    async fn settle(&mut self, consumer: &mut Consumer<pull::Config>) -> Result<(), Ending> {
+    async fn settle(
+        &mut self,
+        context: &Context,
+        consumer: &mut Consumer<pull::Config>,
+    ) -> Result<(), Ending> {
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
         self.note(info);
-        let (unacknowledged, delivered) = (info.num_ack_pending, info.delivered.consumer_sequence);
-        // A server that was killed forgets what it had sent, and sends it again: that is no loss.
-        let _ = self.sequence.settle(unacknowledged, delivered);
+        let mut delivered = Delivered {
+            count: info.delivered.consumer_sequence,
+            sequence: info.delivered.stream_sequence,
+            unacknowledged: info.num_ack_pending,
+            first: 0,
+        };
+        if delivered.unacknowledged < self.sequence.held() {
+            delivered.first = Look::at(context, &self.feed.options.stream).await?.first;
+        }
+        self.sequence.settle(&delivered);
         if self.has_waited_in_vain() {
-            self.sequence.go_on(delivered);
+            self.sequence.go_on(delivered.count);
             self.tell_gap().await;
         }
         while let Some((sequence, message)) = self.sequence.next() {
@@ -407,7 +425,7 @@ impl Durable {
             return Err(Ending::Lost("the server is silent".to_owned()));
         }
         self.looks += 1;
-        if self.looks % LOOKS_PER_QUESTION != 1 && !was_held_up && !self.is_behind {
+        if self.looks % LOOKS_PER_QUESTION != 1 && !was_held_up && !self.doubt.is_any() {
             return Ok(());
         }
         let look = Look::at(context, &self.feed.options.stream).await?;
@@ -416,12 +434,10 @@ impl Durable {
         }
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
         self.note(info);
-        self.is_behind = info.num_pending > 0;
-        // What the server had no leave to send is what a stream can drop unread.
-        let is_trimmed = self.is_behind && look.first > info.delivered.stream_sequence + 1;
         // Nothing of what the feed listens to is left: what else there is need not be there when it is looked for again.
         let has_all = self.sequence.is_settled() && info.num_pending == 0 && info.num_ack_pending == 0;
         self.mark = Some(if has_all { look.end() } else { look.behind(self.sequence.last()) });
+        let is_trimmed = self.doubt.look(look.first, has_all);
         if is_trimmed {
             self.tell_gap().await;
         }
@@ -434,6 +450,9 @@ impl Durable {
 
     async fn hand_over(&mut self, sequence: u64, message: Message) {
         Counters::add(&self.provider.counters.received, 1);
+        let before = self.handed_over.max(self.mark.map_or(0, |it| it.last));
+        self.doubt.read(before, sequence, message.info().map_or(0, |it| it.pending));
+        self.handed_over = sequence;
         self.in_hand = Some(InHand { sequence, message, is_taken: false });
         self.finish().await;
     }
@@ -443,7 +462,9 @@ impl Durable {
         let Some(InHand { sequence, message, is_taken }) = &self.in_hand else { return };
         if !*is_taken {
             let (position, payload) = (Position::single(*sequence), message.payload.clone());
-            self.tell(Report::Event { position, payload }).await;
+            if deliver(&self.provider.sink, self.ticket, Report::Event { position, payload }).await {
+                self.doubt.be_late();
+            }
         }
         if let Some(it) = &mut self.in_hand {
             it.is_taken = true;

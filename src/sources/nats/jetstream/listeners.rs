@@ -78,15 +78,17 @@ impl Listeners {
         }
     }
 
-    /// Gives a message to everyone it is for, waiting for the hub as long as it takes.
-    pub(super) async fn hand_over(&mut self, sequence: u64, message: &Message) {
+    /// Gives a message to everyone it is for, waiting for the hub as long as it takes; whether it had to wait.
+    pub(super) async fn hand_over(&mut self, sequence: u64, message: &Message) -> bool {
+        let mut has_waited = false;
         for ticket in self.routes.find(&message.subject, sequence) {
             Counters::add(&self.provider.counters.received, 1);
             let (position, payload) = (Position::single(sequence), message.payload.clone());
-            self.tell(ticket, Report::Event { position, payload }).await;
+            has_waited |= self.tell(ticket, Report::Event { position, payload }).await;
             // After it, so that a panic on the way loses nothing.
             self.routes.passed(ticket, sequence);
         }
+        has_waited
     }
 
     pub(super) async fn interrupt(&mut self, tickets: Vec<Ticket>) {
@@ -134,8 +136,9 @@ impl Listeners {
         self.tell(ticket, Report::Failed([error].into())).await;
     }
 
-    async fn tell(&self, ticket: Ticket, report: Report) {
-        deliver(&self.provider.sink, ticket, report).await;
+    /// Whether the hub had no room at first.
+    async fn tell(&self, ticket: Ticket, report: Report) -> bool {
+        deliver(&self.provider.sink, ticket, report).await
     }
 }
 

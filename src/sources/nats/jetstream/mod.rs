@@ -6,6 +6,7 @@
 //! in the second way only.
 
 mod consumers;
+mod doubt;
 mod durable;
 mod filters;
 mod listeners;

@@ -6,7 +6,8 @@
 //! outage reading goes on where it was, so nothing is told of it, unless messages are gone from the stream meanwhile.
 
 use super::{
-    BATCH, Inner, LOOK_INTERVAL, Retry, StreamFeed, Told,
+    Inner, LOOK_INTERVAL, Retry, StreamFeed, Told,
+    doubt::Doubt,
     filters::Filters,
     listeners::Listeners,
     lock,
@@ -51,6 +52,7 @@ pub(super) struct Reader {
     listeners: Listeners,
     /// How far the stream was read; `None` before the first look.
     mark: Option<Mark>,
+    doubt: Doubt,
     /// Whether it was said that the stream is read by acknowledging.
     is_announced: bool,
     retry: Retry,
@@ -63,8 +65,6 @@ struct Reading {
     filters: Filters,
     /// The number of the next delivery.
     next: u64,
-    /// Where reading was at the last look, if more waited than was asked for.
-    behind: Option<u64>,
     /// How many messages wait at the server.
     lag: Arc<AtomicU64>,
     /// Feeds have stopped since: it may bring what nobody listens to.
@@ -96,7 +96,16 @@ impl From<Trouble> for Ending {
 impl Reader {
     pub(super) fn new(owner: Arc<Inner>, stream: Arc<str>, asks: mpsc::UnboundedReceiver<Ask>) -> Self {
         let listeners = Listeners::new(owner.provider.clone(), stream.clone());
-        Self { owner, stream, asks, listeners, mark: None, is_announced: false, retry: Retry::default() }
+        Self {
+            owner,
+            stream,
+            asks,
+            listeners,
+            mark: None,
+            doubt: Doubt::default(),
+            is_announced: false,
+            retry: Retry::default(),
+        }
     }
 
     /// Reads for ever, and has a consumer while there are feeds. To stop it, abort it.
@@ -244,7 +253,7 @@ impl Reader {
         self.retry = Retry::default();
         let lag = Arc::<AtomicU64>::default();
         lock(&self.owner.lag).insert(self.stream.clone(), lag.clone());
-        Ok(Reading { name, messages, filters, next: 1, behind: None, lag, is_too_wide: false })
+        Ok(Reading { name, messages, filters, next: 1, lag, is_too_wide: false })
     }
 
     async fn failed(&mut self, trouble: Trouble) -> Ending {
@@ -307,6 +316,7 @@ impl Reader {
             Fate::Other => {
                 self.mark = Some(look.beginning());
                 self.listeners.routes.restart();
+                self.doubt = Doubt::default();
             }
         }
         self.listeners.tell_gap(self.listeners.routes.started()).await;
@@ -392,7 +402,12 @@ impl Reader {
         reading.next += 1;
         reading.lag.store(info.pending, Relaxed);
         let (sequence, time) = (info.stream_sequence, info.published);
-        self.listeners.hand_over(sequence, message).await;
+        if let Some(mark) = &self.mark {
+            self.doubt.read(mark.last, sequence, info.pending);
+        }
+        if self.listeners.hand_over(sequence, message).await {
+            self.doubt.be_late();
+        }
         if let Some(mark) = &mut self.mark {
             mark.advance(sequence, time);
         }
@@ -411,18 +426,16 @@ impl Reader {
         reading.lag.store(info.num_pending, Relaxed);
         let Some(mark) = self.mark else { return Ok(()) };
         let has_all = info.num_pending == 0 && info.delivered.consumer_sequence < reading.next;
-        match look.fate_of(&mark) {
-            Fate::Other => return Err(Ending::Changed),
-            // Nothing of what the feeds listen to is left: what lies between is not for them.
-            _ if has_all && look.last > mark.last => self.mark = Some(look.end()),
-            // Only what nobody has read yet can be missed. What was sent is on its way.
-            Fate::Trimmed(first) if reading.behind.is_some_and(|it| first > it + 1) => {
-                self.listeners.tell_gap(self.listeners.routes.started()).await;
-            }
-            _ => {}
+        if look.fate_of(&mark) == Fate::Other {
+            return Err(Ending::Changed);
         }
-        let is_behind = info.num_pending > BATCH as u64;
-        reading.behind = is_behind.then(|| self.mark.map(|it| it.last)).flatten();
+        // Nothing of what the feeds listen to is left: what lies between is not for them.
+        if has_all && look.last > mark.last {
+            self.mark = Some(look.end());
+        }
+        if self.doubt.look(look.first, has_all) {
+            self.listeners.tell_gap(self.listeners.routes.started()).await;
+        }
         let is_too_wide = std::mem::take(&mut reading.is_too_wide)
             && reading.filters != Filters::of(self.listeners.routes.subjects(), &look.subjects);
         if is_too_wide { Err(Ending::Changed) } else { Ok(()) }

@@ -17,6 +17,19 @@ pub(super) struct Sequence<M> {
     held: BTreeMap<u64, M>,
 }
 
+/// What the server says of a consumer's deliveries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delivered {
+    /// How many there were.
+    pub(super) count: u64,
+    /// The newest message that was delivered.
+    pub(super) sequence: u64,
+    /// Messages that wait to be acknowledged.
+    pub(super) unacknowledged: usize,
+    /// The oldest message that the stream still has.
+    pub(super) first: u64,
+}
+
 /// What is to be done with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn<M> {
@@ -71,20 +84,19 @@ impl<M> Sequence<M> {
         }
     }
 
-    /// The server says that so many messages wait to be acknowledged, up to that delivery. If all of them are held
-    /// here, they are what [`Sequence::next`] gives.
-    ///
-    /// `false`: some of what is held is gone from the stream, and nobody knows what. Everything is let go; the server
-    /// sends again what there is.
-    pub(super) fn settle(&mut self, unacknowledged: usize, delivered: u64) -> bool {
-        if unacknowledged < self.held.len() {
-            self.held.clear();
-            return false;
+    /// How many messages are held back.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// If nothing that was delivered is missing here, what is held is what [`Sequence::next`] gives.
+    pub(super) fn settle(&mut self, delivered: &Delivered) {
+        // A server that was killed forgets what it had sent, and sends it again.
+        self.held.retain(|sequence, _| *sequence <= delivered.sequence);
+        // What is gone from the stream is acknowledged by nobody, and is held all the same.
+        if self.held.range(delivered.first..).count() == delivered.unacknowledged {
+            self.next_delivery.get_or_insert(delivered.count + 1);
         }
-        if unacknowledged == self.held.len() {
-            self.next_delivery.get_or_insert(delivered + 1);
-        }
-        true
     }
 
     /// Goes on after that delivery without what is missing.
@@ -117,8 +129,12 @@ mod tests {
         sequence
     }
 
-    fn settle(sequence: &mut Sequence<u64>, unacknowledged: usize, delivered: u64) -> Vec<(u64, u64)> {
-        assert!(sequence.settle(unacknowledged, delivered));
+    fn settle(sequence: &mut Sequence<u64>, unacknowledged: usize, count: u64) -> Vec<(u64, u64)> {
+        settle_at(sequence, &Delivered { count, sequence: u64::MAX, unacknowledged, first: 0 })
+    }
+
+    fn settle_at(sequence: &mut Sequence<u64>, delivered: &Delivered) -> Vec<(u64, u64)> {
+        sequence.settle(delivered);
         std::iter::from_fn(|| sequence.next()).collect()
     }
 
@@ -160,11 +176,28 @@ mod tests {
         for delivery in 2..=4 {
             assert_eq!(sequence.take(delivery, delivery, delivery), Turn::Later);
         }
-        assert!(!sequence.settle(2, 4), "two of the four that were sent, and any");
-        assert_eq!(sequence.next(), None);
-        assert_eq!(sequence.take(3, 5, 3), Turn::Later);
-        assert_eq!(sequence.take(4, 6, 4), Turn::Later);
-        assert_eq!(settle(&mut sequence, 2, 6), [(3, 3), (4, 4)]);
+        let mut delivered = Delivered { count: 4, sequence: 4, unacknowledged: 2, first: 1 };
+        assert!(
+            settle_at(&mut sequence, &delivered).is_empty(),
+            "one of those that are held is gone, or two are"
+        );
+        delivered.first = 3;
+        assert_eq!(settle_at(&mut sequence, &delivered), [(2, 2), (3, 3), (4, 4)], "it is here all the same");
+    }
+
+    #[test]
+    fn what_a_server_has_forgotten_comes_again() {
+        let mut sequence = settled();
+        assert_eq!(sequence.take(1, 1, 1), Turn::Now(1));
+        assert_eq!(sequence.take(3, 3, 3), Turn::Later);
+        assert_eq!(sequence.take(4, 4, 4), Turn::Later);
+        // It was killed, and remembers the first delivery.
+        assert!(
+            settle_at(&mut sequence, &Delivered { count: 1, sequence: 1, ..Delivered::default() }).is_empty()
+        );
+        assert_eq!(sequence.take(2, 2, 2), Turn::Now(2));
+        assert_eq!(sequence.take(3, 3, 3), Turn::Now(3));
+        assert_eq!(sequence.take(4, 4, 4), Turn::Now(4));
     }
 
     #[test]
