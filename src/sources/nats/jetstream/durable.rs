@@ -2,34 +2,30 @@
 //!
 //! That is how Cosmo reads a stream, under the same consumer's name, so whoever changes over reads on where they were. The
 //! first time everything that the stream has is read. What the hub has taken is acknowledged; what was lost on the
-//! way comes again and is put back in its place ([`Sequence`]). Several routers have a consumer each.
+//! way comes again and is put back in its place ([`Hand`]). Several routers have a consumer each.
 
 use super::{
     LOOK_INTERVAL, Retry, StreamFeed, Told,
-    doubt::Doubt,
+    hand::Hand,
     pull::Pull,
-    sequence::{Delivered, Sequence, Turn},
+    sequence::Delivered,
     stream::{Fate, Look, Mark, Trouble},
 };
 use crate::{
     graphql,
-    plan::Position,
     sources::{
         Counters, Report, Ticket, causes,
         nats::{Shared, session::Link},
         sink::{deliver, unavailable},
     },
 };
-use async_nats::{
-    Subject,
-    jetstream::{
-        AckKind, Context, ErrorCode, Message,
-        consumer::{AckPolicy, Consumer, DeliverPolicy, Info, pull},
-        stream::ConsumerErrorKind,
-    },
+use async_nats::jetstream::{
+    Context, ErrorCode, Message,
+    consumer::{AckPolicy, Consumer, DeliverPolicy, Info, pull},
+    stream::ConsumerErrorKind,
 };
 use futures_util::FutureExt;
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval},
@@ -38,11 +34,6 @@ use tokio::{
 /// After which time the server sends again what was not acknowledged. Also how late an event is that was on its way
 /// when the connection was lost.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
-/// Messages that a server leaves unacknowledged before it sends no more, unless the stream has it otherwise.
-const UNACKNOWLEDGED_MAX: usize = 1000;
-/// Messages that are held back at most: more than a server sends without an acknowledgement, but it does not count those
-/// that are trimmed meanwhile.
-const HELD_MAX: usize = 4096;
 /// A feed asks only every so many looks: it is one of many.
 const LOOKS_PER_QUESTION: u32 = 5;
 /// Between two questions whether everything that was sent is here.
@@ -61,27 +52,13 @@ pub(super) struct Durable {
     stopped: watch::Receiver<bool>,
     retry: Retry,
     messages: Option<Pull>,
-    sequence: Sequence<Message>,
-    in_hand: Option<InHand>,
-    /// Where acknowledgements went that may have been lost with a connection.
-    acknowledged: VecDeque<Subject>,
+    hand: Hand,
     mark: Option<Mark>,
     /// The server knows that everything up to here was read, by whomever.
     floor: u64,
     looks: u32,
     /// Since when messages wait for one that is missing.
     unsettled: Option<Instant>,
-    doubt: Doubt,
-    /// The newest message that the hub was given.
-    handed_over: u64,
-}
-
-/// A message on its way to the sink, and from there to its acknowledgement.
-struct InHand {
-    sequence: u64,
-    message: Message,
-    /// The sink has it.
-    is_taken: bool,
 }
 
 /// Why reading ended.
@@ -109,6 +86,7 @@ impl Durable {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let name = consumer_name(&feed, &provider.options.instance);
+        let hand = Hand::new(provider.clone(), ticket);
         Self {
             provider,
             ticket,
@@ -118,15 +96,11 @@ impl Durable {
             stopped,
             retry: Retry::default(),
             messages: None,
-            sequence: Sequence::new(),
-            in_hand: None,
-            acknowledged: VecDeque::new(),
+            hand,
             mark: None,
             floor: 0,
             looks: 0,
             unsettled: None,
-            doubt: Doubt::default(),
-            handed_over: 0,
         }
     }
 
@@ -174,7 +148,7 @@ impl Durable {
     /// A feed that has not started is told to wait; any other will read on as if nothing had been.
     async fn wait(&mut self, reason: &str) {
         self.messages = None;
-        self.sequence.disturb();
+        self.hand.disturb();
         if !self.told.is_live {
             self.interrupt().await;
         }
@@ -192,7 +166,7 @@ impl Durable {
     }
 
     async fn read(&mut self) -> Ending {
-        self.finish().await;
+        self.hand.finish().await;
         match self.start().await {
             Ok((context, mut consumer, mut link)) => {
                 self.retry = Retry::default();
@@ -218,10 +192,7 @@ impl Durable {
             Ok(consumer) => consumer,
             Err(trouble) => return Err(self.ending_of(trouble)),
         };
-        // What was handed over must not come again because word of it was lost.
-        for to in &self.acknowledged {
-            let _ = session.client.publish(to.clone(), AckKind::Ack.into()).await;
-        }
+        self.hand.acknowledge_again(&session.client).await;
         let messages = Pull::start(&session, &self.feed.options.stream, &self.name).await;
         match messages {
             Ok(messages) => self.messages = Some(messages),
@@ -245,12 +216,12 @@ impl Durable {
                 self.note(found.cached_info());
             }
             Err(error) if is_missing(&error.kind()) => {
-                let last = self.sequence.last().max(self.floor);
+                let last = self.hand.last().max(self.floor);
                 if last > 0 && !look.deletes_what_is_acknowledged {
                     config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: last + 1 };
                 }
                 // All of it comes again.
-                self.sequence.clear().for_each(drop);
+                self.hand.let_go();
             }
             Err(error) => return Err(Trouble::from(&error)),
         }
@@ -286,9 +257,7 @@ impl Durable {
             Fate::Other => {
                 self.mark = Some(look.beginning());
                 self.floor = 0;
-                self.sequence.restart_at(0);
-                (self.handed_over, self.doubt) = (0, Doubt::default());
-                self.acknowledged.clear();
+                self.hand.restart();
             }
         }
         self.tell_gap().await;
@@ -338,12 +307,12 @@ impl Durable {
                     }
                     Ok(())
                 }
-                _ = settling.tick(), if !self.sequence.is_settled() => self.settle(context, consumer).await,
+                _ = settling.tick(), if !self.hand.is_settled() => self.settle(context, consumer).await,
                 _ = looks.tick() => {
                     let was_held_up = std::mem::replace(&mut last_look, Instant::now()).elapsed() > 2 * LOOK_INTERVAL;
                     self.look(context, consumer, was_held_up).await
                 }
-                message = messages.next(), if self.sequence.held() < HELD_MAX => match message {
+                message = messages.next(), if !self.hand.is_full() => match message {
                     Ok(message) => self.receive(message).await,
                     Err(reason) => Err(Ending::Lost(reason)),
                 },
@@ -355,16 +324,15 @@ impl Durable {
     }
 
     async fn receive(&mut self, message: Message) -> Result<(), Ending> {
-        let Ok(info) = message.info() else {
-            return Err(Ending::Lost("a message without a place in the stream".to_owned()));
-        };
-        let (sequence, delivery) = (info.stream_sequence, info.consumer_sequence);
-        match self.sequence.take(sequence, delivery, message) {
-            Turn::Now(message) => self.hand_over(sequence, message).await,
-            Turn::Later => {}
-            Turn::Again(message) => self.acknowledge(&message).await,
+        match self.hand.receive(message, self.read_to()).await {
+            true => Ok(()),
+            false => Err(Ending::Lost("a message without a place in the stream".to_owned())),
         }
-        Ok(())
+    }
+
+    /// Up to where nothing is left that the feed listens to, as far as is known.
+    fn read_to(&self) -> u64 {
+        self.mark.map_or(0, |it| it.last)
     }
 
     /// Goes on when everything that the server has sent is here.
@@ -381,23 +349,22 @@ impl Durable {
             unacknowledged: info.num_ack_pending,
             first: 0,
         };
-        if delivered.unacknowledged < self.sequence.held() {
+        if delivered.unacknowledged < self.hand.held() {
             delivered.first = Look::at(context, &self.feed.options.stream).await?.first;
         }
-        self.sequence.settle(&delivered);
+        let read_to = self.read_to();
+        self.hand.settle(&delivered, read_to).await;
         if self.has_waited_in_vain() {
-            self.sequence.go_on(delivered.count);
+            self.hand.go_on(delivered.count);
             self.tell_gap().await;
-        }
-        while let Some((sequence, message)) = self.sequence.next() {
-            self.hand_over(sequence, message).await;
+            self.hand.settle(&delivered, read_to).await;
         }
         Ok(())
     }
 
     /// Whether what is missing will not come any more.
     fn has_waited_in_vain(&mut self) -> bool {
-        if self.sequence.is_settled() {
+        if self.hand.is_settled() {
             self.unsettled = None;
             return false;
         }
@@ -425,7 +392,7 @@ impl Durable {
             return Err(Ending::Lost("the server is silent".to_owned()));
         }
         self.looks += 1;
-        if self.looks % LOOKS_PER_QUESTION != 1 && !was_held_up && !self.doubt.is_any() {
+        if self.looks % LOOKS_PER_QUESTION != 1 && !was_held_up && !self.hand.doubt.is_any() {
             return Ok(());
         }
         let look = Look::at(context, &self.feed.options.stream).await?;
@@ -435,9 +402,9 @@ impl Durable {
         let info = consumer.info().await.map_err(|error| Ending::Lost(causes(&error)))?;
         self.note(info);
         // Nothing of what the feed listens to is left: what else there is need not be there when it is looked for again.
-        let has_all = self.sequence.is_settled() && info.num_pending == 0 && info.num_ack_pending == 0;
-        self.mark = Some(if has_all { look.end() } else { look.behind(self.sequence.last()) });
-        let is_trimmed = self.doubt.look(look.first, has_all);
+        let has_all = self.hand.is_settled() && info.num_pending == 0 && info.num_ack_pending == 0;
+        self.mark = Some(if has_all { look.end() } else { look.behind(self.hand.last()) });
+        let is_trimmed = self.hand.doubt.look(look.first, has_all);
         if is_trimmed {
             self.tell_gap().await;
         }
@@ -446,43 +413,6 @@ impl Durable {
 
     fn note(&mut self, info: &Info) {
         self.floor = self.floor.max(info.ack_floor.stream_sequence);
-    }
-
-    async fn hand_over(&mut self, sequence: u64, message: Message) {
-        Counters::add(&self.provider.counters.received, 1);
-        let before = self.handed_over.max(self.mark.map_or(0, |it| it.last));
-        self.doubt.read(before, sequence, message.info().map_or(0, |it| it.pending));
-        self.handed_over = sequence;
-        self.in_hand = Some(InHand { sequence, message, is_taken: false });
-        self.finish().await;
-    }
-
-    /// Does what is left to do with the message in hand: all of it, or what was not reached before.
-    async fn finish(&mut self) {
-        let Some(InHand { sequence, message, is_taken }) = &self.in_hand else { return };
-        if !*is_taken {
-            let (position, payload) = (Position::single(*sequence), message.payload.clone());
-            if deliver(&self.provider.sink, self.ticket, Report::Event { position, payload }).await {
-                self.doubt.be_late();
-            }
-        }
-        if let Some(it) = &mut self.in_hand {
-            it.is_taken = true;
-            let message = it.message.clone();
-            self.acknowledge(&message).await;
-        }
-        self.in_hand = None;
-    }
-
-    async fn acknowledge(&mut self, message: &Message) {
-        // What is lost with the connection is said again.
-        let _ = message.ack().await;
-        if let Some(to) = &message.reply {
-            self.acknowledged.push_back(to.clone());
-            if self.acknowledged.len() > UNACKNOWLEDGED_MAX {
-                self.acknowledged.pop_front();
-            }
-        }
     }
 
     async fn interrupt(&mut self) {
@@ -500,22 +430,13 @@ impl Durable {
         }
     }
 
-    /// Has the server keep for the next listener what nobody took here.
     async fn give_back(mut self) {
-        let mut left = Vec::new();
-        match self.in_hand.take() {
-            Some(InHand { message, is_taken: true, .. }) => self.acknowledge(&message).await,
-            Some(InHand { message, .. }) => left.push(message),
-            None => {}
-        }
-        left.extend(self.sequence.clear());
-        if let Some(messages) = self.messages.take() {
-            // Before anything is given back: it would be sent here again.
-            left.extend(messages.drain().await);
-        }
-        for message in left {
-            let _ = message.ack_with(AckKind::Nak(None)).await;
-        }
+        // Before anything is given back: it would be sent here again.
+        let under_way = match self.messages.take() {
+            Some(messages) => messages.drain().await,
+            None => Vec::new(),
+        };
+        self.hand.give_back(under_way).await;
     }
 
     async fn tell(&self, report: Report) {

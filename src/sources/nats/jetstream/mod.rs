@@ -9,6 +9,7 @@ mod consumers;
 mod doubt;
 mod durable;
 mod filters;
+mod hand;
 mod listeners;
 mod publish;
 mod pull;
