@@ -465,9 +465,8 @@ fn next_but_gaps(rig: &Rig, ticket: u64) -> Report {
     }
 }
 
-/// Messages that wait for one that is missing do not wait for what the stream has no more.
-#[test]
-fn a_purge_while_something_is_missing_stops_nobody() {
+/// A stage whose durable consumer nobody reads, but for somebody who takes message 1 and says nothing.
+fn stage_where_somebody_holds_the_first() -> (NatsServer, Api, Rig) {
     let (server, mut api) = stage();
     let rig = Rig::start(options(&server));
     rig.listen(1, &durable(&["s.1"]));
@@ -475,8 +474,14 @@ fn a_purge_while_something_is_missing_stops_nobody() {
     let is_ours = |it: &String| it != "_INBOX.test" && !it.ends_with(".*");
     until("it has stopped", || (!server.subjects_and_inboxes().iter().any(is_ours)).then_some(()));
     api.publish("s.1", "1");
-    // Somebody takes it and says nothing.
     assert_eq!(api.ask(&format!("CONSUMER.MSG.NEXT.S.{DURABLE}"), &json!({ "batch": 1 })), 1);
+    (server, api, rig)
+}
+
+/// Messages that wait for one that is missing do not wait for what the stream has no more.
+#[test]
+fn a_purge_while_something_is_missing_stops_nobody() {
+    let (_server, mut api, rig) = stage_where_somebody_holds_the_first();
     rig.listen(2, &durable(&["s.1"]));
     (2..=4).for_each(|n| assert_eq!(api.publish("s.1", &n.to_string()), n));
     until("the others are sent", || (api.consumers("S")[0]["num_ack_pending"] == 4).then_some(()));
@@ -699,14 +704,7 @@ fn a_durable_consumer_of_a_stream_that_began_anew_is_told() {
 /// Another reader of the same consumer, as a router of the same name is, may keep what it has as long as it likes.
 #[test]
 fn what_somebody_else_holds_is_not_waited_for_for_ever() {
-    let (server, mut api) = stage();
-    let rig = Rig::start(options(&server));
-    rig.listen(1, &durable(&["s.1"]));
-    rig.sources().stop(Ticket(1));
-    let is_ours = |it: &String| it != "_INBOX.test" && !it.ends_with(".*");
-    until("it has stopped", || (!server.subjects_and_inboxes().iter().any(is_ours)).then_some(()));
-    api.publish("s.1", "1");
-    assert_eq!(api.ask(&format!("CONSUMER.MSG.NEXT.S.{DURABLE}"), &json!({ "batch": 1 })), 1);
+    let (server, mut api, rig) = stage_where_somebody_holds_the_first();
     rig.listen(2, &durable(&["s.1"]));
     api.publish("s.1", "2");
     let mut other = server.client();

@@ -5,7 +5,7 @@
 //! way comes again and is put back in its place ([`Hand`]). Several routers have a consumer each.
 
 use super::{
-    LOOK_INTERVAL, Retry, StreamFeed, Told,
+    LOOK_INTERVAL, Retry, StreamFeed, Told, filters,
     hand::Hand,
     pull::Pull,
     sequence::Delivered,
@@ -238,11 +238,7 @@ impl Durable {
             inactive_threshold: self.inactive_threshold(),
             ..pull::Config::default()
         };
-        let mut subjects: Vec<String> = self.feed.subjects.iter().map(|it| it.to_string()).collect();
-        match subjects.len() {
-            1 => config.filter_subject = subjects.remove(0),
-            _ => config.filter_subjects = subjects,
-        }
+        filters::bring(&mut config, self.feed.subjects.iter().map(|it| it.to_string()).collect());
         config
     }
 

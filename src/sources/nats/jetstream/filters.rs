@@ -1,6 +1,7 @@
 //! Which subjects a shared consumer asks for: few enough for a server, and no more than the stream has.
 
 use crate::sources::subject::{has_wildcards, matches};
+use async_nats::jetstream::consumer::pull;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -32,6 +33,15 @@ impl Filters {
     /// Whether everything that the subject stands for passes.
     pub(super) fn covers(&self, subject: &str) -> bool {
         self.0.is_empty() || self.0.contains(subject) || self.0.iter().any(|it| is_within(subject, it))
+    }
+}
+
+/// Has a consumer bring these subjects; none: all of the stream.
+pub(super) fn bring(config: &mut pull::Config, mut subjects: Vec<String>) {
+    match subjects.len() {
+        // Servers before 2.10 know of one subject only.
+        1 => config.filter_subject = subjects.remove(0),
+        _ => config.filter_subjects = subjects,
     }
 }
 

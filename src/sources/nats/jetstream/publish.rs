@@ -1,13 +1,13 @@
 //! Which subjects a stream takes messages from: what is published to those is confirmed by the stream.
 
-use super::super::session::Session;
+use super::{super::session::Session, lock};
 use crate::sources::{causes, nats::refusals::Line};
-use async_nats::{RequestErrorKind, jetstream::context::PublishErrorKind};
+use async_nats::{RequestError, RequestErrorKind, jetstream::context::PublishErrorKind};
 use bytes::Bytes;
 use serde::Deserialize;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -67,13 +67,13 @@ impl Catchers {
         session: &Session,
         subject: &Arc<str>,
     ) -> Result<bool, String> {
-        if let Some((is_caught, until)) = self.known().get(subject).copied()
+        if let Some((is_caught, until)) = lock(&self.known).get(subject).copied()
             && Instant::now() < until
         {
             return Ok(is_caught);
         }
         let is_caught = ask(session, subject).await?;
-        let mut known = self.known();
+        let mut known = lock(&self.known);
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
@@ -95,48 +95,25 @@ impl Catchers {
         };
         stored.map(|_| ()).map_err(|error| {
             if error.kind() == PublishErrorKind::StreamNotFound {
-                self.known().remove(subject);
+                lock(&self.known).remove(subject);
             }
             causes(&error)
         })
     }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, (bool, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Whether a stream says when it has stored a message.
-async fn confirms(session: &Session, stream: &str) -> Result<bool, String> {
-    let to = format!("{INFO}.{stream}");
-    let refusal = session.refusals().watch(vec![Line::Publish(to.as_str().into())]);
-    let answer = tokio::select! {
-        biased;
-        // Streams that do not are rare.
-        () = refusal.refused() => return Ok(true),
-        answer = session.client.request(to.clone(), Bytes::new()) => answer,
-    };
-    let answer = answer.map_err(|error| format!("no answer to whether a stream confirms: {error}"))?;
-    let info: Info = serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
-    Ok(!info.config.no_ack)
-}
-
+/// Whether a stream takes messages of this subject, and says when it has stored them.
 async fn ask(session: &Session, subject: &str) -> Result<bool, String> {
     let question = serde_json::json!({ "subject": subject }).to_string();
-    // Whoever may not ask has no streams.
-    let refusal = session.refusals().watch(vec![Line::Publish(NAMES.into())]);
-    let answer = tokio::select! {
-        biased;
-        () = refusal.refused() => return Ok(false),
-        answer = session.client.request(NAMES, question.into()) => answer,
-    };
-    let answer = match answer {
-        Ok(answer) => answer,
+    let answer = match question_at(session, NAMES, question.into()).await {
+        // Whoever may not ask has no streams.
+        None => return Ok(false),
+        Some(Ok(answer)) => answer,
         // A server without JetStream.
-        Err(error) if error.kind() == RequestErrorKind::NoResponders => return Ok(false),
-        Err(error) => return Err(format!("no answer to whether a stream takes it: {error}")),
+        Some(Err(error)) if error.kind() == RequestErrorKind::NoResponders => return Ok(false),
+        Some(Err(error)) => return Err(format!("no answer to whether a stream takes it: {error}")),
     };
-    let names: Names = serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())?;
+    let names: Names = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
     match names.error {
         // The cluster is looking for a leader; any other error is that of an account without JetStream.
         Some(error) if error.code == 503 && !error.description.contains("not enabled") => {
@@ -147,5 +124,26 @@ async fn ask(session: &Session, subject: &str) -> Result<bool, String> {
             Some(stream) => confirms(session, stream).await,
             None => Ok(false),
         },
+    }
+}
+
+/// Whether a stream says when it has stored a message.
+async fn confirms(session: &Session, stream: &str) -> Result<bool, String> {
+    // Streams that do not are rare.
+    let Some(answer) = question_at(session, &format!("{INFO}.{stream}"), Bytes::new()).await else {
+        return Ok(true);
+    };
+    let answer = answer.map_err(|error| format!("no answer to whether a stream confirms: {error}"))?;
+    let info: Info = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+    Ok(!info.config.no_ack)
+}
+
+/// Asks the server; `None`: it does not permit the question.
+async fn question_at(session: &Session, at: &str, question: Bytes) -> Option<Result<Bytes, RequestError>> {
+    let refusal = session.refusals().watch(vec![Line::Publish(at.into())]);
+    tokio::select! {
+        biased;
+        () = refusal.refused() => None,
+        answer = session.client.request(at.to_owned(), question) => Some(answer.map(|it| it.payload)),
     }
 }

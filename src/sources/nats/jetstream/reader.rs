@@ -8,7 +8,7 @@
 use super::{
     Inner, LOOK_INTERVAL, Retry, StreamFeed, Told,
     doubt::Doubt,
-    filters::Filters,
+    filters::{self, Filters},
     listeners::Listeners,
     lock,
     pull::Pull,
@@ -276,16 +276,7 @@ impl Reader {
             num_replicas: 1,
             ..pull::Config::default()
         };
-        let mut subjects = filters.to_vec();
-        // Servers before 2.10 know of one subject only.
-        match (subjects.pop(), subjects.is_empty()) {
-            (Some(subject), true) => config.filter_subject = subject,
-            (Some(subject), false) => {
-                subjects.push(subject);
-                config.filter_subjects = subjects;
-            }
-            (None, _) => {}
-        }
+        filters::bring(&mut config, filters.to_vec());
         let created = context.create_consumer_on_stream(config, &*self.stream).await;
         created.map_err(|error| Trouble::from(&error))
     }
