@@ -124,6 +124,7 @@ impl Parser<'_> {
         self.at += 1;
         let mut escaped = false;
         loop {
+            self.at += plain_len(&self.text[self.at..]);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -232,4 +233,33 @@ impl Parser<'_> {
     fn error(&self, reason: &'static str) -> ParseError {
         ParseError { offset: self.at, reason }
     }
+}
+
+/// So many bytes, as far as whole words tell, mean nothing within a string but themselves. Most of a payload is such
+/// text, and looking at its bytes one by one is what parsing would spend its time with.
+fn plain_len(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks();
+    for (at, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at * WORD + special.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * WORD
+}
+
+const WORD: usize = size_of::<u64>();
+
+/// The highest bit of the first byte that is a quote, a backslash or a control character; perhaps bits above it.
+///
+/// All bytes are looked at side by side: taking away a bound from one that is smaller borrows from its highest bit, and
+/// maybe from the bytes above.
+const fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+    const fn below(word: u64, bound: u8) -> u64 {
+        word.wrapping_sub(ONES * bound as u64) & !word
+    }
+    let quotes = below(word ^ (ONES * b'"' as u64), 1);
+    let backslashes = below(word ^ (ONES * b'\\' as u64), 1);
+    (below(word, b' ') | quotes | backslashes) & (ONES << 7)
 }

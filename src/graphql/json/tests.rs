@@ -45,6 +45,32 @@ fn bad_json_is_refused_with_its_place_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn every_byte_of_a_string_is_looked_at_wherever_it_stands() {
+    let mut document = Document::new();
+    for length in 0..40 {
+        for at in 0..length {
+            let mut text = format!("\"{}\"", "x".repeat(length));
+            for byte in 0..0x80 {
+                let put = String::from(char::from(byte));
+                text.replace_range(at + 1..at + 2, &put);
+                let outcome = document.parse(Bytes::from(text.clone())).map(|it| written(&document, it));
+                let offset = outcome.as_ref().map_err(|error| error.offset);
+                match byte {
+                    0..0x20 => assert_eq!(offset, Err(at + 1), "{text:?}"),
+                    b'"' => assert_eq!(offset, Err(at + 2), "{text:?}"),
+                    // What follows is a letter, or the quote at the end.
+                    b'\\' => assert!(outcome.is_err(), "{text:?}"),
+                    _ => assert_eq!(outcome.as_ref(), Ok(&text)),
+                }
+                document.clear();
+            }
+            text.replace_range(at + 1..at + 2, "\u{e9}");
+            assert_eq!(document.parse(Bytes::from(text.clone())).map(|it| written(&document, it)), Ok(text));
+        }
+    }
+}
+
+#[test]
 fn nesting_is_bounded() {
     let deep = |levels: usize| Bytes::from(format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
     let mut document = Document::new();
