@@ -43,7 +43,8 @@ impl Client {
     }
 
     pub(super) fn poll(&self, patience: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.consumer.poll(patience)
+        // The library reads the clock before it waits, and would for each record that is there already.
+        self.consumer.poll(Duration::ZERO).or_else(|| self.consumer.poll(patience))
     }
 
     /// What comes next in each partition of which something was read, where that is known: behind records that are

@@ -8,6 +8,7 @@ use super::{
     place::{self, Topics},
 };
 use crate::{plan::Position, sources::Ticket};
+use foldhash::fast::RandomState;
 use std::{
     collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::Arc,
@@ -35,7 +36,8 @@ pub(super) struct Assignment {
 /// See the module's documentation.
 pub(super) struct Routes {
     topics: BTreeMap<Arc<str>, Topic>,
-    feeds: HashMap<Ticket, Feed>,
+    /// Looked up for each record and feed.
+    feeds: HashMap<Ticket, Feed, RandomState>,
     gauges: Arc<Gauges>,
 }
 
@@ -70,9 +72,20 @@ struct Feed {
     beginning: Option<Position>,
 }
 
+impl Feed {
+    fn position(&mut self, part: u32, offset: u64) -> Position {
+        let mut position = self.beginning.take().unwrap_or_default();
+        match position.0.binary_search_by_key(&part, |(it, _)| *it) {
+            Ok(at) => position.0[at].1 = offset,
+            Err(at) => position.0.insert(at, (part, offset)),
+        }
+        position
+    }
+}
+
 impl Routes {
     pub(super) fn new(gauges: Arc<Gauges>) -> Self {
-        Self { topics: BTreeMap::new(), feeds: HashMap::new(), gauges }
+        Self { topics: BTreeMap::new(), feeds: HashMap::default(), gauges }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -181,8 +194,9 @@ impl Routes {
             let part = place::part(listener.topic, partition);
             let next = listener.next(partition);
             if *next <= offset {
-                let wants_labels = self.feeds.get(ticket).is_some_and(|it| it.topics.wants_labels);
-                give(*ticket, position(&mut self.feeds, *ticket, part, offset), wants_labels);
+                let feed = self.feeds.get_mut(ticket).expect("whoever listens is listed");
+                let wants_labels = feed.topics.wants_labels;
+                give(*ticket, feed.position(part, offset), wants_labels);
                 *next = offset + 1;
             }
         }
@@ -221,16 +235,6 @@ fn set(partitions: &mut Vec<Arc<Gauge>>, partition: usize, offset: u64) {
         partitions.resize_with(partition + 1, Arc::default);
     }
     partitions[partition].advance(offset);
-}
-
-fn position(feeds: &mut HashMap<Ticket, Feed>, ticket: Ticket, part: u32, offset: u64) -> Position {
-    let beginning = feeds.get_mut(&ticket).and_then(|it| it.beginning.take());
-    let mut position = beginning.unwrap_or_default();
-    match position.0.binary_search_by_key(&part, |(it, _)| *it) {
-        Ok(at) => position.0[at].1 = offset,
-        Err(at) => position.0.insert(at, (part, offset)),
-    }
-    position
 }
 
 #[cfg(test)]
