@@ -3,14 +3,16 @@
 use super::{
     Counters, GroupId, Input, Options, Output, Sink, TriggerId, Unwanted,
     counters::AllUnwanted,
+    decoder::Decoder,
     groups::Group,
     slab::Slab,
     timers::{Timer, Timers},
     triggers::Trigger,
 };
-use crate::plan::{FeedKey, GroupKey};
+use crate::plan::{Event, FeedKey, GroupKey};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -33,6 +35,7 @@ pub struct Hub {
     pub(super) output: VecDeque<Output>,
     pub(super) counters: Counters,
     pub(super) unwanted: AllUnwanted,
+    pub(super) decoder: Decoder,
 }
 
 /// Groups that wait for one sink's credit, first come first served. Each is in here at most once.
@@ -56,6 +59,7 @@ impl Hub {
             output: VecDeque::new(),
             counters: Counters::default(),
             unwanted: AllUnwanted::default(),
+            decoder: Decoder::default(),
         }
     }
 
@@ -86,6 +90,15 @@ impl Hub {
     /// The next thing to be done, in order; `None` when nothing is left.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
+    }
+
+    /// Takes back an event that [`Output::Resolve`] gave out, so that one to come is decoded into its memory. Whoever keeps
+    /// it instead does no harm.
+    pub fn give_back(&mut self, event: Arc<Event>) {
+        // Others may be at work on it still: the last one brings it.
+        if let Some(event) = Arc::into_inner(event) {
+            self.decoder.reuse(event.document);
+        }
     }
 
     /// When [`Hub::fire_timers`] is next due. Calling it late does no harm.

@@ -8,6 +8,7 @@
 
 mod counters;
 mod deciding;
+mod decoder;
 mod groups;
 mod matching;
 mod notice;

@@ -47,8 +47,8 @@ impl Hub {
         }
         let group = self.groups.get_mut(id).expect("just seen");
         match group.queue.pop(&mut self.counters) {
-            Some(Entry::Done(response)) => self.deliver(id, &response),
-            Some(Entry::Notice(notice)) => self.deliver(id, &notice.response()),
+            Some(Entry::Done(response)) => self.deliver(id, response),
+            Some(Entry::Notice(notice)) => self.deliver(id, notice.response()),
             Some(Entry::Join(member)) => self.joined(id, member),
             Some(Entry::End(reason)) => self.end(now, id, &reason),
             Some(Entry::Waiting { .. } | Entry::InFlight) | None => unreachable!("just seen to be ready"),
@@ -76,13 +76,22 @@ impl Hub {
         all
     }
 
-    fn deliver(&mut self, id: GroupId, response: &Bytes) {
+    fn deliver(&mut self, id: GroupId, response: Bytes) {
         let Some(group) = self.groups.get(id) else { return };
-        for sink in group.sinks() {
-            self.credits[sink.index()] -= 1;
-            self.counters.delivers += 1;
-            self.output.push_back(Output::Deliver { sink, group: id, response: response.clone() });
+        let mut sinks = group.sinks();
+        let Some(mut sink) = sinks.next() else { return };
+        for next in sinks {
+            self.hand_on(sink, id, response.clone());
+            sink = next;
         }
+        // Not a clone for the last one, who is mostly the only one: the first clone of bytes allocates.
+        self.hand_on(sink, id, response);
+    }
+
+    fn hand_on(&mut self, sink: Sink, group: GroupId, response: Bytes) {
+        self.credits[sink.index()] -= 1;
+        self.counters.delivers += 1;
+        self.output.push_back(Output::Deliver { sink, group, response });
     }
 
     fn end(&mut self, now: Instant, id: GroupId, reason: &EndReason) {

@@ -5,13 +5,11 @@ use super::{
     notice::Notice, options::OutagePolicy, rule::Verdict, timers::Timer,
 };
 use crate::{
-    graphql::{
-        self,
-        json::{Document, Kind},
-    },
+    graphql,
     plan::{Event, FeedKey, Position},
 };
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::{sync::Arc, time::Instant};
 
 /// A feed someone listens to.
@@ -215,7 +213,7 @@ impl Hub {
         remember(&mut trigger.position, &position);
         self.counters.events_received += 1;
         let bytes = payload.len() + labels.as_ref().map_or(0, Bytes::len);
-        match decode(position, payload, labels) {
+        match self.decoder.decode(position, payload, labels) {
             Some(event) => self.distribute(now, id, &Arc::new(event), bytes),
             None => self.refuse(now, id),
         }
@@ -230,9 +228,9 @@ impl Hub {
     }
 
     /// The groups of a trigger that an event is for: the one place where that is decided.
-    fn matching(&mut self, id: TriggerId, event: &Event) -> Vec<GroupId> {
-        let Some(trigger) = self.triggers.get(id) else { return Vec::new() };
-        let mut hits = trigger.matcher.everything().to_vec();
+    fn matching(&mut self, id: TriggerId, event: &Event) -> SmallVec<[GroupId; 4]> {
+        let Some(trigger) = self.triggers.get(id) else { return SmallVec::new() };
+        let mut hits = SmallVec::from_slice(trigger.matcher.everything());
         let (unwanted, before) = (trigger.unwanted, self.counters.not_delivered());
         let found = trigger.matcher.find(event);
         self.counters.count_verdict(found.others, found.others_count as u64);
@@ -279,14 +277,6 @@ impl Hub {
         self.counters.inputs_stale += u64::from(found.is_none());
         found
     }
-}
-
-/// `None` when the payload is not a JSON object.
-fn decode(position: Position, payload: Bytes, labels: Option<Bytes>) -> Option<Event> {
-    let mut document = Document::new();
-    let root = document.parse(payload).ok()?;
-    let labels = labels.and_then(|it| document.parse(it).ok());
-    (document.kind(root) == Kind::Object).then_some(Event { position, document, root, labels })
 }
 
 /// Moves a position on, part by part.

@@ -12,6 +12,14 @@ pub(super) struct Scratch {
     pub(super) out: Vec<u8>,
 }
 
+impl Scratch {
+    /// Forgets what was worked on and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.document.clear();
+        self.out.clear();
+    }
+}
+
 /// Free buffers, the most recently used first: it is the likeliest to lie in a cache. More than
 /// `buffers_max`, and those that one big answer made bigger than `buffer_bytes_max`, are freed.
 pub(super) struct Buffers {
@@ -43,8 +51,7 @@ impl Buffers {
         if scratch.document.capacity() + scratch.out.capacity() > self.buffer_bytes_max {
             return;
         }
-        scratch.document.clear();
-        scratch.out.clear();
+        scratch.clear();
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < self.buffers_max {
             free.push(scratch);

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use std::{
     future::Future,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -111,12 +111,16 @@ impl Executor {
                 }
                 Err(error) => {
                     inner.buffers.give_back(scratch);
-                    inner.remember_refused(feed, &error);
-                    inner.refusal(error)
+                    inner.refuse(feed, error)
                 }
             }
         })
         .map(|it| it.response)
+    }
+
+    /// Buffers for a run of events, of which none needs a fetch.
+    pub fn workspace(&self) -> Workspace<'_> {
+        Workspace { inner: &self.inner, scratch: self.inner.buffers.take() }
     }
 
     pub fn counters(&self) -> &Arc<Counters> {
@@ -129,19 +133,47 @@ impl Executor {
     }
 }
 
+/// Resolves events one after the other where they are, with [`Executor::workspace`]'s buffers.
+pub struct Workspace<'a> {
+    inner: &'a Inner,
+    scratch: Scratch,
+}
+
+impl Workspace<'_> {
+    /// As [`Executor::resolve`], for a spec that is [local](GroupSpec::is_local).
+    pub fn resolve(&mut self, spec: &GroupSpec, event: &Event) -> Bytes {
+        let scratch = &mut self.scratch;
+        let done = catch_unwind(AssertUnwindSafe(|| self.inner.resolve_locally(scratch, spec, event)));
+        done.map(|executed| {
+            self.scratch.clear();
+            executed.response
+        })
+        .unwrap_or_else(|_| {
+            // Who knows what was left in them.
+            self.scratch = Scratch::default();
+            panicked(&self.inner.counters).response
+        })
+    }
+}
+
+impl Drop for Workspace<'_> {
+    fn drop(&mut self) {
+        self.inner.buffers.give_back(std::mem::take(&mut self.scratch));
+    }
+}
+
 fn guarded(
     counters: Arc<Counters>,
     work: impl Future<Output = Executed> + Send,
 ) -> impl Future<Output = Executed> + Send {
     // What outlives the panic is atomics and buffers that are handed back whole or not at all.
-    AssertUnwindSafe(work).catch_unwind().map(move |done| {
-        done.unwrap_or_else(|_| {
-            count(&counters.panics, 1);
-            tracing::error!("carrying out an operation panicked");
-            let error = graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
-            Executed::failed(error)
-        })
-    })
+    AssertUnwindSafe(work).catch_unwind().map(move |done| done.unwrap_or_else(|_| panicked(&counters)))
+}
+
+fn panicked(counters: &Counters) -> Executed {
+    count(&counters.panics, 1);
+    tracing::error!("carrying out an operation panicked");
+    Executed::failed(graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR"))
 }
 
 /// What there is before the first step.
@@ -151,6 +183,24 @@ struct Start {
 }
 
 impl Inner {
+    fn resolve_locally(&self, scratch: &mut Scratch, spec: &GroupSpec, event: &Event) -> Executed {
+        let operation = &*spec.bound.operation;
+        let feed = operation.plan.feed.as_ref().expect("a group's operation has a feed");
+        match self.take_in(scratch, event, feed, operation) {
+            Ok(Start { root, errors }) => {
+                self.begin(scratch, operation, root);
+                self.respond(scratch, operation, root, errors)
+            }
+            Err(error) => self.refuse(feed, error),
+        }
+    }
+
+    fn refuse(&self, feed: &FeedField, error: graphql::Error) -> Executed {
+        self.remember_refused(feed, &error);
+        count(&self.counters.serialisations, 1);
+        Executed::failed(error)
+    }
+
     /// Keeps one to tell of: who publishes such events does so often, and the log is for whoever has a clock.
     fn remember_refused(&self, feed: &FeedField, error: &graphql::Error) {
         let refused = RefusedEvent { field: feed.field().clone(), message: error.message.clone() };
@@ -192,11 +242,7 @@ impl Inner {
         errand: Errand<'_>,
     ) -> Executed {
         let operation = &*bound.operation;
-        count(&self.counters.executions, 1);
-        if let Some(constants) = &operation.constants {
-            let constants = scratch.document.parse(constants.clone()).expect("written when planning");
-            scratch.document.merge(root, constants);
-        }
+        self.begin(&mut scratch, operation, root);
         let mut headers = Vec::new();
         if let Some(steps) = &operation.plan.steps {
             let job = Job {
@@ -213,17 +259,33 @@ impl Inner {
             errors.append(job.run(steps).await);
             (scratch.document, headers) = job.into_parts();
         }
-        write_data(&operation.projection, &scratch.document, root, &mut errors, &mut scratch.out);
-        count(&self.counters.errors_dropped, errors.dropped);
-        count(&self.counters.serialisations, 1);
-        let response = response(&errors.list, &scratch.out);
+        let executed = self.respond(&mut scratch, operation, root, errors);
         self.buffers.give_back(scratch);
-        Executed { response, has_errors: !errors.list.is_empty(), headers }
+        Executed { headers, ..executed }
     }
 
-    fn refusal(&self, error: graphql::Error) -> Executed {
+    /// Adds what is known before anything is fetched.
+    fn begin(&self, scratch: &mut Scratch, operation: &Operation, root: NodeId) {
+        count(&self.counters.executions, 1);
+        if let Some(constants) = &operation.constants {
+            let constants = scratch.document.parse(constants.clone()).expect("written when planning");
+            scratch.document.merge(root, constants);
+        }
+    }
+
+    /// Writes the response, once everything is there.
+    fn respond(
+        &self,
+        Scratch { document, out }: &mut Scratch,
+        operation: &Operation,
+        root: NodeId,
+        mut errors: Errors,
+    ) -> Executed {
+        write_data(&operation.projection, document, root, &mut errors, out);
+        count(&self.counters.errors_dropped, errors.dropped);
         count(&self.counters.serialisations, 1);
-        Executed::failed(error)
+        let response = response(&errors.list, out);
+        Executed { response, has_errors: !errors.list.is_empty(), headers: Vec::new() }
     }
 }
 

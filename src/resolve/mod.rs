@@ -30,7 +30,7 @@ mod upstream;
 mod tests;
 
 pub use counters::{Counters, SubgraphCounters};
-pub use executor::{Executed, Executor, RefusedEvent};
+pub use executor::{Executed, Executor, RefusedEvent, Workspace};
 pub use options::{ErrorMode, ErrorPropagation, Options};
 pub use pool::{Pool, PoolCounters, Work};
 pub use ports::{

@@ -25,6 +25,7 @@ use crate::{
 };
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use smallvec::{SmallVec, smallvec};
 use std::{
     future::Future,
     pin::{Pin, pin},
@@ -50,6 +51,9 @@ const OUTPUTS_PER_TURN: usize = 4096;
 /// Jobs that go to the pool together, as long as nothing has to be fetched for them: handing one over alone costs more
 /// than carrying it out.
 const JOBS_TOGETHER: usize = 32;
+/// Mail that goes to the reactor together: waking it is a system call, and a message of its own for each piece would cost
+/// more than what it says.
+const MAIL_TOGETHER: usize = 256;
 /// When to offer the numbers again that somebody's reading kept from being published.
 const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 
@@ -60,7 +64,7 @@ type Question = oneshot::Sender<Bytes>;
 #[derive(Clone)]
 pub(super) struct HubLink {
     /// As many results as jobs in flight can wait: each owns a place in its group's window.
-    results: Sender<Input>,
+    results: Sender<Results>,
     asks: Sender<Input>,
     reports: Sender<(Ticket, Report)>,
     /// Told whenever the hub has taken reports.
@@ -91,14 +95,9 @@ impl HubLink {
         Some(answered)
     }
 
-    fn resolved(&self, job: JobId, response: Bytes) {
-        self.put_result(job, response);
+    fn resolved(&self, results: Results) {
+        let _ = self.results.send(results);
         self.bell.ring();
-    }
-
-    /// [`Bell::ring`] must follow, once for any number.
-    fn put_result(&self, job: JobId, response: Bytes) {
-        let _ = self.results.send(Input::Resolved { job, response });
     }
 
     /// Ends the thread after its turn.
@@ -136,7 +135,7 @@ impl FeedSink for HubLink {
 /// The thread's end of [`HubLink`].
 pub(super) struct HubInbox {
     link: HubLink,
-    results: Receiver<Input>,
+    results: Receiver<Results>,
     asks: Receiver<Input>,
     reports: Receiver<(Ticket, Report)>,
     questions: Receiver<Question>,
@@ -181,8 +180,8 @@ pub(super) fn start(
     vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let (refused, jobs, reactor_has_mail, published) = (Refused::default(), Vec::new(), false, true);
-    let thread = HubThread { hub, inbox, neighbours, stats, refused, jobs, reactor_has_mail, published };
+    let (refused, jobs, for_reactor, published) = (Refused::default(), Vec::new(), Vec::new(), true);
+    let thread = HubThread { hub, inbox, neighbours, stats, refused, jobs, for_reactor, published };
     thread::Builder::new().name("juga-hub".into()).spawn(move || {
         let _vital = vital;
         thread.run();
@@ -197,8 +196,8 @@ struct HubThread {
     refused: Refused,
     /// Jobs of this turn that need no fetch and have not been handed over yet.
     jobs: Vec<Job>,
-    /// The reactor has been written to in this turn and not been told yet.
-    reactor_has_mail: bool,
+    /// What the reactor has not been told yet.
+    for_reactor: Vec<SinkMail>,
     /// The numbers of the last turn are where they can be read.
     published: bool,
 }
@@ -216,7 +215,7 @@ impl HubThread {
             self.hub.fire_timers(began);
             self.carry_out();
             self.hand_over_jobs();
-            self.ring_reactor();
+            self.tell_reactor();
             self.answer_questions();
             self.stats.turns.record(clock::now().saturating_duration_since(began));
             self.publish_stats();
@@ -247,15 +246,30 @@ impl HubThread {
 
     /// Results first: they free what events need. Tells whether a queue was left with inputs.
     fn take_inputs(&mut self, now: Instant) -> bool {
-        let (results, asks) = (self.inbox.results.clone(), self.inbox.asks.clone());
-        let reports = self.inbox.reports.clone();
-        self.take_from(now, results.try_iter());
+        let (asks, reports) = (self.inbox.asks.clone(), self.inbox.reports.clone());
+        self.take_results(now);
         self.take_from(now, asks.try_iter());
         let inputs = reports.try_iter().map(|(ticket, report)| input_of(trigger(ticket), report));
         if self.take_from(now, inputs) > 0 {
             self.inbox.link.room.notify_waiters();
         }
         !(self.inbox.results.is_empty() && self.inbox.asks.is_empty() && self.inbox.reports.is_empty())
+    }
+
+    /// As [`HubThread::take_from`]; results that came together are handed in together.
+    fn take_results(&mut self, now: Instant) {
+        let (results, mut taken, mut outputs) = (self.inbox.results.clone(), 0, 0);
+        while taken < TAKEN_PER_TURN
+            && outputs < OUTPUTS_PER_TURN
+            && let Ok(together) = results.try_recv()
+        {
+            taken += together.len();
+            for Done { job, response, event } in together {
+                self.hub.give_back(event);
+                self.hub.handle(now, Input::Resolved { job, response });
+                outputs += self.carry_out();
+            }
+        }
     }
 
     /// Hands in one queue's share of a turn; tells how many inputs that was. What each input causes is
@@ -309,20 +323,22 @@ impl HubThread {
         outputs
     }
 
-    /// Puts mail for a sink. The reactor is told at the end of the turn, because that is a system call.
+    /// Puts mail for a sink. The reactor gets it at the end of the turn, or when there is much of it.
     fn mail(&mut self, sink: Sink, mail: SinkMail) {
         match sink {
             Sink::Reactor => {
-                self.neighbours.reactor.put(ReactorMail::FromHub(mail));
-                self.reactor_has_mail = true;
+                self.for_reactor.push(mail);
+                if self.for_reactor.len() == MAIL_TOGETHER {
+                    self.tell_reactor();
+                }
             }
             Sink::Io => self.neighbours.streams.send(StreamMail::FromHub(mail)),
         }
     }
 
-    fn ring_reactor(&mut self) {
-        if std::mem::take(&mut self.reactor_has_mail) {
-            self.neighbours.reactor.ring();
+    fn tell_reactor(&mut self) {
+        if let Some(mail) = take_all(&mut self.for_reactor, MAIL_TOGETHER) {
+            self.neighbours.reactor.send(ReactorMail::FromHub(mail));
         }
     }
 
@@ -334,23 +350,26 @@ impl HubThread {
             }
             return;
         }
-        let link = self.inbox.link.clone();
+        let (link, shared) = (self.inbox.link.clone(), event.clone());
         let reply = Reply::new(move |response: Option<Bytes>| {
-            link.resolved(job, response.unwrap_or_else(internal_error));
+            let response = response.unwrap_or_else(internal_error);
+            link.resolved(smallvec![Done { job, response, event: shared }]);
         });
         let work = self.neighbours.executor.resolve(spec, event);
         self.neighbours.pool.resolve(async move { reply.give(work.await) });
     }
 
     fn hand_over_jobs(&mut self) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let jobs = std::mem::take(&mut self.jobs);
-        let mut batch = Batch { link: self.inbox.link.clone(), left: jobs.into_iter() };
+        let Some(jobs) = take_all(&mut self.jobs, JOBS_TOGETHER) else { return };
+        let batch = Batch::new(self.inbox.link.clone(), jobs);
         let executor = self.neighbours.executor.clone();
-        self.neighbours.pool.resolve(async move { batch.carry_out(&executor).await });
+        self.neighbours.pool.resolve(async move { batch.carry_out(&executor) });
     }
+}
+
+/// What has gathered, with room left for as much again; `None` when that is nothing.
+fn take_all<T>(gathered: &mut Vec<T>, room: usize) -> Option<Vec<T>> {
+    (!gathered.is_empty()).then(|| std::mem::replace(gathered, Vec::with_capacity(room)))
 }
 
 /// A result that a group is due.
@@ -360,28 +379,42 @@ struct Job {
     event: Arc<Event>,
 }
 
+/// What became of a job.
+struct Done {
+    job: JobId,
+    response: Bytes,
+    event: Arc<Event>,
+}
+
+/// What came together.
+type Results = SmallVec<[Done; 1]>;
+
 /// Jobs that are carried out one after the other. All of them answer, whatever becomes of the batch.
 struct Batch {
     link: HubLink,
     left: std::vec::IntoIter<Job>,
+    done: Results,
 }
 
 impl Batch {
-    async fn carry_out(&mut self, executor: &Executor) {
+    fn new(link: HubLink, jobs: Vec<Job>) -> Self {
+        Self { link, done: SmallVec::with_capacity(jobs.len()), left: jobs.into_iter() }
+    }
+
+    fn carry_out(mut self, executor: &Executor) {
+        let mut workspace = executor.workspace();
         for Job { job, spec, event } in self.left.by_ref() {
-            let link = &self.link;
-            let reply = Reply::new(|response: Option<Bytes>| {
-                link.put_result(job, response.unwrap_or_else(internal_error));
-            });
-            reply.give(executor.resolve(spec, event).await);
+            let response = workspace.resolve(&spec, &event);
+            self.done.push(Done { job, response, event });
         }
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        self.left.by_ref().for_each(|it| self.link.put_result(it.job, internal_error()));
-        self.link.bell.ring();
+        let failed = |Job { job, event, .. }| Done { job, response: internal_error(), event };
+        self.done.extend(self.left.by_ref().map(failed));
+        self.link.resolved(std::mem::take(&mut self.done));
     }
 }
 

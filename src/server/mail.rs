@@ -24,34 +24,19 @@ pub(super) enum ReactorMail {
     /// A connection after its upgrade.
     Adopt(Box<Newcomer>),
     /// An operation is ready to be carried out, or refused.
-    Prepared {
-        token: u64,
-        result: Result<Prepared, Errors>,
-    },
+    Prepared { token: u64, result: Result<Prepared, Errors> },
     /// The response of a query or mutation.
-    Answered {
-        token: u64,
-        response: Bytes,
-    },
-    FromHub(SinkMail),
+    Answered { token: u64, response: Bytes },
+    /// In their order.
+    FromHub(Vec<SinkMail>),
     /// Start a feed that a subgraph serves.
-    Listen {
-        ticket: Ticket,
-        feed: Arc<Feed>,
-    },
+    Listen { ticket: Ticket, feed: Arc<Feed> },
     /// Nobody listens to it any more.
-    StopListening {
-        ticket: Ticket,
-    },
+    StopListening { ticket: Ticket },
     /// A WebSocket to a subgraph stands, or will not.
-    Dialed {
-        link: LinkId,
-        result: Result<Dialed, DialError>,
-    },
+    Dialed { link: LinkId, result: Result<Dialed, DialError> },
     /// Close every connection, spread over this time, and take no more.
-    Drain {
-        spread: Duration,
-    },
+    Drain { spread: Duration },
     /// Stop once the last connection is gone: nobody brings new ones any more.
     Finish,
     /// Stop now.

@@ -110,7 +110,7 @@ pub(super) struct StreamStats {
     pub(super) mail_waiting: Count,
 }
 
-/// Inputs that wait for the hub.
+/// Messages that wait for the hub; one may hold several results.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HubQueues {
     pub(super) results: usize,

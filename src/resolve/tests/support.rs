@@ -357,6 +357,13 @@ pub(super) fn check(world: &Arc<World>, operation: Operation, expected: &str) {
 /// Resolves one event and compares the whole response.
 #[track_caller]
 pub(super) fn check_event(world: &Arc<World>, spec: &Arc<GroupSpec>, json: &str, expected: &str) {
-    let response = block_on(world.executor().resolve(spec.clone(), event(json)));
+    let executor = world.executor();
+    let response = block_on(executor.resolve(spec.clone(), event(json)));
     assert_eq!(text(&response), expected);
+    if spec.is_local() {
+        let mut workspace = executor.workspace();
+        for _ in 0..2 {
+            assert_eq!(text(&workspace.resolve(spec, &event(json))), expected, "where it is");
+        }
+    }
 }

@@ -30,37 +30,36 @@ pub(super) struct Walk {
 }
 
 impl Reactor {
-    pub(super) fn begin_delivery(&mut self, group: GroupId, response: Bytes) {
-        self.begin(group, FrameKind::Next, response);
+    pub(super) fn begin_delivery(&mut self, group: GroupId, response: Bytes, slice: &mut Slice) {
+        self.begin(group, FrameKind::Next, response, slice);
     }
 
-    pub(super) fn begin_end(&mut self, group: GroupId, reason: EndReason) {
+    pub(super) fn begin_end(&mut self, group: GroupId, reason: EndReason, slice: &mut Slice) {
         match reason {
-            EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new()),
+            EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new(), slice),
             EndReason::Errors(errors) => {
                 let mut payload = Vec::new();
                 graphql::write_errors(&errors, &mut payload);
-                self.begin(group, FrameKind::Failure, payload.into());
+                self.begin(group, FrameKind::Failure, payload.into(), slice);
             }
         }
     }
 
-    fn begin(&mut self, group: GroupId, kind: FrameKind, payload: Bytes) {
+    fn begin(&mut self, group: GroupId, kind: FrameKind, payload: Bytes, slice: &mut Slice) {
         let frame = self.outbox.share(kind, payload);
         self.audiences.begin(group);
-        self.walk = Some(Walk { group, frame, kind });
-        self.walk_audience();
+        self.walk_audience(Walk { group, frame, kind }, slice);
     }
 
     /// Goes on with the delivery that the last turn left.
     pub(super) fn walk_on(&mut self) {
         self.handed = 0;
-        self.walk_audience();
+        if let Some(walk) = self.walk.take() {
+            self.walk_audience(walk, &mut Slice::new(PHASE));
+        }
     }
 
-    fn walk_audience(&mut self) {
-        let Some(walk) = self.walk.take() else { return };
-        let mut slice = Slice::new(PHASE);
+    fn walk_audience(&mut self, walk: Walk, slice: &mut Slice) {
         while self.handed < MEMBERS_PER_TURN && self.outbox.waiting() < WAITING_MAX && !slice.is_over() {
             let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {
                 self.outbox.release(walk.frame);

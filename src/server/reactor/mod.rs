@@ -162,6 +162,8 @@ struct Reactor {
     poll: Poll,
     events: Events,
     mailbox: Mailbox<ReactorMail>,
+    /// What is left of the hub's mail that was opened last.
+    from_hub: std::vec::IntoIter<SinkMail>,
     mail: Mail<ReactorMail>,
     neighbours: Neighbours,
     stats: Arc<ReactorStats>,
@@ -234,6 +236,7 @@ impl Reactor {
             poll: seat.poll,
             events: Events::with_capacity(1024),
             mailbox: seat.mailbox,
+            from_hub: Vec::new().into_iter(),
             mail,
             neighbours,
             stats,
@@ -307,7 +310,7 @@ impl Reactor {
             || self.walk.is_some()
             || !self.expired.is_empty()
             || !self.dead.is_empty()
-            || self.mailbox.len() > 0
+            || self.mail_waiting() > 0
             || self.upstreams.has_work()
             || (!self.readable.is_empty() && !self.is_paused());
         if has_work {
@@ -366,28 +369,42 @@ impl Reactor {
         self.mailbox.answer_bell();
         let (mut budget, mut slice) = (MAIL_PER_TURN, Slice::new(PHASE));
         // A walk that is under way comes first: the hub's mail is carried out in order.
-        while budget > 0 && self.walk.is_none() {
-            let Some(mail) = self.mailbox.take() else { break };
-            budget =
-                budget.saturating_sub(if matches!(mail, ReactorMail::Adopt(_)) { ADOPT_COST } else { 1 });
-            self.open(mail);
-            // A delivery has walked for its own time.
-            if slice.is_over() {
+        while budget > 0 && self.walk.is_none() && !slice.is_over() {
+            let cost = if let Some(mail) = self.from_hub.next() {
+                self.open_from_hub(mail, &mut slice);
+                1
+            } else if let Some(mail) = self.mailbox.take() {
+                self.open(mail)
+            } else {
                 break;
-            }
+            };
+            budget = budget.saturating_sub(cost);
         }
     }
 
-    fn open(&mut self, mail: ReactorMail) {
+    fn mail_waiting(&self) -> usize {
+        self.mailbox.len() + self.from_hub.len()
+    }
+
+    fn open_from_hub(&mut self, mail: SinkMail, slice: &mut Slice) {
         match mail {
-            ReactorMail::Adopt(newcomer) => self.adopt(*newcomer),
+            SinkMail::Joined { token, group } => self.joined(token, group),
+            SinkMail::Deliver { group, response } => self.begin_delivery(group, response, slice),
+            SinkMail::End { group, reason } => self.begin_end(group, reason, slice),
+        }
+    }
+
+    /// What that cost.
+    fn open(&mut self, mail: ReactorMail) -> usize {
+        match mail {
+            ReactorMail::Adopt(newcomer) => {
+                self.adopt(*newcomer);
+                return ADOPT_COST;
+            }
             ReactorMail::Prepared { token, result } => self.prepared(token, result),
             ReactorMail::Answered { token, response } => self.answered(token, response),
-            ReactorMail::FromHub(SinkMail::Joined { token, group }) => self.joined(token, group),
-            ReactorMail::FromHub(SinkMail::Deliver { group, response }) => {
-                self.begin_delivery(group, response);
-            }
-            ReactorMail::FromHub(SinkMail::End { group, reason }) => self.begin_end(group, reason),
+            // There is nothing left of what came before: it goes first.
+            ReactorMail::FromHub(mail) => self.from_hub = mail.into_iter(),
             ReactorMail::Listen { ticket, feed } => self.upstreams.listen(self.now, ticket, feed),
             ReactorMail::StopListening { ticket } => self.upstreams.leave(self.now, ticket),
             ReactorMail::Dialed { link, result } => self.upstreams.dialed(self.now, link, result),
@@ -395,6 +412,7 @@ impl Reactor {
             ReactorMail::Finish => self.finishing = true,
             ReactorMail::Stop => self.stopping = true,
         }
+        1
     }
 
     /// Takes in a connection after its handshake.
@@ -443,7 +461,7 @@ impl Reactor {
         self.stats.upstream_subscriptions.set(self.upstreams.feeds() as u64);
         self.stats.outbox_entries.set(self.outbox.len() as u64);
         self.stats.outbound_bytes.set(self.outbox.refused_bytes() as u64);
-        self.stats.mail_waiting.set(self.mailbox.len() as u64);
+        self.stats.mail_waiting.set(self.mail_waiting() as u64);
         self.stats.turns.record(clock::now().saturating_duration_since(self.now));
     }
 }
