@@ -15,13 +15,24 @@ pub(super) fn put_under_key(
     event: NodeId,
     feed: &EventFeedField,
 ) -> Result<NodeId, graphql::Error> {
-    if document.kind(event) != Kind::Object {
-        return Err(graphql::Error::new("Invalid message received"));
+    if let Some(name) = check(document, event, feed)? {
+        add_typename(document, event, name);
     }
-    check_typename(document, event, &feed.possible, feed.is_abstract, &feed.graph)?;
     let root = document.new_object();
     document.insert(root, &feed.key, event);
     Ok(root)
+}
+
+/// The type that an event has without saying so, if it may stand in the data at all.
+pub(super) fn check<'a>(
+    document: &Document,
+    event: NodeId,
+    feed: &'a EventFeedField,
+) -> Result<Option<&'a str>, graphql::Error> {
+    if document.kind(event) != Kind::Object {
+        return Err(graphql::Error::new("Invalid message received"));
+    }
+    untold_typename(document, event, &feed.possible, feed.is_abstract, &feed.graph)
 }
 
 /// Sees to it that an object from a broker says which type it has, and has one that it may have.
@@ -34,18 +45,33 @@ pub(super) fn check_typename(
     is_abstract: bool,
     graph: &str,
 ) -> Result<(), graphql::Error> {
+    if let Some(name) = untold_typename(document, object, possible, is_abstract, graph)? {
+        add_typename(document, object, name);
+    }
+    Ok(())
+}
+
+fn add_typename(document: &mut Document, object: NodeId, name: &str) {
+    let name = document.new_string(name);
+    document.insert(object, "__typename", name);
+}
+
+/// The `__typename` that an object leaves out because there is only one it can be; `None` when it has a right one.
+fn untold_typename<'a>(
+    document: &Document,
+    object: NodeId,
+    possible: &'a TypeNames,
+    is_abstract: bool,
+    graph: &str,
+) -> Result<Option<&'a str>, graphql::Error> {
     let given = document.get(object, "__typename").filter(|it| !document.is_null(*it));
     let shown = match given {
         None => match possible.only() {
-            Some(name) if !is_abstract => {
-                let name = document.new_string(name);
-                document.insert(object, "__typename", name);
-                return Ok(());
-            }
+            Some(name) if !is_abstract => return Ok(Some(name)),
             _ => String::new(),
         },
         Some(given) => match document.as_str(given) {
-            Some(name) if possible.contains(&name) => return Ok(()),
+            Some(name) if possible.contains(&name) => return Ok(None),
             Some(name) => name.into_owned(),
             None => String::from_utf8_lossy(document.raw(given).unwrap_or_default()).into_owned(),
         },

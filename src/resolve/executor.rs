@@ -5,15 +5,19 @@ use super::{
     buffers::{Buffers, Scratch},
     counters::count,
     errors::Errors,
-    event::put_under_key,
+    event::{check, put_under_key},
     fetch::{Dispatcher, Errand},
     job::Job,
-    project::write_data,
+    project::{Root, write_data},
     upstream,
 };
 use crate::{
-    graphql::{self, json::NodeId, write_errors},
-    plan::{BoundOperation, Event, FeedField, GroupSpec, Operation},
+    graphql::{
+        self,
+        json::{Document, NodeId},
+        write_errors,
+    },
+    plan::{BoundOperation, Event, EventFeedField, FeedField, GroupSpec, Operation},
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -186,13 +190,29 @@ impl Inner {
     fn resolve_locally(&self, scratch: &mut Scratch, spec: &GroupSpec, event: &Event) -> Executed {
         let operation = &*spec.bound.operation;
         let feed = operation.plan.feed.as_ref().expect("a group's operation has a feed");
-        match self.take_in(scratch, event, feed, operation) {
-            Ok(Start { root, errors }) => {
+        match (feed, &operation.constants) {
+            (FeedField::Event(feed), None) => self.read_in_place(&mut scratch.out, event, feed, operation),
+            _ => self.take_in(scratch, event, feed, operation).map(|Start { root, errors }| {
                 self.begin(scratch, operation, root);
                 self.respond(scratch, operation, root, errors)
-            }
-            Err(error) => self.refuse(feed, error),
+            }),
         }
+        .unwrap_or_else(|error| self.refuse(feed, error))
+    }
+
+    /// What is to be shown is the event and nothing else: no copy of it is needed.
+    fn read_in_place(
+        &self,
+        out: &mut Vec<u8>,
+        event: &Event,
+        feed: &EventFeedField,
+        operation: &Operation,
+    ) -> Result<Executed, graphql::Error> {
+        // A type that it leaves out is known to the projection.
+        check(&event.document, event.root, feed)?;
+        count(&self.counters.executions, 1);
+        let root = Root::Member { key: &feed.key, value: event.root };
+        Ok(self.write(&event.document, root, operation, Errors::default(), out))
     }
 
     fn refuse(&self, feed: &FeedField, error: graphql::Error) -> Executed {
@@ -279,7 +299,18 @@ impl Inner {
         Scratch { document, out }: &mut Scratch,
         operation: &Operation,
         root: NodeId,
+        errors: Errors,
+    ) -> Executed {
+        self.write(document, Root::Object(root), operation, errors, out)
+    }
+
+    fn write(
+        &self,
+        document: &Document,
+        root: Root<'_>,
+        operation: &Operation,
         mut errors: Errors,
+        out: &mut Vec<u8>,
     ) -> Executed {
         write_data(&operation.projection, document, root, &mut errors, out);
         count(&self.counters.errors_dropped, errors.dropped);

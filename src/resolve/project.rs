@@ -17,11 +17,22 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// What the data is made of.
+#[derive(Clone, Copy)]
+pub(super) enum Root<'a> {
+    Object(NodeId),
+    /// It would be an object of one member, and is not made for that alone.
+    Member {
+        key: &'a str,
+        value: NodeId,
+    },
+}
+
 /// Appends `data` and adds what is wrong with it to `errors`, which so far are those of subgraphs.
 pub(super) fn write_data(
     projection: &Projection,
     document: &Document,
-    root: NodeId,
+    root: Root<'_>,
     errors: &mut Errors,
     out: &mut Vec<u8>,
 ) {
@@ -71,7 +82,7 @@ impl Writer<'_> {
         &mut self,
         selection: &SelectionSet,
         typename: &str,
-        node: NodeId,
+        object: Root<'_>,
         place: Option<&Place<'_>>,
     ) -> Outcome {
         let start = self.out.len();
@@ -83,8 +94,7 @@ impl Writer<'_> {
             if self.out.len() > start + 1 {
                 self.out.push(b',');
             }
-            write_string(&field.key, self.out);
-            self.out.push(b':');
+            write_name(&field.key, self.out);
             match &field.source {
                 FieldSource::Typename => write_string(typename, self.out),
                 FieldSource::Unreachable { nullable } => {
@@ -98,7 +108,11 @@ impl Writer<'_> {
                 }
                 FieldSource::Data { source, value, .. } => {
                     let at = Place { parent: place, step: Step::Key(&field.key) };
-                    if !self.member(value, self.document.get(node, source), &at) {
+                    let node = match object {
+                        Root::Object(object) => self.document.get(object, source),
+                        Root::Member { key, value } => (**source == *key).then_some(value),
+                    };
+                    if !self.member(value, node, &at) {
                         self.out.truncate(start);
                         return Outcome::Failed;
                     }
@@ -185,16 +199,16 @@ impl Writer<'_> {
             return self.invalid(place, "an object");
         }
         if let Some(only) = possible.only().filter(|it| ***it == *name) {
-            return self.object(selection, only, node, Some(place));
+            return self.object(selection, only, Root::Object(node), Some(place));
         }
         let given = self.document.get(node, "__typename").and_then(|it| self.document.as_str(it));
         match given.as_deref().or(possible.only().map(|it| &**it)) {
             // An interface object may answer with the interface's name.
             Some(typename) if possible.contains(typename) || typename == name => {
-                self.object(selection, typename, node, Some(place))
+                self.object(selection, typename, Root::Object(node), Some(place))
             }
             None if selection.fields.iter().all(|it| it.types.is_none() && !is_typename(&it.source)) => {
-                self.object(selection, name, node, Some(place))
+                self.object(selection, name, Root::Object(node), Some(place))
             }
             _ => self.invalid(place, "an object of a type that it may have"),
         }
@@ -241,6 +255,13 @@ impl Writer<'_> {
         self.errors.push(error(&field).with_path(path));
         Outcome::Failed
     }
+}
+
+/// Appends the key of a member. Names of GraphQL hold nothing that JSON would escape.
+fn write_name(name: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 fn is_typename(source: &FieldSource) -> bool {
