@@ -11,7 +11,7 @@ use super::{
     payload::{self, Unpacked},
     place::Topics,
     questions::Ask,
-    routes::{Assignment, Routes, Start},
+    routes::{Assignment, Due, Routes, Start},
 };
 use crate::sources::{Counters, Report, Ticket};
 use bytes::Bytes;
@@ -304,10 +304,11 @@ fn receive(shared: &Shared, routes: &mut Routes, complaints: &mut Complaints, re
         }
     };
     // A copy: the library's buffer holds a whole batch.
-    let payload = Bytes::copy_from_slice(payload);
+    let mut payload = Bytes::copy_from_slice(payload);
     let mut labels = None;
-    routes.route(record.topic(), partition, offset, |ticket, position, wants_labels| {
-        let payload = payload.clone();
+    routes.route(record.topic(), partition, offset, |Due { ticket, position, wants_labels, is_last }| {
+        // Mostly there is one: the first clone of bytes allocates.
+        let payload = if is_last { std::mem::take(&mut payload) } else { payload.clone() };
         let event = match wants_labels {
             true => {
                 let labels = labels.get_or_insert_with(|| payload::labels(record)).clone();

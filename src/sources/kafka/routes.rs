@@ -33,6 +33,16 @@ pub(super) struct Assignment {
     pub(super) offset: u64,
 }
 
+/// A feed that a record is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) ticket: Ticket,
+    pub(super) position: Position,
+    pub(super) wants_labels: bool,
+    /// There is none behind it.
+    pub(super) is_last: bool,
+}
+
 /// See the module's documentation.
 pub(super) struct Routes {
     topics: BTreeMap<Arc<str>, Topic>,
@@ -179,26 +189,22 @@ impl Routes {
         all.collect()
     }
 
-    /// A record was read. `give` is called for each feed that it is for, in the order of tickets, and told whether
-    /// the feed wants labels; the record counts as passed to a feed when it returns, so that a panic in it loses nothing.
-    pub(super) fn route(
-        &mut self,
-        name: &str,
-        partition: usize,
-        offset: u64,
-        mut give: impl FnMut(Ticket, Position, bool),
-    ) {
+    /// A record was read. `give` is called for each feed that it is for, in the order of tickets; the record counts as
+    /// passed to a feed when it returns, so that a panic in it loses nothing.
+    pub(super) fn route(&mut self, name: &str, partition: usize, offset: u64, mut give: impl FnMut(Due)) {
         let Some(topic) = self.topics.get_mut(name) else { return };
         let Some(read) = topic.partitions.get(partition) else { return };
-        for (ticket, listener) in &mut topic.listeners {
+        let due = topic.listeners.iter_mut().filter_map(|(ticket, listener)| {
             let part = place::part(listener.topic, partition);
             let next = listener.next(partition);
-            if *next <= offset {
-                let feed = self.feeds.get_mut(ticket).expect("whoever listens is listed");
-                let wants_labels = feed.topics.wants_labels;
-                give(*ticket, feed.position(part, offset), wants_labels);
-                *next = offset + 1;
-            }
+            (*next <= offset).then_some((*ticket, part, next))
+        });
+        let mut due = due.peekable();
+        while let Some((ticket, part, next)) = due.next() {
+            let feed = self.feeds.get_mut(&ticket).expect("whoever listens is listed");
+            let (position, wants_labels) = (feed.position(part, offset), feed.topics.wants_labels);
+            give(Due { ticket, position, wants_labels, is_last: due.peek().is_none() });
+            *next = offset + 1;
         }
         read.advance(offset + 1);
     }

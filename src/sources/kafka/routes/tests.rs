@@ -31,7 +31,7 @@ fn remove(routes: &mut Routes, ticket: Ticket) -> Vec<String> {
 /// Who gets a record.
 fn hits(routes: &mut Routes, topic: &str, partition: usize, offset: u64) -> Vec<Ticket> {
     let mut hits = Vec::new();
-    routes.route(topic, partition, offset, |ticket, _, _| hits.push(ticket));
+    routes.route(topic, partition, offset, |it| hits.push(it.ticket));
     hits
 }
 
@@ -79,8 +79,8 @@ fn the_first_event_tells_the_whole_position() {
     let mut routes = routes();
     routes.add(A, &topics(&["t", "s"]), &[ends(&[3, 0]), ends(&[7])]);
     let mut seen = Vec::new();
-    routes.route("t", 0, 7, |_, position, _| seen.push(position.0.to_vec()));
-    routes.route("t", 0, 8, |_, position, _| seen.push(position.0.to_vec()));
+    routes.route("t", 0, 7, |it| seen.push(it.position.0.to_vec()));
+    routes.route("t", 0, 8, |it| seen.push(it.position.0.to_vec()));
     // Topics are sorted: `s` is the first.
     assert_eq!(seen, [vec![(0, 2), (1 << 20, 7)], vec![(1 << 20, 8)]]);
 }
@@ -115,7 +115,7 @@ fn a_reset_tells_whose_events_are_gone() {
 fn a_panic_while_handing_over_loses_nothing() {
     let mut routes = routes();
     routes.add(A, &topics(&["t"]), &[ends(&[0])]);
-    let panics = std::panic::AssertUnwindSafe(|| routes.route("t", 0, 0, |_, _, _| panic!("on purpose")));
+    let panics = std::panic::AssertUnwindSafe(|| routes.route("t", 0, 0, |_| panic!("on purpose")));
     assert!(std::panic::catch_unwind(panics).is_err());
     assert_eq!(routes.assignments(), [from("t", 0, 0)]);
     assert_eq!(hits(&mut routes, "t", 0, 0), [A]);
