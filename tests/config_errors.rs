@@ -705,6 +705,34 @@ overrides: { subgraphs: { deals: {}, delas: {} } }
 }
 
 #[test]
+fn a_provider_that_readiness_waits_for_is_there() {
+    let wait_for = |id: &str, providers: &str| {
+        findings(&format!(
+            "readiness: {{ require_providers: [{id}] }}\nevents: {{ providers: {providers} }}\n"
+        ))
+    };
+    let nats = "{ nats: [{ id: main, url: 'nats://h' }], memory: [{ id: local }] }";
+    assert_eq!(
+        wait_for("mian", nats),
+        ["2:34: readiness.require_providers[0]: there is no provider `mian`", "did you mean `main`?"]
+    );
+    assert_eq!(
+        wait_for("orders", nats),
+        [
+            "2:34: readiness.require_providers[0]: there is no provider `orders`",
+            "the providers are `local`, `main`"
+        ]
+    );
+    assert_eq!(
+        wait_for("main", "{}"),
+        [
+            "2:34: readiness.require_providers[0]: there is no provider `main`",
+            "there are none under `events.providers`"
+        ]
+    );
+}
+
+#[test]
 fn an_address_is_replaced_in_one_place() {
     let text = "\
 override_routing_url: { subgraphs: { a: 'http://h' } }

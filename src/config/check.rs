@@ -65,6 +65,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
     check.supergraph(config);
     check.listeners(config);
     check.provider_ids(config);
+    check.required_providers(config);
     check.front(config);
     super::headers::check(&config.headers, root, check.findings);
     check.subgraph_names(config);
@@ -268,6 +269,27 @@ impl Check<'_> {
         self.unique("provider id", kafka.collect());
         let redis = providers.redis.iter().enumerate().map(|(at, it)| (id("redis", at), it.id.as_str()));
         self.unique("provider id", redis.collect());
+    }
+
+    fn required_providers(&mut self, config: &Config) {
+        let providers = &config.events.providers;
+        let memory = providers.memory.iter().map(|it| it.id.as_str());
+        let nats = providers.nats.iter().map(|it| it.id.as_str());
+        let kafka = providers.kafka.iter().map(|it| it.id.as_str());
+        let redis = providers.redis.iter().map(|it| it.id.as_str());
+        let known: Vec<&str> = memory.chain(nats).chain(kafka).chain(redis).collect();
+        for (at, id) in config.readiness.require_providers.iter().enumerate() {
+            if known.contains(&id.as_str()) {
+                continue;
+            }
+            let help = match suggest::nearest(id, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "there are none under `events.providers`".to_owned(),
+                None => format!("the providers are `{}`", known.join("`, `")),
+            };
+            let path = format!("readiness.require_providers[{at}]");
+            self.broken(&path, format!("there is no provider `{id}`"), &help);
+        }
     }
 
     /// Names in sections about single subgraphs. Those of a finished supergraph are not known here; the start

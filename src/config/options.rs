@@ -32,6 +32,7 @@ impl Config {
             http: self.http_options(),
             tls: self.tls_options(),
             admin: admin::Options { listen_addr: self.admin.listen_addr.to_string() },
+            required_providers: self.readiness.require_providers.clone(),
             shutdown_delay: self.shutdown_delay,
             grace_period: self.grace_period,
         })

@@ -105,6 +105,8 @@ settings! {
         introspection: Introspection as Introspection = Section;
         /// The listener for operators: health, metrics, profiles, state. Never make it public.
         admin: Admin as Admin = Section;
+        /// When `/health/ready` says that the router should get traffic.
+        readiness: Readiness as Readiness = Section;
         /// On a stop, connections are closed spread over this time, so that clients do not all return at
         /// once. Lies within `grace_period`. Default `0s` with `dev_mode`.
         shutdown_delay: Duration as Time = Is("20s");
@@ -764,6 +766,17 @@ settings! {
     pub struct Introspection {
         /// Answer them.
         enabled: bool as Toggle = Is("true");
+    }
+}
+
+settings! {
+    /// When `/health/ready` says that the router should get traffic: once the graph is loaded and clients can connect,
+    /// until it is asked to stop.
+    pub struct Readiness {
+        /// Providers that have to be connected as well, by id: while one of them is away the answer is 503, on all
+        /// routers at once, so name those without which none is of any use. `/health/live` never depends on brokers:
+        /// starting the router again brings none back.
+        require_providers: Vec<String> as List<Text> = Absent("default");
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     inbox::Mail,
     liveness::Liveness,
     mail::{Newcomer, ReactorMail},
+    readiness::Readiness,
     stats::{FrontStats, ReactorStats, UnderWay},
 };
 use crate::{
@@ -27,10 +28,7 @@ use crate::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Response, header::CACHE_CONTROL, request::Parts};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// What the front reaches.
@@ -44,7 +42,7 @@ pub(super) struct Router {
     pub(super) reactor_stats: Arc<ReactorStats>,
     pub(super) stats: Arc<FrontStats>,
     pub(super) connections_max: usize,
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) readiness: Arc<Readiness>,
     pub(super) liveness: Liveness,
     /// Shared with the client of subgraphs.
     pub(super) uploads: Arc<UploadDesk>,
@@ -100,7 +98,7 @@ impl Gateway for Router {
     }
 
     fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        self.readiness.is_ready()
     }
 
     fn is_live(&self) -> bool {

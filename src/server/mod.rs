@@ -19,6 +19,7 @@ mod liveness;
 mod mail;
 mod outbound;
 mod reactor;
+mod readiness;
 mod refused;
 mod reply;
 mod signals;
@@ -50,16 +51,9 @@ use crate::{
 use gateway::Router;
 use io::Io;
 use mail::{ReactorMail, StreamMail};
+use readiness::Readiness;
 use state::{State, Stats};
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use threads::Threads;
 use tls::Files;
 use tokio::sync::oneshot;
@@ -83,6 +77,8 @@ pub struct Options {
     /// `None`: clients are served without TLS.
     pub tls: Option<TlsOptions>,
     pub admin: admin::Options,
+    /// Ids of providers that the router is not ready without.
+    pub required_providers: Vec<String>,
     /// On a stop, connections are closed spread over this time.
     pub shutdown_delay: Duration,
     /// On a stop, everything has ended after this time.
@@ -120,7 +116,7 @@ impl StartError {
 /// A running router.
 pub struct Server {
     addresses: Addresses,
-    ready: Arc<AtomicBool>,
+    readiness: Arc<Readiness>,
     front: Option<FrontTask>,
     admin: Option<Admin>,
     threads: Threads,
@@ -150,7 +146,8 @@ impl Server {
         announce(&schemas);
         let stats = Stats::default();
         let (threads, engines) = Threads::start(&options, schemas, &stats)?;
-        let ready = Arc::new(AtomicBool::new(false));
+        let required = options.required_providers.clone();
+        let readiness = Arc::new(Readiness::new(required, threads.sources.clone()));
         let router = Router {
             engines,
             pool: threads.pool.clone(),
@@ -160,7 +157,7 @@ impl Server {
             reactor_stats: stats.reactor.clone(),
             stats: stats.front.clone(),
             connections_max: options.websocket.connections_max,
-            ready: ready.clone(),
+            readiness: readiness.clone(),
             liveness: stats.liveness.clone(),
             uploads: threads.uploads.clone(),
         };
@@ -177,15 +174,15 @@ impl Server {
             sources: threads.sources.clone(),
             subgraphs: threads.subgraphs.clone(),
             resolvers_max: options.resolve.max_concurrent_resolvers,
-            ready: ready.clone(),
+            readiness: readiness.clone(),
             http: front.counters.clone(),
         };
         let (admin, admin_address) = Admin::start(&options.admin, Arc::new(state))
             .map_err(|cause| StartError::Listen { address: options.admin.listen_addr.clone(), cause })?;
-        ready.store(true, Ordering::Release);
+        readiness.begin();
         Ok(Self {
             addresses: Addresses { public, admin: admin_address },
-            ready,
+            readiness,
             front: Some(front),
             admin: Some(admin),
             threads,
@@ -228,7 +225,7 @@ impl Server {
     fn shut_down(&mut self) {
         let Some(front) = self.front.take() else { return };
         let deadline = clock::now() + self.grace_period.min(GRACE_MAX);
-        self.ready.store(false, Ordering::Release);
+        self.readiness.end();
         self.threads.reactor.send(ReactorMail::Drain { spread: self.shutdown_delay });
         self.threads.streams.send(StreamMail::Drain { spread: self.shutdown_delay });
         front.stop(&self.threads.io, self.grace_period);

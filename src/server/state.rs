@@ -4,6 +4,7 @@
 use super::{
     hub_thread::HubLink,
     liveness::Liveness,
+    readiness::Readiness,
     stats::{Count, EngineStats, FrontStats, HubNumbers, HubStats, ReactorStats, StreamStats, TlsStats},
 };
 use crate::{
@@ -21,10 +22,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 /// The numbers of all threads.
 #[derive(Clone, Default)]
@@ -47,7 +45,7 @@ pub(super) struct State {
     pub(super) sources: Arc<Sources>,
     pub(super) subgraphs: SubgraphClient,
     pub(super) resolvers_max: usize,
-    pub(super) ready: Arc<AtomicBool>,
+    pub(super) readiness: Arc<Readiness>,
     pub(super) http: Arc<http::Counters>,
 }
 
@@ -57,7 +55,7 @@ impl admin::State for State {
     }
 
     fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        self.readiness.is_ready()
     }
 
     fn metrics(&self) -> Snapshot {

@@ -165,6 +165,14 @@ impl Sources {
         self.inner.feeds.stop(ticket);
     }
 
+    /// Whether a provider is connected. Where several kinds have one of that id, all of them have to be.
+    pub fn is_up(&self, id: &str) -> bool {
+        let providers = &self.inner.providers;
+        let mut named = providers.iter().filter(|((_, it), _)| **it == *id).peekable();
+        let is_missing = self.inner.unavailable.iter().any(|(_, it)| **it == *id);
+        !is_missing && named.peek().is_some() && named.all(|(_, source)| source.status().up)
+    }
+
     /// All providers as they are now, those that cannot be had included.
     pub fn status(&self) -> Vec<ProviderStatus> {
         let feeds = self.inner.feeds.by_provider();
