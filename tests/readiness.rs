@@ -1,5 +1,7 @@
 //! Who is ready for traffic: brokers have a say in it where the configuration names them, and never in who lives.
 
+#![expect(clippy::disallowed_methods, reason = "deadlines of the brokers are on the real clock")]
+
 #[path = "support/brokers.rs"]
 mod brokers;
 mod support;
