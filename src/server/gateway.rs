@@ -8,11 +8,11 @@ use super::{
     engine::{Engine, Errors, Prepared},
     engines::Engines,
     http_streams::HttpStreams,
-    hub_thread::internal_error,
     inbox::Mail,
     liveness::Liveness,
     mail::{Newcomer, ReactorMail},
     readiness::Readiness,
+    reply::internal_error,
     stats::{FrontStats, ReactorStats, UnderWay},
 };
 use crate::{

@@ -77,6 +77,11 @@ impl<T> Mailbox<T> {
     }
 }
 
+/// What has gathered, with room left for as much again; `None` when that is nothing.
+pub(super) fn take_all<T>(gathered: &mut Vec<T>, room: usize) -> Option<Vec<T>> {
+    (!gathered.is_empty()).then(|| std::mem::replace(gathered, Vec::with_capacity(room)))
+}
+
 /// Wakes a thread that waits for several queues at once.
 #[derive(Clone)]
 pub(super) struct Bell(Sender<()>);

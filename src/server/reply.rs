@@ -1,5 +1,7 @@
 //! Answers that cannot be forgotten.
 
+use crate::graphql::{self, Error};
+use bytes::Bytes;
 use std::marker::PhantomData;
 
 /// Answers exactly once: with what it is given, or with `None` when it is dropped, be it that a job
@@ -27,6 +29,12 @@ impl<T, F: FnOnce(Option<T>)> Drop for Reply<T, F> {
             answer(None);
         }
     }
+}
+
+/// The response for an operation that the router itself failed.
+pub(super) fn internal_error() -> Bytes {
+    let error = Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
+    graphql::null_data_response(&[error])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! publishing into memory providers.
 
 use super::{
-    hub_thread::HubLink,
+    hub_link::HubLink,
     liveness::Liveness,
     readiness::Readiness,
     stats::{Count, EngineStats, FrontStats, HubNumbers, HubStats, ReactorStats, StreamStats, TlsStats},

@@ -4,7 +4,8 @@ use super::{
     Options, StartError, clock,
     engines::Engines,
     http_streams::{self, HttpStreams},
-    hub_thread::{self, HubLink},
+    hub_link::{self, HubInbox, HubLink},
+    hub_thread,
     inbox::Mail,
     io::Io,
     mail::ReactorMail,
@@ -49,7 +50,7 @@ impl Threads {
         stats: &Stats,
     ) -> Result<(Self, Arc<Engines>), StartError> {
         let io = Io::start()?;
-        let (hub, hub_inbox) = hub_thread::queues();
+        let (hub, hub_inbox) = hub_link::queues();
         let (reactor, seat) = reactor::seat()?;
         let (streams, stream_inbox) = http_streams::inbox();
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
@@ -82,12 +83,7 @@ impl Threads {
         Ok((threads, engines))
     }
 
-    fn start_hub(
-        &mut self,
-        options: &Options,
-        inbox: hub_thread::HubInbox,
-        stats: &Stats,
-    ) -> Result<(), StartError> {
+    fn start_hub(&mut self, options: &Options, inbox: HubInbox, stats: &Stats) -> Result<(), StartError> {
         let neighbours = hub_thread::Neighbours {
             sources: self.sources.clone(),
             pool: self.pool.clone(),

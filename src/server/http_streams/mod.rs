@@ -11,7 +11,7 @@ mod frames;
 mod members;
 mod task;
 
-use super::{hub_thread::HubLink, mail::StreamMail, outbound::OutboundTotal, stats::StreamStats};
+use super::{hub_link::HubLink, mail::StreamMail, outbound::OutboundTotal, stats::StreamStats};
 use crate::{http::Updates, plan::GroupSpec, protocol::StreamFormat};
 use bytes::Bytes;
 pub(super) use channel::Channel;

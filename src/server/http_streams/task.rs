@@ -13,7 +13,7 @@ use crate::{
     protocol::StreamFormat,
     server::{
         clock::{self, Slice},
-        hub_thread::HubLink,
+        hub_link::HubLink,
         mail::{SinkMail, StreamMail},
         outbound::{OutboundTotal, REFERENCE_BYTES},
         spread::Spread,

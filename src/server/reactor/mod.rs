@@ -25,7 +25,7 @@ mod writing;
 use super::{
     abandon::Abandon,
     clock::{self, Slice},
-    hub_thread::HubLink,
+    hub_link::HubLink,
     inbox::{Mail, Mailbox, mailbox},
     liveness::Vital,
     mail::{Newcomer, ReactorMail, SinkMail},

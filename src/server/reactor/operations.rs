@@ -17,9 +17,8 @@ use crate::{
         client::Client,
         clock,
         engine::{Engine, Errors, Prepared},
-        hub_thread::internal_error,
         mail::ReactorMail,
-        reply::Reply,
+        reply::{Reply, internal_error},
     },
 };
 use bytes::Bytes;

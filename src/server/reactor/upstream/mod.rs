@@ -13,7 +13,7 @@ mod timers;
 mod writing;
 
 use super::super::{
-    hub_thread::HubLink,
+    hub_link::HubLink,
     inbox::Mail,
     mail::ReactorMail,
     upstreams::{Target, UpstreamOptions},
