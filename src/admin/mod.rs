@@ -10,6 +10,7 @@ mod metrics;
 mod process;
 mod profile;
 mod publish;
+mod reply;
 mod server;
 mod state;
 

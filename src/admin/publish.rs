@@ -1,7 +1,7 @@
 //! `POST /admin/publish/{subject}?provider=ID`: puts an event into a memory provider.
 
 use super::{
-    server::{Reply, json_error, text},
+    reply::{Reply, json_error, text},
     state::{PublishError, State},
 };
 use bytes::Bytes;

@@ -4,14 +4,13 @@ use super::{
     metrics::{Format, Metrics},
     profile::{CpuOptions, ProfileError, Profiler},
     publish,
+    reply::{JSON, Reply, json_error, text},
     state::State,
 };
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
-    HeaderMap, Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, StatusCode,
     body::Incoming,
-    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, ORIGIN},
+    header::{ACCEPT, ALLOW, CONTENT_DISPOSITION, HeaderValue, ORIGIN},
     server::conn::http1,
     service::service_fn,
 };
@@ -133,9 +132,6 @@ async fn serve(room: Arc<Room>, socket: TcpStream) {
     _ = connection.await;
 }
 
-/// Every answer fits one buffer.
-pub(super) type Reply = Response<Full<Bytes>>;
-
 /// What all connections share.
 struct Room {
     state: Arc<dyn State>,
@@ -207,7 +203,6 @@ const PUBLISH: &str = "/admin/publish/";
 const CPU_FILE: &str = "attachment; filename=\"profile.pb.gz\"";
 const HEAP_FILE: &str = "attachment; filename=\"heap.pb.gz\"";
 const PLAIN: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json; charset=utf-8";
 
 const INDEX: &str = "<!doctype html><title>profiles</title><ul>\
     <li><a href=\"/debug/pprof/profile?seconds=10\">profile</a>: CPU, ?seconds= (at most 60) &amp;frequency= (99)\
@@ -299,21 +294,4 @@ fn profile_error(error: ProfileError) -> Reply {
 /// The arguments, each ended by a NUL, as `pprof` expects them.
 fn command_line() -> Vec<u8> {
     std::env::args_os().flat_map(|it| [it.as_encoded_bytes(), b"\0"].concat()).collect()
-}
-
-/// An answer that is known in full.
-pub(super) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
-    *reply.status_mut() = status;
-    let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    reply
-}
-
-/// `{"error":"…"}`
-pub(super) fn json_error(status: StatusCode, message: &str) -> Reply {
-    let body = serde_json::json!({ "error": message }).to_string();
-    text(status, JSON, body + "\n")
 }

@@ -31,6 +31,7 @@ const ASKS_MAX: usize = 65_536;
 const REPORTS_MAX: usize = 16_384;
 /// People who may be waiting to see the hub's state.
 const QUESTIONS_MAX: usize = 4;
+
 /// Where the hub's state goes, as JSON.
 pub(super) type Question = oneshot::Sender<Bytes>;
 
