@@ -146,6 +146,7 @@ pub struct Workspace<'a> {
 impl Workspace<'_> {
     /// As [`Executor::resolve`], for a spec that is [local](GroupSpec::is_local).
     pub fn resolve(&mut self, spec: &GroupSpec, event: &Event) -> Bytes {
+        debug_assert!(spec.is_local(), "what has to be fetched would be missing");
         let scratch = &mut self.scratch;
         let done = catch_unwind(AssertUnwindSafe(|| self.inner.resolve_locally(scratch, spec, event)));
         done.map(|executed| {
@@ -208,10 +209,9 @@ impl Inner {
         feed: &EventFeedField,
         operation: &Operation,
     ) -> Result<Executed, graphql::Error> {
-        // A type that it leaves out is known to the projection.
-        check(&event.document, event.root, feed)?;
+        let typename = check(&event.document, event.root, feed)?;
         count(&self.counters.executions, 1);
-        let root = Root::Member { key: &feed.key, value: event.root };
+        let root = Root::Member { key: &feed.key, value: event.root, typename };
         Ok(self.write(&event.document, root, operation, Errors::default(), out))
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Root<'a> {
     Member {
         key: &'a str,
         value: NodeId,
+        /// The type of the value, where it leaves out its own.
+        typename: Option<&'a str>,
     },
 }
 
@@ -37,7 +39,11 @@ pub(super) fn write_data(
     out: &mut Vec<u8>,
 ) {
     let explained = errors.explained();
-    let mut writer = Writer { document, root_type: &projection.root_type, explained, errors, out };
+    let untold = match root {
+        Root::Member { value, typename, .. } => typename.map(|it| (value, it)),
+        Root::Object(_) => None,
+    };
+    let mut writer = Writer { document, untold, root_type: &projection.root_type, explained, errors, out };
     let written = writer.object(&projection.root, &projection.root_type, root, None);
     if written != Outcome::Written {
         out.extend_from_slice(b"null");
@@ -71,6 +77,8 @@ enum Step<'p> {
 
 struct Writer<'a> {
     document: &'a Document,
+    /// An object that leaves out its type, and which it is.
+    untold: Option<(NodeId, &'a str)>,
     root_type: &'a str,
     explained: Explained,
     errors: &'a mut Errors,
@@ -110,7 +118,7 @@ impl Writer<'_> {
                     let at = Place { parent: place, step: Step::Key(&field.key) };
                     let node = match object {
                         Root::Object(object) => self.document.get(object, source),
-                        Root::Member { key, value } => (**source == *key).then_some(value),
+                        Root::Member { key, value, .. } => (**source == *key).then_some(value),
                     };
                     if !self.member(value, node, &at) {
                         self.out.truncate(start);
@@ -202,7 +210,8 @@ impl Writer<'_> {
             return self.object(selection, only, Root::Object(node), Some(place));
         }
         let given = self.document.get(node, "__typename").and_then(|it| self.document.as_str(it));
-        match given.as_deref().or(possible.only().map(|it| &**it)) {
+        let untold = self.untold.filter(|(it, _)| *it == node).map(|(_, name)| name);
+        match given.as_deref().or(untold).or(possible.only().map(|it| &**it)) {
             // An interface object may answer with the interface's name.
             Some(typename) if possible.contains(typename) || typename == name => {
                 self.object(selection, typename, Root::Object(node), Some(place))

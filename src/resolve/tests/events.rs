@@ -99,6 +99,32 @@ fn a_type_that_the_field_cannot_have_is_refused() {
     check_event(&world, &group(None, named()), r#"{"__typename":"Pet","age":1}"#, pet);
 }
 
+/// A graph may give an interface as one type of its own (`@interfaceObject`), so its events name none that the
+/// operation knows.
+#[test]
+fn an_event_of_an_interface_object_is_of_the_interface() {
+    let fields = vec![field("id", leaf(Leaf::Custom)), on(&["Disc"], field("sides", leaf(Leaf::Int)))];
+    let media = one_of("Media", &["Disc", "Tape"], fields);
+    let spec = group_of(None, media, types(&["Media"]), false);
+    for json in [r#"{"id":3,"sides":2}"#, r#"{"id":3,"__typename":null}"#, r#"{"__typename":"Media","id":3}"#]
+    {
+        check_event(&World::new(), &spec, json, r#"{"data":{"changed":{"id":3}}}"#);
+    }
+}
+
+#[test]
+fn one_run_of_events_shares_buffers_and_nothing_else() {
+    let executor = World::new().executor();
+    let spec = group(None, employee());
+    let mut workspace = executor.workspace();
+    for id in [1, 2] {
+        let response = workspace.resolve(&spec, &event(&format!("{{\"id\":{id},\"name\":\"x\"}}")));
+        assert!(text(&response).contains(&format!("\"id\":{id}")), "{}", text(&response));
+    }
+    drop(workspace);
+    assert_eq!(executor.counters().buffers.load(Relaxed), 1, "they came back");
+}
+
 #[test]
 fn the_newest_refused_event_is_kept_for_the_log_and_all_are_counted() {
     let executor = World::new().executor();
