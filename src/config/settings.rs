@@ -774,8 +774,8 @@ settings! {
     /// until it is asked to stop.
     pub struct Readiness {
         /// Providers that have to be connected as well, by id: while one of them is away the answer is 503, on all
-        /// routers at once, so name those without which none is of any use. `/health/live` never depends on brokers:
-        /// starting the router again brings none back.
+        /// routers at once, so name those without which none is of any use. Where several kinds have one of that id,
+        /// all of them count. `/health/live` never depends on brokers: starting the router again brings none back.
         require_providers: Vec<String> as List<Text> = Absent("default");
     }
 }

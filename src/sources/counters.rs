@@ -31,11 +31,15 @@ impl Counters {
         counter.fetch_add(n, Relaxed);
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Relaxed)
+    }
+
     pub(super) fn status(&self, kind: &'static str, id: &str) -> ProviderStatus {
         ProviderStatus {
             kind,
             id: id.to_owned(),
-            up: self.up.load(Relaxed),
+            up: self.is_up(),
             feeds: 0,
             received: self.received.load(Relaxed),
             dropped: self.dropped.load(Relaxed),

@@ -170,7 +170,7 @@ impl Sources {
         let providers = &self.inner.providers;
         let mut named = providers.iter().filter(|((_, it), _)| **it == *id).peekable();
         let is_missing = self.inner.unavailable.iter().any(|(_, it)| **it == *id);
-        !is_missing && named.peek().is_some() && named.all(|(_, source)| source.status().up)
+        !is_missing && named.peek().is_some() && named.all(|(_, source)| source.is_up())
     }
 
     /// All providers as they are now, those that cannot be had included.

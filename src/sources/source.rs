@@ -48,6 +48,9 @@ pub(super) trait Source: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
+    /// Whether it is connected, and its subscriptions confirmed. Costs nothing: anybody may ask, often.
+    fn is_up(&self) -> bool;
+
     /// Everything but the number of feeds.
     fn status(&self) -> ProviderStatus;
 }

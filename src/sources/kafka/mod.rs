@@ -193,6 +193,10 @@ impl Source for KafkaProvider {
         Box::pin(std::future::ready(Err(format!("nobody answers requests to '{to}'"))))
     }
 
+    fn is_up(&self) -> bool {
+        self.shared.health.counters.is_up()
+    }
+
     fn status(&self) -> ProviderStatus {
         let lag = self.shared.gauges.lag();
         ProviderStatus { lag, ..self.shared.health.counters.status("kafka", &self.shared.id) }

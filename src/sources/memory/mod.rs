@@ -127,6 +127,10 @@ impl Source for MemoryProvider {
         Box::pin(std::future::ready(Err(format!("nobody answers requests to '{to}'"))))
     }
 
+    fn is_up(&self) -> bool {
+        self.shared.counters.is_up()
+    }
+
     fn status(&self) -> ProviderStatus {
         let log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ProviderStatus { log: Some(log), ..self.shared.counters.status("memory", &self.id) }

@@ -158,6 +158,10 @@ impl Source for NatsProvider {
         self.jetstream.shutdown()
     }
 
+    fn is_up(&self) -> bool {
+        self.shared.counters.is_up()
+    }
+
     fn status(&self) -> ProviderStatus {
         ProviderStatus { lag: self.jetstream.lag(), ..self.shared.counters.status("nats", &self.shared.id) }
     }

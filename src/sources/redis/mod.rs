@@ -175,6 +175,10 @@ impl Source for RedisProvider {
         Box::pin(std::future::ready(Err("Redis answers no requests".to_owned())))
     }
 
+    fn is_up(&self) -> bool {
+        self.shared.counters.is_up()
+    }
+
     fn status(&self) -> ProviderStatus {
         self.shared.counters.status("redis", &self.shared.id)
     }

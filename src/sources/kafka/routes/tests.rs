@@ -49,6 +49,21 @@ fn a_second_feed_gets_what_lies_behind_its_own_beginning() {
 }
 
 #[test]
+fn the_last_one_is_told_so() {
+    let mut routes = routes();
+    for (ticket, start) in [(A, 0), (B, 1), (Ticket(3), 9)] {
+        routes.add(ticket, &topics(&["t"]), &[vec![Start::At(start)]]);
+    }
+    let mut last = |offset| {
+        let mut seen = Vec::new();
+        routes.route("t", 0, offset, |it| seen.push((it.ticket, it.is_last)));
+        seen
+    };
+    assert_eq!(last(0), [(A, true)]);
+    assert_eq!(last(1), [(A, false), (B, true)]);
+}
+
+#[test]
 fn what_is_read_twice_is_handed_over_once() {
     let mut routes = routes();
     routes.add(A, &topics(&["t"]), &[ends(&[0])]);
