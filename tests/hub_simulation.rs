@@ -14,13 +14,13 @@ use juga::{
         TriggerState,
     },
     plan::{
-        BoundOperation, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation, OperationKind,
-        Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate, SelectionSet, Template,
-        TypeNames,
+        BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation,
+        OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate,
+        SelectionSet, Template, TypeNames,
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
@@ -147,6 +147,8 @@ struct Life {
     listeners: BTreeMap<u64, Listener>,
     jobs: Vec<(JobId, Kind, u64)>,
     answered: Vec<JobId>,
+    /// Events of jobs, which go back to the hub with their results.
+    lent: HashMap<JobId, Arc<Event>>,
     credits: BTreeMap<Sink, u32>,
     starts_due: Vec<usize>,
     stops_due: Vec<TriggerId>,
@@ -193,6 +195,7 @@ impl Life {
             listeners: BTreeMap::new(),
             jobs: Vec::new(),
             answered: Vec::new(),
+            lent: HashMap::new(),
             credits: Sink::ALL.map(|sink| (sink, options.credits)).into(),
             starts_due: Vec::new(),
             stops_due: Vec::new(),
@@ -220,6 +223,7 @@ impl Life {
     fn go_home(&mut self) {
         while !self.jobs.is_empty() || self.credits.values().any(|it| *it < self.options.credits) {
             if let Some((job, kind, event)) = self.jobs.pop() {
+                self.give_back(job, event);
                 self.hub.handle(self.now, Input::Resolved { job, response: kind.result(event).into() });
                 self.settle();
             }
@@ -359,7 +363,15 @@ impl Life {
         }
         let (job, kind, event) = self.jobs.swap_remove(self.rng.usize(0..self.jobs.len()));
         self.answered.push(job);
+        self.give_back(job, event);
         Some(Input::Resolved { job, response: kind.result(event).into() })
+    }
+
+    /// Whoever works on an event finds it as it was, whatever others are done with.
+    fn give_back(&mut self, job: JobId, number: u64) {
+        let event = self.lent.remove(&job).expect("lent with its job");
+        assert_eq!(number_of(&event), number, "{job:?}");
+        self.hub.give_back(event);
     }
 
     fn give_credit(&mut self, sink: Sink, deliveries: u32) {
@@ -540,8 +552,8 @@ impl Life {
                 self.stops_due.remove(at.expect("stopped without need"));
             }
             Output::Resolve { job, spec, event } => {
-                let number = event.document.get(event.root, "n").and_then(|it| event.document.as_number(it));
-                let number: u64 = number.and_then(|it| it.parse().ok()).expect("events carry a number");
+                let number = number_of(&event);
+                self.lent.insert(job, event);
                 (2u8, job, number).hash(digest);
                 self.asked(job, &spec, number);
             }
@@ -785,4 +797,10 @@ fn operation(kind: Kind) -> Arc<Operation> {
             subgraphs: Vec::new(),
         }),
     })
+}
+
+/// The number that an event carries.
+fn number_of(event: &Event) -> u64 {
+    let number = event.document.get(event.root, "n").and_then(|it| event.document.as_number(it));
+    number.and_then(|it| it.parse().ok()).expect("events carry a number")
 }

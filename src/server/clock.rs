@@ -21,7 +21,7 @@ impl Slice {
         Self { until: now() + length, asks: 0 }
     }
 
-    /// To be asked after each piece of work, of which there is at least one that way.
+    /// To be asked between pieces of work.
     pub(super) fn is_over(&mut self) -> bool {
         self.asks += 1;
         self.asks.is_multiple_of(Self::ASKS_PER_LOOK) && now() >= self.until

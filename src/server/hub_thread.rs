@@ -204,7 +204,7 @@ impl HubThread {
     }
 
     fn tell_reactor(&mut self) {
-        if let Some(mail) = take_all(&mut self.for_reactor, MAIL_TOGETHER) {
+        if let Some(mail) = take_all(&mut self.for_reactor) {
             self.neighbours.reactor.send(ReactorMail::FromHub(mail));
         }
     }

@@ -43,16 +43,7 @@ pub(super) fn mailbox<T>(waker: Arc<mio::Waker>) -> (Mail<T>, Mailbox<T>) {
 impl<T> Mail<T> {
     /// Puts mail in and wakes the owner. Mail to an owner that has stopped is dropped.
     pub(super) fn send(&self, mail: T) {
-        self.put(mail);
-        self.ring();
-    }
-
-    /// Puts mail in; [`Mail::ring`] must follow, once for any number.
-    pub(super) fn put(&self, mail: T) {
         let _ = self.queue.send(mail);
-    }
-
-    pub(super) fn ring(&self) {
         // One wake-up for all mail until the owner looks: a wake-up is a system call.
         if !self.rung.swap(true, Ordering::AcqRel) {
             let _ = self.waker.wake();
@@ -77,9 +68,10 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// What has gathered, with room left for as much again; `None` when that is nothing.
-pub(super) fn take_all<T>(gathered: &mut Vec<T>, room: usize) -> Option<Vec<T>> {
-    (!gathered.is_empty()).then(|| std::mem::replace(gathered, Vec::with_capacity(room)))
+/// What has gathered, with room made for as much again; `None` when that is nothing.
+pub(super) fn take_all<T>(gathered: &mut Vec<T>) -> Option<Vec<T>> {
+    let room = gathered.len();
+    (room > 0).then(|| std::mem::replace(gathered, Vec::with_capacity(room)))
 }
 
 /// Wakes a thread that waits for several queues at once.

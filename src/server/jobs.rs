@@ -50,7 +50,7 @@ impl Jobs {
     }
 
     pub(super) fn hand_over(&mut self) {
-        if let Some(jobs) = take_all(&mut self.gathered, TOGETHER) {
+        if let Some(jobs) = take_all(&mut self.gathered) {
             let (batch, executor) = (Batch::new(self.link.clone(), jobs), self.executor.clone());
             self.pool.resolve(async move { batch.carry_out(&executor) });
         }
@@ -71,27 +71,32 @@ impl Jobs {
 struct Batch {
     link: HubLink,
     left: std::vec::IntoIter<Job>,
+    /// The one that is being carried out.
+    in_hand: Option<Job>,
     done: Results,
 }
 
 impl Batch {
     fn new(link: HubLink, jobs: Vec<Job>) -> Self {
-        Self { link, done: SmallVec::with_capacity(jobs.len()), left: jobs.into_iter() }
+        Self { link, done: SmallVec::with_capacity(jobs.len()), in_hand: None, left: jobs.into_iter() }
     }
 
     fn carry_out(mut self, executor: &Executor) {
         let mut workspace = executor.workspace();
-        for Job { id, spec, event } in self.left.by_ref() {
-            let response = workspace.resolve(&spec, &event);
-            self.done.push(Done { job: id, response, event });
+        for job in self.left.by_ref() {
+            let Job { spec, event, .. } = self.in_hand.insert(job);
+            let response = workspace.resolve(spec, event);
+            let done = self.in_hand.take().map(|Job { id, event, .. }| Done { job: id, response, event });
+            self.done.extend(done);
         }
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        let failed = |Job { id, event, .. }| Done { job: id, response: internal_error(), event };
-        self.done.extend(self.left.by_ref().map(failed));
+        let failed = self.in_hand.take().into_iter().chain(self.left.by_ref());
+        let answers = failed.map(|Job { id, event, .. }| Done { job: id, response: internal_error(), event });
+        self.done.extend(answers);
         self.link.resolved(std::mem::take(&mut self.done));
     }
 }

@@ -95,6 +95,7 @@ pub(super) struct ReactorStats {
     pub(super) outbox_entries: Count,
     /// Bytes of frames that wait for sockets which refused bytes.
     pub(super) outbound_bytes: Count,
+    /// Messages, of which one may hold much of the hub's mail, and what is left of the one that was opened.
     pub(super) mail_waiting: Count,
     /// How long turns took, waiting not counted.
     pub(super) turns: Arc<Histogram>,
