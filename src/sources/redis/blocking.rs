@@ -4,9 +4,9 @@ use super::{
     Shared,
     connect::{Connection, Watch},
     entry::read_entries,
-    feeds::{Ask, Feeds},
+    feeds::{Ask, Feeds, Places},
     publisher::Publisher,
-    reader::{Asks, Brought, Ending, Places, in_time, is_about_the_key, read_command},
+    reader::{Asks, Brought, Ending, in_time, info_command, is_about_the_key, is_missing, read_command},
 };
 use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, cmd};
 use std::{sync::Arc, time::Duration};
@@ -101,10 +101,9 @@ impl Server {
     async fn find_unreadable(&mut self, places: &Places) -> Result<Vec<(Arc<str>, String)>, Ending> {
         let mut found = Vec::new();
         for stream in places.keys() {
-            let ask = cmd("XINFO").arg("STREAM").arg(&**stream).to_owned();
-            match self.ask(&ask).await {
+            match self.ask(&info_command(stream)).await {
                 Ok(_) => {}
-                Err(error) if error.to_string().contains("no such key") => {}
+                Err(error) if is_missing(&error) => {}
                 Err(error) if is_about_the_key(&error) => found.push((stream.clone(), error.to_string())),
                 Err(error) => return Err(error.into()),
             }

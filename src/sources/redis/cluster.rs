@@ -8,13 +8,13 @@ use super::{
     Line, Shared,
     connect::{Connection, reconnect_delay},
     entry::read_entries,
-    feeds::Feeds,
-    reader::{Asks, Brought, Ending, Places, config, in_time, is_about_the_key, read_command},
-    slots::{Address, Owners},
+    feeds::{Feeds, Places},
+    reader::{Asks, Brought, Ending, config, in_time, is_about_the_key, read_command},
+    slots::{Address, Owners, question},
 };
 use crate::sources::{Counters, causes};
 use futures_util::future::join_all;
-use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, cmd, pipe};
+use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, pipe};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -130,7 +130,7 @@ impl Cluster {
     /// Asks who has what: any node that is connected. Where all of them say no, it is as it was, and asked again.
     async fn refresh(&mut self) -> Result<(), Ending> {
         (self.is_stale, self.rested) = (false, Duration::ZERO);
-        let ask = cmd("CLUSTER").arg("SLOTS").to_owned();
+        let ask = question();
         let mut up: Vec<Address> =
             self.links.iter().filter(|(_, it)| it.connection.is_some()).map(|(it, _)| it.clone()).collect();
         self.refreshes = self.refreshes.wrapping_add(1);

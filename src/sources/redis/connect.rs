@@ -4,7 +4,10 @@
 //! library speaks the protocol over them. It speaks RESP3 alone (Redis 6 and later), because only there do
 //! answers and messages share a connection.
 
-use super::address::{Server, Servers};
+use super::{
+    address::{Server, Servers},
+    slots,
+};
 use crate::sources::{ClientTls, causes, options::RedisOptions, tls};
 use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection, cmd};
 use std::{
@@ -153,8 +156,8 @@ impl Connector {
             return;
         }
         let mut commands = connection.commands.clone();
-        let slots = cmd("CLUSTER").arg("SLOTS").clone();
-        if let Ok(Ok(slots)) = timeout(self.patience(), slots.query_async::<Value>(&mut commands)).await {
+        let question = slots::question();
+        if let Ok(Ok(slots)) = timeout(self.patience(), question.query_async::<Value>(&mut commands)).await {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = nodes(&slots);
         }
     }
@@ -208,29 +211,15 @@ pub(super) fn reconnect_delay(attempt: u32) -> Duration {
     longest.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// Hosts and ports of an answer to `CLUSTER SLOTS`: a list of first slot, last slot, and nodes.
+/// Hosts and ports of nodes, each once.
 fn nodes(slots: &Value) -> Vec<(String, u16)> {
-    let mut found = Vec::new();
-    for range in list(slots) {
-        for node in list(range).iter().skip(2) {
-            if let [Value::BulkString(host), Value::Int(port), ..] = list(node)
-                && let (Ok(host), Ok(port)) = (std::str::from_utf8(host), u16::try_from(*port))
-                && !host.is_empty()
-                && found.len() < LEARNED_MAX
-                && !found.iter().any(|(it, at)| it == host && *at == port)
-            {
-                found.push((host.to_owned(), port));
-            }
+    let mut found: Vec<(String, u16)> = Vec::new();
+    for (host, port) in slots::nodes(slots) {
+        if found.len() < LEARNED_MAX && !found.iter().any(|(it, at)| it == host && *at == port) {
+            found.push((host.to_owned(), port));
         }
     }
     found
-}
-
-fn list(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(items) => items,
-        _ => &[],
-    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub(super) struct StreamFeed {
     pub(super) from: Option<Position>,
 }
 
+/// Where to read each stream from.
+pub(super) type Places = BTreeMap<Arc<str>, EntryId>;
+
 /// What was read of each stream.
 pub(super) type Read = Vec<(String, Vec<Entry>)>;
 
@@ -102,8 +105,8 @@ impl Feeds {
         self.streams.keys()
     }
 
-    /// Where to read each stream from: behind the place of whoever is farthest behind.
-    pub(super) fn places(&self) -> BTreeMap<Arc<str>, EntryId> {
+    /// Behind the place of whoever is farthest behind.
+    pub(super) fn places(&self) -> Places {
         let place = |(ticket, part): &(Ticket, usize)| self.feeds.get(ticket)?.places.get(*part).copied();
         let farthest = self.streams.iter().filter_map(|(stream, listeners)| {
             Some((stream.clone(), listeners.iter().filter_map(place).min()?))

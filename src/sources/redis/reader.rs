@@ -25,9 +25,6 @@ const ENTRIES_MAX: usize = 1024;
 /// Entries of each stream in one answer, however many there are.
 const ENTRIES_EACH_MIN: usize = 16;
 
-/// Where a provider's feeds want to read from.
-pub(super) type Places = BTreeMap<Arc<str>, EntryId>;
-
 pub(super) type Asks = mpsc::UnboundedReceiver<Ask>;
 
 pub(super) struct Reader {
@@ -234,7 +231,7 @@ impl Reader {
 impl Log {
     /// What the server says of a stream; one that does not exist is empty.
     async fn info(&mut self, feeds: &mut Feeds, stream: &str) -> Result<Said<StreamInfo>, Ending> {
-        let ask = cmd("XINFO").arg("STREAM").arg(stream).to_owned();
+        let ask = info_command(stream);
         let answer = match self {
             Self::Server(server) => server.ask(&ask).await,
             Self::Cluster(cluster) => match cluster.ask(feeds, stream, &ask).await {
@@ -247,7 +244,7 @@ impl Log {
                 Some(info) => Said::This(info),
                 None => Said::Unreadable("an answer without sense".to_owned()),
             }),
-            Err(error) if error.to_string().contains("no such key") => Ok(Said::This(StreamInfo::default())),
+            Err(error) if is_missing(&error) => Ok(Said::This(StreamInfo::default())),
             Err(error) if is_about_the_key(&error) => Ok(Said::Unreadable(error.to_string())),
             Err(error) => Err(error.into()),
         }
@@ -257,6 +254,16 @@ impl Log {
 /// Of connections for reading: each command has a time limit of its own.
 pub(super) fn config() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_response_timeout(None)
+}
+
+/// `XINFO` for a stream.
+pub(super) fn info_command(stream: &str) -> Cmd {
+    cmd("XINFO").arg("STREAM").arg(stream).to_owned()
+}
+
+/// Whether it says that there is no such stream.
+pub(super) fn is_missing(error: &RedisError) -> bool {
+    error.to_string().contains("no such key")
 }
 
 /// `XREAD` for these streams.

@@ -1,6 +1,6 @@
 //! Which node of a cluster has which key.
 
-use redis::Value;
+use redis::{Cmd, Value, cmd};
 use std::{collections::HashMap, fmt, sync::Arc};
 
 /// Slots of a cluster; every key is in one of them.
@@ -38,16 +38,12 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// Reads an answer to `CLUSTER SLOTS`: a list of first slot, last slot, and nodes, the master first.
+    /// Reads an answer to [`question`].
     pub(super) fn read(answer: &Value, said_by: &str) -> Self {
         let range = |range: &Value| match list(range) {
             [Value::Int(first), Value::Int(last), master, ..] => {
-                let [host, Value::Int(port), ..] = list(master) else { return None };
-                let host = match host {
-                    Value::BulkString(host) if !host.is_empty() => std::str::from_utf8(host).ok()?,
-                    _ => said_by,
-                };
-                let address = Address { host: host.into(), port: u16::try_from(*port).ok()? };
+                let (host, port) = node(master)?;
+                let address = Address { host: host.unwrap_or(said_by).into(), port };
                 Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, address))
             }
             _ => None,
@@ -87,6 +83,27 @@ fn crc16(bytes: &[u8]) -> u16 {
             },
         )
     })
+}
+
+/// What tells who has which slots: a list of first slot, last slot, and nodes, the master first.
+pub(super) fn question() -> Cmd {
+    cmd("CLUSTER").arg("SLOTS").to_owned()
+}
+
+/// Hosts and ports that an answer to [`question`] names, as often as it does.
+pub(super) fn nodes(answer: &Value) -> impl Iterator<Item = (&str, u16)> {
+    let all = list(answer).iter().flat_map(|range| list(range).iter().skip(2));
+    all.filter_map(node).filter_map(|(host, port)| Some((host?, port)))
+}
+
+/// A node's host, unless it is that of whoever says so, and port.
+fn node(value: &Value) -> Option<(Option<&str>, u16)> {
+    let [host, Value::Int(port), ..] = list(value) else { return None };
+    let host = match host {
+        Value::BulkString(host) if !host.is_empty() => Some(std::str::from_utf8(host).ok()?),
+        _ => None,
+    };
+    Some((host, u16::try_from(*port).ok()?))
 }
 
 fn list(value: &Value) -> &[Value] {
