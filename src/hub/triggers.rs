@@ -210,7 +210,7 @@ impl Hub {
         labels: Option<Bytes>,
     ) {
         let Some(trigger) = self.known_trigger(id) else { return };
-        remember(&mut trigger.position, &position);
+        trigger.position.advance(&position);
         self.counters.events_received += 1;
         let bytes = payload.len() + labels.as_ref().map_or(0, Bytes::len);
         match self.decoder.decode(position, payload, labels) {
@@ -276,15 +276,5 @@ impl Hub {
         let found = self.triggers.get_mut(id);
         self.counters.inputs_stale += u64::from(found.is_none());
         found
-    }
-}
-
-/// Moves a position on, part by part.
-fn remember(position: &mut Position, newer: &Position) {
-    for (part, offset) in &newer.0 {
-        match position.0.binary_search_by_key(part, |(it, _)| *it) {
-            Ok(at) => position.0[at].1 = *offset,
-            Err(at) => position.0.insert(at, (*part, *offset)),
-        }
     }
 }

@@ -43,6 +43,19 @@ impl Position {
         self.0.iter().find(|(it, _)| *it == part).map(|(_, offset)| *offset)
     }
 
+    /// Puts one part at an offset.
+    pub fn set(&mut self, part: u32, offset: u64) {
+        match self.0.binary_search_by_key(&part, |(it, _)| *it) {
+            Ok(at) => self.0[at].1 = offset,
+            Err(at) => self.0.insert(at, (part, offset)),
+        }
+    }
+
+    /// Moves on to where `newer` is, in the parts that it has.
+    pub fn advance(&mut self, newer: &Self) {
+        newer.0.iter().for_each(|(part, offset)| self.set(*part, *offset));
+    }
+
     /// Whether everything up to `other` lies before or at this position, in every part.
     pub fn covers(&self, other: &Self) -> bool {
         other.0.iter().all(|(part, offset)| self.offset(*part).is_some_and(|mine| mine >= *offset))

@@ -85,10 +85,7 @@ struct Feed {
 impl Feed {
     fn position(&mut self, part: u32, offset: u64) -> Position {
         let mut position = self.beginning.take().unwrap_or_default();
-        match position.0.binary_search_by_key(&part, |(it, _)| *it) {
-            Ok(at) => position.0[at].1 = offset,
-            Err(at) => position.0.insert(at, (part, offset)),
-        }
+        position.set(part, offset);
         position
     }
 }
