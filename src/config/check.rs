@@ -282,10 +282,9 @@ impl Check<'_> {
             if known.contains(&id.as_str()) {
                 continue;
             }
-            let help = match suggest::nearest(id, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if known.is_empty() => "there are none under `events.providers`".to_owned(),
-                None => format!("the providers are `{}`", known.join("`, `")),
+            let help = match known.is_empty() {
+                true => "there are none under `events.providers`".to_owned(),
+                false => suggest::among(id, &known, "providers"),
             };
             let path = format!("readiness.require_providers[{at}]");
             self.broken(&path, format!("there is no provider `{id}`"), &help);
@@ -308,10 +307,7 @@ impl Check<'_> {
             if known.contains(&name.as_str()) {
                 continue;
             }
-            let help = match suggest::nearest(name, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the subgraphs are `{}`", known.join("`, `")),
-            };
+            let help = suggest::among(name, &known, "subgraphs");
             let path = format!("{section}.subgraphs.{name}");
             self.broken(&path, format!("there is no subgraph `{name}`"), &help);
         }

@@ -20,6 +20,14 @@ pub(crate) fn for_unknown(name: &str, keys: &'static [Key], section: &str) -> St
     }
 }
 
+/// Help for a name that is none of `known`: the nearest of them, else all.
+pub(crate) fn among(name: &str, known: &[&str], what: &str) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the {what} are `{}`", known.join("`, `")),
+    }
+}
+
 /// The keys of a section as a list in words.
 pub(crate) fn names(keys: &[Key]) -> String {
     keys.iter().map(|it| format!("`{}`", it.name)).collect::<Vec<_>>().join(", ")
