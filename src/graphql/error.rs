@@ -46,6 +46,11 @@ pub enum PathSegment {
 }
 
 impl Error {
+    /// What clients are told when the router itself has failed.
+    pub fn internal() -> Self {
+        Self::new("Internal server error").with_code("INTERNAL_SERVER_ERROR")
+    }
+
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }
     }

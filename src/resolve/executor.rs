@@ -178,7 +178,7 @@ fn guarded(
 fn panicked(counters: &Counters) -> Executed {
     count(&counters.panics, 1);
     tracing::error!("carrying out an operation panicked");
-    Executed::failed(graphql::Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR"))
+    Executed::failed(graphql::Error::internal())
 }
 
 /// What there is before the first step.

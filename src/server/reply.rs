@@ -33,8 +33,7 @@ impl<T, F: FnOnce(Option<T>)> Drop for Reply<T, F> {
 
 /// The response for an operation that the router itself failed.
 pub(super) fn internal_error() -> Bytes {
-    let error = Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR");
-    graphql::null_data_response(&[error])
+    graphql::null_data_response(&[Error::internal()])
 }
 
 #[cfg(test)]

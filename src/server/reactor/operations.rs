@@ -221,5 +221,5 @@ fn request_of(operation: Operation<'_>) -> Request {
 }
 
 fn internal_errors() -> Errors {
-    Errors::from([Error::new("Internal server error").with_code("INTERNAL_SERVER_ERROR")])
+    Errors::from([Error::internal()])
 }
