@@ -128,11 +128,6 @@ pub(super) struct HubInbox {
 }
 
 impl HubInbox {
-    /// Everybody's end.
-    pub(super) fn link(&self) -> &HubLink {
-        &self.link
-    }
-
     /// Waits until something comes in, or for `timeout`.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
         self.pull.wait(timeout);

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     hub::{Hub, Input, Options, Output, Sink, TriggerId},
     plan::Feed,
-    resolve::{Executor, Pool},
+    resolve::Executor,
     sources::{Report, Sources, Ticket},
 };
 use std::{sync::Arc, thread, time::Instant};
@@ -37,7 +37,7 @@ const PUBLISH_AGAIN: std::time::Duration = std::time::Duration::from_millis(1);
 /// Whom the hub's outputs concern.
 pub(super) struct Neighbours {
     pub(super) sources: Arc<Sources>,
-    pub(super) pool: Arc<Pool>,
+    pub(super) jobs: Jobs,
     pub(super) executor: Executor,
     pub(super) reactor: Mail<ReactorMail>,
     pub(super) streams: HttpStreams,
@@ -52,9 +52,8 @@ pub(super) fn start(
     vital: Vital,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let hub = Hub::new(options);
-    let jobs = Jobs::new(neighbours.pool.clone(), neighbours.executor.clone(), inbox.link().clone());
     let (refused, for_reactor, published) = (Refused::default(), Vec::new(), true);
-    let thread = HubThread { hub, inbox, neighbours, stats, refused, jobs, for_reactor, published };
+    let thread = HubThread { hub, inbox, neighbours, stats, refused, for_reactor, published };
     thread::Builder::new().name("juga-hub".into()).spawn(move || {
         let _vital = vital;
         thread.run();
@@ -67,7 +66,6 @@ struct HubThread {
     neighbours: Neighbours,
     stats: Arc<HubStats>,
     refused: Refused,
-    jobs: Jobs,
     /// What the reactor has not been told yet.
     for_reactor: Vec<SinkMail>,
     /// The numbers of the last turn are where they can be read.
@@ -86,7 +84,7 @@ impl HubThread {
             self.refused.look_at_results(began, &self.neighbours.executor);
             self.hub.fire_timers(began);
             self.carry_out();
-            self.jobs.hand_over();
+            self.neighbours.jobs.hand_over();
             self.tell_reactor();
             self.answer_questions();
             self.stats.turns.record(clock::now().saturating_duration_since(began));
@@ -175,7 +173,9 @@ impl HubThread {
                     Feed::Events(_) => self.neighbours.sources.stop(ticket(trigger)),
                     Feed::Upstream(it) => self.neighbours.upstreams.stop(ticket(trigger), it),
                 },
-                Output::Resolve { job, spec, event } => self.jobs.add(Job { id: job, spec, event }),
+                Output::Resolve { job, spec, event } => {
+                    self.neighbours.jobs.add(Job { id: job, spec, event })
+                }
                 Output::Joined { member, group } => {
                     self.mail(member.sink, SinkMail::Joined { token: member.token, group });
                 }

@@ -8,6 +8,7 @@ use super::{
     hub_thread,
     inbox::Mail,
     io::Io,
+    jobs::Jobs,
     mail::ReactorMail,
     outbound::OutboundTotal,
     reactor,
@@ -86,7 +87,7 @@ impl Threads {
     fn start_hub(&mut self, options: &Options, inbox: HubInbox, stats: &Stats) -> Result<(), StartError> {
         let neighbours = hub_thread::Neighbours {
             sources: self.sources.clone(),
-            pool: self.pool.clone(),
+            jobs: Jobs::new(self.pool.clone(), self.executor.clone(), self.hub.clone()),
             executor: self.executor.clone(),
             reactor: self.reactor.clone(),
             streams: self.streams.clone(),
