@@ -5,9 +5,13 @@
 //! dependencies that Cargo has built already. Cargo itself is only asked where these lie: a build by
 //! Cargo with other flags would compile every dependency again, or replace the real test's binary.
 
+#[path = "support/cargo.rs"]
+mod cargo;
+
 use serde_json::Value;
 use std::{
     collections::HashMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -48,7 +52,7 @@ fn text(output: &Output) -> String {
 /// Builds the simulation with more flags and returns the binary.
 fn build(name: &str, crates: &[(String, PathBuf)], flags: &[&str]) -> PathBuf {
     let binary = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hub_simulation_{name}"));
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let mut rustc = Command::new(rustc());
     rustc
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["--edition=2024", "--test", "--cap-lints=allow", "tests/seeded_bug/root.rs", "-o"])
@@ -66,7 +70,9 @@ fn build(name: &str, crates: &[(String, PathBuf)], flags: &[&str]) -> PathBuf {
 
 /// The crates that this package depends on, and where Cargo has put them.
 fn dependencies() -> Vec<(String, PathBuf)> {
-    let metadata = cargo(&["metadata", "--format-version=1"]);
+    // For this platform alone: Cargo has downloaded no other platform's crates, and `metadata` opens each that it lists.
+    let platform = host_platform();
+    let metadata = cargo(&["metadata", "--format-version=1", "--filter-platform", &platform]);
     let resolve = &serde_json::from_str::<Value>(&metadata).expect("JSON")["resolve"];
     let nodes = resolve["nodes"].as_array().expect("packages");
     let us = nodes.iter().find(|it| it["id"] == resolve["root"]).expect("this package");
@@ -90,10 +96,21 @@ fn dependencies() -> Vec<(String, PathBuf)> {
         .collect()
 }
 
+/// The platform that `rustc` builds for, such as `x86_64-unknown-linux-gnu`.
+fn host_platform() -> String {
+    let version = Command::new(rustc()).arg("-vV").output().expect("rustc runs");
+    let version = text(&version);
+    let host = version.lines().find_map(|it| it.strip_prefix("host: "));
+    host.unwrap_or_else(|| panic!("rustc names no host: {version}")).to_owned()
+}
+
+fn rustc() -> OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// What Cargo writes. It is to download nothing: what the test needs is there since Cargo has built it.
 fn cargo(arguments: &[&str]) -> String {
-    let mut cargo = Command::new(env!("CARGO"));
-    let ran = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).arg("--offline").output();
-    let ran = ran.expect("cargo runs");
+    let ran = cargo::cargo().args(arguments).arg("--offline").output().expect("cargo runs");
     assert!(ran.status.success(), "cargo {arguments:?}: {}", text(&ran));
     String::from_utf8_lossy(&ran.stdout).into_owned()
 }

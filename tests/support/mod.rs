@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 pub mod browser;
+pub mod cargo;
 pub mod cli;
 pub mod example;
 pub mod federation;

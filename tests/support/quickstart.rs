@@ -1,6 +1,7 @@
 //! The quickstart as a process: the program that Cargo built, and what it prints.
 
 use super::{
+    cargo::cargo,
     http::{http, percent_encoded},
     router::Metrics,
     wait::wait_for,
@@ -220,7 +221,7 @@ fn build(folder: &Path) {
         "debug" => "dev",
         name => name,
     };
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo();
     cargo
         .args([
             "build",
@@ -232,13 +233,7 @@ fn build(folder: &Path) {
             profile,
             "--target-dir",
         ])
-        .arg(folder.parent().expect("the target folder"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    // What Cargo tells a test about its package makes dependencies build anew that look at it.
-    let is_about_us = |it: &str| it.starts_with("CARGO_PKG_") || it.starts_with("CARGO_MANIFEST_");
-    for (name, _) in env::vars_os().filter(|(it, _)| it.to_str().is_some_and(is_about_us)) {
-        cargo.env_remove(name);
-    }
+        .arg(folder.parent().expect("the target folder"));
     let built = cargo.status();
     assert!(built.is_ok_and(|it| it.success()), "cargo build --example quickstart");
 }
