@@ -1,5 +1,5 @@
-# `make test` runs everything, `make fuzz` looks for what no test thought of, `make bench-quick`,
-# `make bench-queries`, `make bench-matching` and `make bench-brokers` measure, `make run` starts the quickstart.
+# `make run` starts the quickstart, `make build` builds the router, `make test` runs everything, `make fuzz` looks for what no test
+# thought of; `make bench-quick`, `make bench-queries`, `make bench-matching` and `make bench-brokers` measure.
 .DELETE_ON_ERROR:
 
 CLIENTS := tests/clients
@@ -8,7 +8,16 @@ ARGS ?=
 # How long each fuzz target runs.
 SECONDS ?= 30
 
-.PHONY: test headers tools fuzz bench-quick bench-queries bench-matching bench-brokers lint doc deny run clean-tools
+.PHONY: run build test headers tools fuzz bench-quick bench-queries bench-matching bench-brokers lint doc deny clean-tools
+
+# The first command: wants Rust, a C compiler and make, and nothing else. So it goes without Kafka, whose client needs more, and
+# without optimisation, which would take minutes.
+run:
+	cargo run --locked --no-default-features --example quickstart
+
+# The router for production, with Kafka: target/release/juga.
+build: headers
+	cargo build --locked --release
 
 test: headers tools
 	cargo test --locked
@@ -67,9 +76,6 @@ deny: .tools/bin/cargo-deny
 .tools/bin/cargo-deny:
 	CARGO_TARGET_DIR=.tools/target cargo install --debug --locked --root .tools --version 0.20.2 cargo-deny
 	rm -rf .tools/target
-
-run:
-	cargo run --release --example quickstart
 
 clean-tools:
 	rm -rf .tools $(CLIENTS)/node_modules

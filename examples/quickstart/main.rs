@@ -1,4 +1,4 @@
-//! `cargo run --release --example quickstart`: two subgraphs, the router, and an event every second.
+//! `make run`: two subgraphs, the router, and an event every second.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the example talks to people")]
 
 #[path = "../../tests/support/subgraph/mod.rs"]
@@ -7,10 +7,11 @@ mod subgraph;
 use juga::{
     config::{Config, Environment, Overrides},
     server::{Addresses, Server, StartError},
+    telemetry::logging::{self, Output},
 };
 use std::{
     error::Error,
-    fs, io,
+    fs,
     net::SocketAddr,
     path::Path,
     process::ExitCode,
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 use subgraph::{Graph, Subgraph, demo};
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 /// The allocator of the `juga` binary: heap profiles need it.
 #[global_allocator]
@@ -35,8 +36,10 @@ const PRODUCTS_PORT: (&str, &str) = ("PRODUCTS_PORT", "4002");
 
 fn main() -> ExitCode {
     // Greetings go to stdout, problems to stderr.
-    tracing_subscriber::fmt().with_max_level(Level::WARN).with_target(false).with_writer(io::stderr).init();
-    match run() {
+    logging::start(logging::Options { level: LevelFilter::WARN, json: false, output: Output::Stderr });
+    let outcome = run();
+    logging::finish();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
