@@ -22,6 +22,8 @@ pub mod http;
 pub mod net;
 pub mod sources;
 
+pub mod telemetry;
+
 pub mod server;
 
 pub mod cli;

@@ -17,6 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("http", &["graphql", "protocol"]),
     ("admin", &[]),
+    ("telemetry", &[]),
     (
         "server",
         &[
@@ -31,10 +32,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "net",
             "http",
             "admin",
+            "telemetry",
         ],
     ),
     ("config", &["plan", "federation", "headers", "hub", "resolve", "sources", "http", "admin", "server"]),
-    ("cli", &["config", "federation", "server"]),
+    ("cli", &["config", "federation", "server", "telemetry"]),
 ];
 
 #[test]
@@ -79,6 +81,8 @@ fn foreign_types_stay_in_their_rooms() {
         ("prometheus_client", &["admin"]),
         ("pprof", &["admin"]),
         ("tikv_jemalloc_ctl", &["admin"]),
+        ("tracing_appender", &["telemetry"]),
+        ("tracing_subscriber", &["telemetry"]),
     ];
     let mut strays = Vec::new();
     for file in rust_files(Path::new("src")) {

@@ -184,6 +184,7 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             it.connections_timed_out,
         ),
         ("router_http_requests", "Operations sent over HTTP", it.http_requests),
+        ("router_log_lines_dropped", "Lines of the log that nobody took in time", it.log_lines_dropped),
         (
             "router_tls_handshakes_failed",
             "TLS handshakes of clients that came to nothing",

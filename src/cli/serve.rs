@@ -3,17 +3,27 @@
 use super::BAD_CONFIGURATION;
 use crate::{
     config::{Config, LogLevel},
-    server::Server,
+    server::{self, Server},
+    telemetry::logging::{self, Output},
 };
-use std::{
-    io::{self, IsTerminal},
-    process::ExitCode,
-};
-use tracing::Level;
+use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 
 /// Runs the router until the process is asked to stop.
 pub(super) fn serve(config: &Config) -> ExitCode {
-    start_log(config);
+    let level = level(config.log_level);
+    logging::start(logging::Options { level, json: config.json_log, output: Output::Stdout });
+    let outcome = start_and_run(config);
+    logging::finish();
+    outcome
+}
+
+fn start_and_run(config: &Config) -> ExitCode {
+    // A graph that is large, or comes from afar, takes a while to load; a terminal that is closed meanwhile ends nothing either.
+    if let Err(error) = server::survive_hangups() {
+        tracing::error!("signals cannot be watched: {error}");
+        return ExitCode::FAILURE;
+    }
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -57,24 +67,12 @@ fn refuse(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(BAD_CONFIGURATION)
 }
 
-/// Logs go to stdout: readable on a terminal, JSON lines for collectors.
-fn start_log(config: &Config) {
-    let builder = tracing_subscriber::fmt().with_max_level(level(config.log_level)).with_writer(io::stdout);
-    let started = if config.json_log {
-        builder.json().flatten_event(true).try_init()
-    } else {
-        builder.with_target(false).with_ansi(io::stdout().is_terminal()).try_init()
-    };
-    // A program that has the router as a library may have started a log of its own.
-    drop(started);
-}
-
-fn level(level: LogLevel) -> Level {
+fn level(level: LogLevel) -> LevelFilter {
     match level {
-        LogLevel::Error => Level::ERROR,
-        LogLevel::Warn => Level::WARN,
-        LogLevel::Info => Level::INFO,
-        LogLevel::Debug => Level::DEBUG,
-        LogLevel::Trace => Level::TRACE,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     }
 }

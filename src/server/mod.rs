@@ -36,7 +36,7 @@ pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use http_streams::Options as HttpStreamOptions;
 pub use reactor::Options as WebSocketOptions;
-pub use signals::StopSignals;
+pub use signals::{StopSignals, survive_hangups};
 pub use tls::TlsOptions;
 pub use upstreams::UpstreamOptions;
 
@@ -49,6 +49,7 @@ use crate::{
         self,
         subgraph::{SubgraphClientError, SubscriptionEndpoint, Traffic},
     },
+    telemetry::logging,
 };
 use gateway::Router;
 use io::Io;
@@ -214,6 +215,7 @@ impl Server {
         self.threads.io.handle().spawn(async move {
             signals.next().await;
             tracing::warn!("asked to stop twice, ending at once");
+            logging::finish();
             std::process::exit(1);
         });
     }

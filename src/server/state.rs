@@ -20,6 +20,7 @@ use crate::{
         self, Sources,
         subgraph::{SubgraphClient, SubgraphStatus},
     },
+    telemetry::logging,
 };
 use bytes::Bytes;
 use std::sync::{Arc, atomic::Ordering};
@@ -66,6 +67,7 @@ impl admin::State for State {
         self.add_streams(&mut snapshot);
         self.add_hub(&mut snapshot);
         self.add_execution(&mut snapshot);
+        snapshot.log_lines_dropped = logging::dropped_lines();
         snapshot.subgraphs = self.subgraphs.status().into_iter().map(subgraph).collect();
         snapshot
     }
