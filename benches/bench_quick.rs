@@ -43,6 +43,7 @@ enum Scenario {
     Stalled,
     Hanging,
     Hostile,
+    Planning,
 }
 
 impl Scenario {
@@ -53,6 +54,7 @@ impl Scenario {
             Self::Stalled => scenarios::stalled(settings),
             Self::Hanging => scenarios::hanging(settings),
             Self::Hostile => scenarios::hostile(settings),
+            Self::Planning => scenarios::planning(settings),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Operations that are small as text and endless as work are refused by a guard, before anything slow.
 
+mod support;
+
 use juga::{
     federation::{EventGraphSource, Graphs, Limits, Schema, SubgraphSource},
     graphql::{Error, Variables},
 };
 use std::fs;
+use support::bombs::{self, DEPTHS, FAMILIES, TYPES};
 
 fn schema() -> Schema {
     let read = |name: &str| fs::read_to_string(format!("tests/fixtures/demo/{name}.graphql")).expect(name);
@@ -163,4 +166,73 @@ fn errors_do_not_repeat_numbers_of_any_length() {
     let text = format!("{{ employee(id: {}) {{ id }} }}", "1".repeat(200_000));
     let errors = schema().parse(&text, None, &Limits::default()).expect_err("no such number");
     assert!(errors[0].message.starts_with("The number 111") && errors[0].message.len() < 250, "{errors:?}");
+}
+
+/// What is planned of it is bounded by an estimate, so that nothing here needs a clock: with no bound, the first of these that
+/// are refused took seconds, and the deepest all memory there was.
+#[test]
+fn operations_that_explode_when_they_are_planned_are_refused() {
+    let graphs = bombs::subgraphs();
+    let subgraphs = graphs.iter().zip(["a", "b"]).map(|(sdl, name)| SubgraphSource {
+        name: name.into(),
+        routing_url: "http://localhost".into(),
+        sdl: sdl.clone(),
+        ..SubgraphSource::default()
+    });
+    let schema = Schema::load(&Graphs { subgraphs: subgraphs.collect(), ..Graphs::default() });
+    let schema = schema.unwrap_or_else(|errors| panic!("{errors}"));
+    let is_planned = |text: &str| {
+        let document =
+            schema.parse(text, None, &Limits::default()).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+        match schema.plan(&document, &Variables::new()) {
+            Ok(_) => true,
+            Err(errors) => {
+                assert_eq!(errors[0].code, Some("OPERATION_LIMIT_EXCEEDED"), "{text}: {errors:?}");
+                false
+            }
+        }
+    };
+    for family in FAMILIES {
+        for types in TYPES {
+            // What is no bomb is planned at any depth.
+            let planned: Vec<bool> =
+                DEPTHS.map(|depth| is_planned(&family.operation("Q", types, depth))).collect();
+            let is_harmless = ["one graph", "an interface object"].contains(&family.name);
+            assert_eq!(planned.iter().all(|it| *it), is_harmless, "{} of {types}: {planned:?}", family.name);
+            assert!(planned.is_sorted_by(|a, b| a >= b), "{} of {types}: {planned:?}", family.name);
+        }
+        assert!(is_planned(&family.operation("Q", 10, 0)), "{}: a shallow one is planned", family.name);
+    }
+}
+
+/// Objects that lead to ten others each, three levels deep, each with a field of the other graph: written out, so that no type
+/// is taken apart.
+#[test]
+fn a_thousand_fetches_of_one_operation_are_refused_and_a_hundred_planned() {
+    let links: String = (0..10).map(|it| format!("f{it}: T ")).collect();
+    let head = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@key\"])";
+    let subgraph = |name: &str, sdl: String| SubgraphSource {
+        name: name.into(),
+        routing_url: "http://localhost".into(),
+        sdl,
+        ..SubgraphSource::default()
+    };
+    let subgraphs = vec![
+        subgraph(
+            "a",
+            format!("{head} type Query {{ root: T }} type T @key(fields: \"id\") {{ id: ID! {links} }}"),
+        ),
+        subgraph("b", format!("{head} type T @key(fields: \"id\") {{ id: ID! name: String }}")),
+    ];
+    let schema = Schema::load(&Graphs { subgraphs, ..Graphs::default() });
+    let schema = schema.unwrap_or_else(|errors| panic!("{errors}"));
+    let plan = |levels: usize| {
+        let written = (0..levels)
+            .fold("name".to_owned(), |inner, _| (0..10).map(|it| format!("f{it} {{ {inner} }} ")).collect());
+        let document = schema.parse(&format!("{{ root {{ {written} }} }}"), None, &Limits::default());
+        schema.plan(&document.expect("within bounds"), &Variables::new())
+    };
+    assert!(plan(2).is_ok());
+    let errors = plan(3).expect_err("too much");
+    assert_eq!(errors[0].code, Some("OPERATION_LIMIT_EXCEEDED"), "{errors:?}");
 }

@@ -38,8 +38,17 @@ pub fn cpu_ns(pid: u32) -> u64 {
 
 /// Bytes of anonymous memory that are resident.
 pub fn rss_anon(pid: u32) -> u64 {
+    status_bytes(pid, "RssAnon:")
+}
+
+/// The most bytes that were ever resident.
+pub fn rss_peak(pid: u32) -> u64 {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|it| it.strip_prefix("RssAnon:")).expect("Linux 4.5 or later");
+    let line = status.lines().find_map(|it| it.strip_prefix(name)).expect("Linux 4.5 or later");
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kib * 1024
 }

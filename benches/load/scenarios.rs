@@ -3,10 +3,12 @@
 mod fan_out;
 mod hostile;
 mod neighbours;
+mod planning;
 
 pub use fan_out::{burst, fan_out};
 pub use hostile::hostile;
 pub use neighbours::{hanging, stalled};
+pub use planning::planning;
 
 use super::{
     fleet::{Fleet, Plan, Speaks},

@@ -184,6 +184,11 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             it.connections_timed_out,
         ),
         ("router_http_requests", "Operations sent over HTTP", it.http_requests),
+        (
+            "router_engine_prepare_threads_replaced",
+            "Threads started in place of those that came to no end of planning an operation",
+            it.prepare_threads_replaced,
+        ),
         ("router_log_lines_dropped", "Lines of the log that nobody took in time", it.log_lines_dropped),
         (
             "router_tls_handshakes_failed",

@@ -97,6 +97,8 @@ pub struct Snapshot {
     /// Times that a group's filter could not be decided.
     pub events_undecided: u64,
     pub events_lost: u64,
+    /// Threads that were started in place of such as came to no end of preparing an operation.
+    pub prepare_threads_replaced: u64,
     /// Lines of the log that nobody has got.
     pub log_lines_dropped: u64,
     pub http_requests: u64,

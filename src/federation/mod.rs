@@ -15,6 +15,7 @@ mod cut;
 mod deferred;
 mod dialect;
 mod document;
+mod effort;
 mod errors;
 mod events;
 mod execution_config;

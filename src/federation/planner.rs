@@ -1,6 +1,7 @@
 //! The planner crate behind a small door: a supergraph in, query plans out, no panic through it.
 
 use super::{
+    effort::{self, TooMuch},
     errors::{LoadError, LoadErrors},
     provides::without_ambiguous,
 };
@@ -22,7 +23,18 @@ use std::{
 const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the planner says when a plan took too long.
-pub(super) const TIMED_OUT: &str = "timed out";
+const TIMED_OUT: &str = "timed out";
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unplanned {
+    /// Planning it would be too much work.
+    TooMuch,
+    /// The planner has given up on it after a while.
+    TimedOut,
+    /// In the planner's words.
+    NoWay(String),
+}
 
 /// A plan, and the operation as it was planned.
 pub(super) type PlannedDocument = (NormalizedDocument, QueryPlan);
@@ -72,8 +84,14 @@ impl Planner {
         urls.iter().map(|(name, url)| (name.as_str(), url.as_str()))
     }
 
-    /// Makes a document that holds one operation plain: no fragments but for types, equal fields merged.
-    pub(super) fn normalize(&self, document: &query::Document) -> Result<NormalizedDocument, String> {
+    /// The work that planning a document would be: see [`effort`].
+    pub(super) fn work(&self, document: &query::Document) -> Result<u64, TooMuch> {
+        effort::estimate(&self.inner.supergraph, document)
+    }
+
+    /// Makes a document that holds one operation plain: no fragments but for types, equal fields merged. The caller has
+    /// seen to it that this is not too much [work](Planner::work).
+    pub(super) fn normalize(&self, document: &query::Document) -> Result<NormalizedDocument, Unplanned> {
         guarded(|| {
             let mut normalized =
                 normalize_operation(&self.inner.supergraph, document, None).map_err(|it| it.to_string())?;
@@ -82,8 +100,7 @@ impl Planner {
         })
     }
 
-    /// Plans an operation. The text is why it cannot be planned.
-    pub(super) fn plan(&self, operation: &NormalizedDocument) -> Result<QueryPlan, String> {
+    pub(super) fn plan(&self, operation: &NormalizedDocument) -> Result<QueryPlan, Unplanned> {
         guarded(|| {
             let timeout = CancellationToken::with_timeout(PLANNING_TIMEOUT);
             let (operation, overrides) = (&operation.operation, PlannerOverrideContext::default());
@@ -92,17 +109,15 @@ impl Planner {
                 .map_err(|it| it.to_string())
         })
     }
-
-    /// Both at once.
-    pub(super) fn plan_document(&self, document: &query::Document) -> Result<PlannedDocument, String> {
-        let normalized = self.normalize(document)?;
-        let plan = self.plan(&normalized)?;
-        Ok((normalized, plan))
-    }
 }
 
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the planner gave up on it".into()))
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Unplanned> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(reason)) if reason.contains(TIMED_OUT) => Err(Unplanned::TimedOut),
+        Ok(Err(reason)) => Err(Unplanned::NoWay(reason)),
+        Err(_) => Err(Unplanned::NoWay("the planner gave up on it".into())),
+    }
 }
 
 fn unusable(message: String) -> LoadErrors {

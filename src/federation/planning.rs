@@ -8,9 +8,10 @@ use super::{
     cut::cut,
     deferred::Entry,
     document::Document,
+    effort,
     errors::{LIMIT_EXCEEDED, PLANNING_FAILED},
     introspection::answer,
-    planner::{PlannedDocument, Planner, TIMED_OUT},
+    planner::{PlannedDocument, Planner, Unplanned},
     projection::{TooLarge, project},
     schema::Schema,
     selection::{Field, inline, keep_fitting, root_fields},
@@ -19,9 +20,11 @@ use crate::{
     graphql::{Error, Variables},
     plan::{FeedField, Operation, OperationKind, Plan, Projection, Step},
 };
+use graphql_tools::static_graphql::query;
 use hive_router_query_planner::ast::document::NormalizedDocument;
 use quick_cache::sync::Cache;
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     fmt::{self, Write},
     hash::{DefaultHasher, Hash, Hasher},
@@ -57,7 +60,7 @@ impl Schema {
     /// Plans an operation for the values of its [specializing](Document::specializing) variables; other
     /// variables are not looked at.
     pub fn plan(&self, document: &Document, variables: &Variables) -> Result<Operation, Vec<Error>> {
-        let planning = Planning { schema: self, document, plans: None };
+        let planning = Planning { schema: self, document, plans: None, work: Cell::new(0) };
         planning.operation(variables).map(|(operation, _)| operation).map_err(|it| vec![it])
     }
 
@@ -68,7 +71,7 @@ impl Schema {
         variables: &Variables,
         plans: &Plans,
     ) -> Result<(Operation, PlanSource), Vec<Error>> {
-        let planning = Planning { schema: self, document, plans: Some(plans) };
+        let planning = Planning { schema: self, document, plans: Some(plans), work: Cell::new(0) };
         planning.operation(variables).map_err(|it| vec![it])
     }
 }
@@ -78,13 +81,19 @@ struct Planning<'a> {
     schema: &'a Schema,
     document: &'a Document,
     plans: Option<&'a Plans>,
+    /// What planning has been so far, of all that was planned for the document.
+    work: Cell<u64>,
 }
+
+/// How often the work of one plan the planning of a document may be: a mutation is planned field by field, what the planner
+/// cannot plan as a whole in parts, and where fields are out of reach, several times.
+const PLANS_MAX: u64 = 4;
 
 /// What of an operation is planned at a time, and as what.
 struct Part<'a> {
     fields: &'a [&'a Field],
     /// The planner may refuse already here.
-    normalized: Result<NormalizedDocument, String>,
+    normalized: Result<NormalizedDocument, Unplanned>,
 }
 
 impl Planning<'_> {
@@ -103,12 +112,13 @@ impl Planning<'_> {
             fields.iter().filter(|it| it.name == "__schema" || it.name == "__type").collect();
         let constants = answer(&schema.consumer, &schema.consumer_types, &about_schema, variables)?;
         let (plan, source) = match self.plan(&fields) {
-            Err(_) if self.cut(&mut fields) => {
+            Err(Unplanned::NoWay(_)) if self.cut(&mut fields) => {
                 projection = self.projection(&fields)?;
                 self.plan(&fields)
             }
             planned => planned,
-        }?;
+        }
+        .map_err(|it| planning_error(&it))?;
         let name = document.operation.name.clone();
         let canonical = canonical(&plan.canonical, constants.as_deref());
         Ok((Operation { kind, name, canonical, constants, projection, plan }, source))
@@ -137,7 +147,7 @@ impl Planning<'_> {
     }
 
     /// Plans the fields that are data: those about the schema are answered already.
-    fn plan(&self, fields: &[Field]) -> Result<(Arc<Plan>, PlanSource), Error> {
+    fn plan(&self, fields: &[Field]) -> Result<(Arc<Plan>, PlanSource), Unplanned> {
         let fields: Vec<&Field> =
             fields.iter().filter(|it| !it.name.starts_with("__") && !it.unreachable).collect();
         let context = self.context(&fields);
@@ -175,12 +185,41 @@ impl Planning<'_> {
         };
         let part = |fields| {
             let document = planner_document(context, self.kind(), fields, &self.document.operation.variables);
-            Part { fields, normalized: self.schema.planner.normalize(&document) }
+            Part { fields, normalized: self.normalize(&self.schema.planner, &document) }
         };
         groups.into_iter().map(part).collect()
     }
 
-    fn compile(&self, context: &Context<'_>, fields: &[&Field], parts: Vec<Part<'_>>) -> Result<Plan, Error> {
+    /// Prepares a document for the planner, unless planning it would be too much work.
+    fn normalize(
+        &self,
+        planner: &Planner,
+        document: &query::Document,
+    ) -> Result<NormalizedDocument, Unplanned> {
+        let work = planner.work(document).map_err(|effort::TooMuch| Unplanned::TooMuch)?;
+        self.work.set(self.work.get() + work);
+        if self.work.get() > PLANS_MAX * effort::WORK_MAX {
+            return Err(Unplanned::TooMuch);
+        }
+        planner.normalize(document)
+    }
+
+    fn plan_document(
+        &self,
+        planner: &Planner,
+        document: &query::Document,
+    ) -> Result<PlannedDocument, Unplanned> {
+        let normalized = self.normalize(planner, document)?;
+        let plan = planner.plan(&normalized)?;
+        Ok((normalized, plan))
+    }
+
+    fn compile(
+        &self,
+        context: &Context<'_>,
+        fields: &[&Field],
+        parts: Vec<Part<'_>>,
+    ) -> Result<Plan, Unplanned> {
         let mut compiler = Compiler::new(self.schema, self.kind(), fields);
         let (mut steps, mut canonical) = (Vec::new(), String::new());
         for part in parts {
@@ -188,7 +227,7 @@ impl Planning<'_> {
                 canonical.push_str(&normalized.operation.to_string());
                 compiler.entry = entry;
                 if let Some(node) = &plan.node {
-                    steps.extend(compiler.compile(node).map_err(|it| planning_error(&it))?);
+                    steps.extend(compiler.compile(node).map_err(Unplanned::NoWay)?);
                 }
             }
         }
@@ -226,12 +265,14 @@ impl Planning<'_> {
         &self,
         context: &Context<'_>,
         part: Part<'_>,
-    ) -> Result<Vec<(PlannedDocument, Option<Entry>)>, Error> {
+    ) -> Result<Vec<(PlannedDocument, Option<Entry>)>, Unplanned> {
         let planner = &self.schema.planner;
         match part.normalized.and_then(|it| planner.plan(&it).map(|plan| (it, plan))) {
             Ok(planned) => Ok(vec![(planned, None)]),
-            Err(reason) if reason.contains(TIMED_OUT) => Err(planning_error(&reason)),
-            Err(reason) => self.in_parts(context, part.fields).ok_or_else(|| planning_error(&reason)),
+            Err(Unplanned::NoWay(reason)) => {
+                self.in_parts(context, part.fields).ok_or(Unplanned::NoWay(reason))
+            }
+            Err(beyond) => Err(beyond),
         }
     }
 
@@ -249,7 +290,7 @@ impl Planning<'_> {
             schema.entries.defer(types, requirements, context.root_type, &fields, &key_of)?;
         let rest: Vec<&Field> = rest.iter().collect();
         let whole = planner_document(context, kind, &rest, variables);
-        let mut parts = vec![(schema.planner.plan_document(&whole).ok()?, None)];
+        let mut parts = vec![(self.plan_document(&schema.planner, &whole).ok()?, None)];
         let open = || {
             let query = schema.root_type(OperationKind::Query);
             Planner::of(schema.entries.open(&schema.planner.supergraph, query)).ok()
@@ -258,7 +299,7 @@ impl Planning<'_> {
         for it in deferred {
             let root = it.root();
             let document = planner_document(context, OperationKind::Query, &[&root], variables);
-            parts.push((planner.plan_document(&document).ok()?, Some(it.entry)));
+            parts.push((self.plan_document(planner, &document).ok()?, Some(it.entry)));
         }
         Some(parts)
     }
@@ -285,6 +326,17 @@ fn canonical(text: &Arc<str>, constants: Option<&[u8]>) -> Arc<str> {
     format!("{text}\n# constants {:016x}", hasher.finish()).into()
 }
 
-fn planning_error(reason: &str) -> Error {
-    Error::new(format!("No plan was found for this operation: {reason}.")).with_code(PLANNING_FAILED)
+fn planning_error(reason: &Unplanned) -> Error {
+    match reason {
+        Unplanned::TooMuch => {
+            Error::new("The operation is too much work to plan: fields of interfaces that several subgraphs give are planned for each type they may be of, level by level.")
+                .with_code(LIMIT_EXCEEDED)
+        }
+        Unplanned::TimedOut => {
+            Error::new("No plan was found for this operation in time.").with_code(PLANNING_FAILED)
+        }
+        Unplanned::NoWay(reason) => {
+            Error::new(format!("No plan was found for this operation: {reason}.")).with_code(PLANNING_FAILED)
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Carries out plans: fetches, merges, projects; on a bounded pool of threads that never wait.
 //!
-//! In reading order: `pool` has the threads, `executor` takes one operation or one event from plan to
+//! In reading order: `pool` has the threads (`prepare` those that plan), `executor` takes one operation or one event from plan to
 //! response, `job` walks the steps, `fetch` is the one door to subgraphs, `represent`, `rewrite` and
 //! `paths` move data between them, `answer` reads what came back, `project` writes the response.
 //!
@@ -21,6 +21,7 @@ mod options;
 mod paths;
 mod pool;
 mod ports;
+mod prepare;
 mod project;
 mod represent;
 mod rewrite;

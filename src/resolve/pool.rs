@@ -1,13 +1,13 @@
 //! The threads that work, in two lanes, so that a storm of new operations cannot delay events.
 //!
 //! *resolve* polls plain async tasks: a task that waits for a subgraph is parked and occupies no thread;
-//! its answer puts it back on the queue. *prepare* runs closures to their end, because planning cannot
-//! be interrupted. The number of threads is fixed at the start. A panic costs the task or closure it
-//! happens in, never the thread.
+//! its answer puts it back on the queue. *prepare* runs closures to their end ([`super::prepare`]). The number of threads
+//! is fixed at the start, but for closures that come to no end. A panic costs the task or closure it happens in, never
+//! the thread.
 
-use super::Options;
+use super::{Options, prepare::Lane};
 use async_task::Runnable;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::{
     future::Future,
     io,
@@ -26,15 +26,10 @@ pub type Work = Box<dyn FnOnce() + Send>;
 /// waits for them.
 pub struct Pool {
     resolve: Sender<Message<Runnable>>,
-    prepare: Sender<Message<Work>>,
-    threads: Mutex<Threads>,
+    /// Those that resolve.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    prepare: Lane,
     counters: Arc<PoolCounters>,
-}
-
-#[derive(Default)]
-struct Threads {
-    resolve: Vec<JoinHandle<()>>,
-    prepare: Vec<JoinHandle<()>>,
 }
 
 /// What a [`Pool`] counts.
@@ -46,13 +41,15 @@ pub struct PoolCounters {
     pub resolve_total: AtomicU64,
     /// Closures ever taken by the prepare lane.
     pub prepare_total: AtomicU64,
-    /// Closures that found the prepare queue full.
+    /// Closures that found the prepare queue full, or all of its threads held by others.
     pub prepare_refused: AtomicU64,
+    /// Threads of the prepare lane that were started in place of others.
+    pub prepare_threads_replaced: AtomicU64,
     /// Tasks and closures that ended in a panic.
     pub panics: AtomicU64,
 }
 
-enum Message<T> {
+pub(super) enum Message<T> {
     Do(T),
     /// Ends one thread. What was queued before is done first.
     Stop,
@@ -65,46 +62,27 @@ impl Pool {
         // their tasks (the hub by its groups' windows, a front by its requests in flight). A bounded one
         // would make an answer's waker block, or lose the task.
         let (resolve, resolve_work) = unbounded();
-        let (prepare, prepare_work) = bounded(options.prepare_queue.max(1));
-        let pool = Self { resolve, prepare, threads: Mutex::default(), counters: Arc::default() };
-        let started = pool.start_threads(options, &resolve_work, &prepare_work);
+        let counters = Arc::<PoolCounters>::default();
+        let prepare = Lane::new(options.prepare_queue.max(1), counters.clone());
+        let pool = Self { resolve, threads: Mutex::default(), prepare, counters };
+        let started = pool.start_threads(options, &resolve_work);
         if started.is_err() {
             pool.stop();
         }
         started.map(|()| pool)
     }
 
-    fn start_threads(
-        &self,
-        options: &Options,
-        resolve: &Receiver<Message<Runnable>>,
-        prepare: &Receiver<Message<Work>>,
-    ) -> io::Result<()> {
+    fn start_threads(&self, options: &Options, work: &Receiver<Message<Runnable>>) -> io::Result<()> {
         let mut threads = self.threads();
         for index in 0..options.resolver_threads.max(1) {
-            let name = format!("juga-resolve-{index}");
-            threads.resolve.push(self.start_thread(name, resolve, |task| {
-                task.run();
-            })?);
+            let (work, counters) = (work.clone(), self.counters.clone());
+            let thread = Builder::new().name(format!("juga-resolve-{index}"));
+            threads.push(thread.spawn(move || work_off(&work, &counters))?);
         }
-        for index in 0..options.prepare_threads.max(1) {
-            let name = format!("juga-prepare-{index}");
-            threads.prepare.push(self.start_thread(name, prepare, |work| work())?);
-        }
-        Ok(())
+        self.prepare.start(options.prepare_threads.max(1))
     }
 
-    fn start_thread<T: Send + 'static>(
-        &self,
-        name: String,
-        queue: &Receiver<Message<T>>,
-        run: fn(T),
-    ) -> io::Result<JoinHandle<()>> {
-        let (queue, counters) = (queue.clone(), self.counters.clone());
-        Builder::new().name(name).spawn(move || work_off(&queue, run, &counters))
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Threads> {
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,39 +105,38 @@ impl Pool {
         runnable.schedule();
     }
 
-    /// Runs a closure on the prepare lane; gives it back when the queue is full or the pool has stopped.
-    /// Never blocks.
+    /// Runs a closure on the prepare lane; gives it back when the queue is full, when all threads of the lane are held
+    /// ([`Pool::is_prepare_held`]), or when the pool has stopped. Never blocks.
     pub fn prepare(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Work> {
-        match self.prepare.try_send(Message::Do(Box::new(work))) {
-            Ok(()) => {
-                self.counters.prepare_total.fetch_add(1, Relaxed);
-                Ok(())
-            }
-            Err(TrySendError::Full(Message::Do(work)) | TrySendError::Disconnected(Message::Do(work))) => {
-                self.counters.prepare_refused.fetch_add(1, Relaxed);
-                Err(work)
-            }
-            Err(_) => unreachable!("what comes back is what was sent"),
-        }
+        self.prepare.run(Box::new(work))
+    }
+
+    /// Looks whether a thread of the prepare lane comes to no end; to be called at a steady pace.
+    pub fn look_at_prepare(&self) {
+        self.prepare.look();
+    }
+
+    /// No closure will be taken until one of those that hold the prepare lane's threads has ended.
+    pub fn is_prepare_held(&self) -> bool {
+        self.prepare.is_held()
     }
 
     /// Closures that wait for a thread of the prepare lane.
     pub fn prepare_queued(&self) -> usize {
-        self.prepare.len()
+        self.prepare.queued()
     }
 
     pub fn counters(&self) -> &Arc<PoolCounters> {
         &self.counters
     }
 
-    /// Does what is queued, ends all threads and waits for them. Parked tasks are dropped when whatever
-    /// they wait for wakes them or goes away. Must not be called from a thread of the pool.
+    /// Does what is queued, ends all threads and waits for them, but for those that are held. Parked tasks are dropped when
+    /// whatever they wait for wakes them or goes away. Must not be called from a thread of the pool.
     pub fn stop(&self) {
-        let Threads { resolve, prepare } = std::mem::take(&mut *self.threads());
-        // Refused only when a lane has no thread left.
+        let resolve = std::mem::take(&mut *self.threads());
+        // Refused only when the lane has no thread left.
         resolve.iter().for_each(|_| drop(self.resolve.send(Message::Stop)));
-        prepare.iter().for_each(|_| drop(self.prepare.send(Message::Stop)));
-        for thread in resolve.into_iter().chain(prepare) {
+        for thread in resolve.into_iter().chain(self.prepare.stop()) {
             // A panic of the thread itself was already told by the panic hook.
             let _ = thread.join();
         }
@@ -182,9 +159,9 @@ impl Drop for Alive {
     }
 }
 
-fn work_off<T>(queue: &Receiver<Message<T>>, run: fn(T), counters: &PoolCounters) {
-    while let Ok(Message::Do(work)) = queue.recv() {
-        if catch_unwind(AssertUnwindSafe(|| run(work))).is_err() {
+fn work_off(queue: &Receiver<Message<Runnable>>, counters: &PoolCounters) {
+    while let Ok(Message::Do(task)) = queue.recv() {
+        if catch_unwind(AssertUnwindSafe(|| task.run())).is_err() {
             counters.panics.fetch_add(1, Relaxed);
             tracing::error!("a task of the pool panicked");
         }

@@ -175,6 +175,8 @@ impl State {
         snapshot.representations = counters.representations.load(Ordering::Relaxed);
         // Events, queries and mutations alike.
         snapshot.resolvers_in_flight = self.pool.counters().resolve_tasks.load(Ordering::Relaxed) as u64;
+        snapshot.prepare_threads_replaced =
+            self.pool.counters().prepare_threads_replaced.load(Ordering::Relaxed);
         let refused = self.pool.counters().prepare_refused.load(Ordering::Relaxed);
         snapshot.queues.push(queue("prepare", self.pool.prepare_queued() as u64, 0, refused));
         snapshot.queues.push(queue("fetch_permits", counters.waiting() as u64, 0, 0));

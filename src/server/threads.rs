@@ -24,7 +24,15 @@ use crate::{
         subgraph::{Streams, SubgraphClient, SubgraphEndpoint},
     },
 };
-use std::{collections::BTreeSet, sync::Arc, thread::JoinHandle, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How often the prepare lane is looked at. With the looks that it takes this is longer than planning may take by itself.
+const PREPARE_LOOK: Duration = Duration::from_millis(500);
 
 /// io, pool, hub and reactor, with everybody's way to reach them. Dropped, they stop at once.
 pub(super) struct Threads {
@@ -60,6 +68,7 @@ impl Threads {
         let executor = executor(options, &schemas, &subgraphs, &sources);
         let targets = targets(schemas.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
+        io.handle().spawn(look_at_prepare(Arc::downgrade(&pool)));
         let engines = Arc::new(Engines::new(schemas, &options.engine, &stats.engine));
         // From here on it is dropped, and so stopped, if the rest fails.
         let (hub_thread, reactor_thread) = (None, None);
@@ -174,6 +183,18 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.reactor.send(ReactorMail::Stop);
         self.stop(clock::now());
+    }
+}
+
+/// Sees to it that an operation which comes to no end of being prepared keeps the others from it for seconds at most.
+async fn look_at_prepare(pool: Weak<Pool>) {
+    let mut looks = tokio::time::interval(PREPARE_LOOK);
+    // A thread is not held for as often as the io thread was late.
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while let Some(pool) = pool.upgrade() {
+        pool.look_at_prepare();
+        drop(pool);
+        looks.tick().await;
     }
 }
 

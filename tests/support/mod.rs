@@ -2,6 +2,7 @@
 //! browser, and waiting.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+pub mod bombs;
 pub mod browser;
 pub mod cargo;
 pub mod cli;

@@ -1,7 +1,12 @@
 //! The pool's promises: parked tasks hold no thread, panics cost one task, a full queue says so.
 
+#![expect(clippy::disallowed_methods, reason = "a deadline is on the real clock")]
+
 use super::support::*;
-use crate::resolve::{Options, Pool};
+use crate::resolve::{
+    Options, Pool,
+    prepare::{LOOKS_MAX, REPLACEMENTS_MAX},
+};
 use crossbeam_channel::{Receiver, bounded, unbounded};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -151,4 +156,102 @@ fn stopping_does_what_is_queued_and_drops_what_is_parked() {
     assert!(pool.prepare(|| ()).is_err(), "nobody is left to do it");
     drop(never);
     assert_eq!(Arc::strong_count(&parked), 1, "woken after the end, the task is dropped");
+}
+
+/// A closure that is at no end until it is told, and has begun.
+fn endless(pool: &Pool) -> crossbeam_channel::Sender<()> {
+    let (started, has_started) = bounded(1);
+    let (release, released) = bounded::<()>(0);
+    let work = move || {
+        let _ = started.send(());
+        let _ = released.recv();
+    };
+    pool.prepare(work).ok().expect("room");
+    receive(&has_started);
+    release
+}
+
+fn look_until_held(pool: &Pool) {
+    (0..=LOOKS_MAX).for_each(|_| pool.look_at_prepare());
+}
+
+#[test]
+fn a_thread_that_comes_to_no_end_is_replaced_three_times_and_then_everything_is_refused() {
+    let pool = small();
+    let replaced = || pool.counters().prepare_threads_replaced.load(Relaxed);
+    let mut endless: Vec<_> = (0..REPLACEMENTS_MAX)
+        .map(|number| {
+            let release = endless(&pool);
+            look_until_held(&pool);
+            assert_eq!((replaced(), pool.is_prepare_held()), (number + 1, false));
+            release
+        })
+        .collect();
+    let (done, finished) = bounded(1);
+    pool.prepare(move || drop(done.send(thread::current().name().map(str::to_owned)))).ok().expect("room");
+    assert_eq!(receive(&finished).as_deref(), Some("juga-prepare-0"));
+
+    endless.push(self::endless(&pool));
+    let (done, dropped) = bounded::<()>(0);
+    pool.prepare(move || drop(done)).ok().expect("it waits, for now");
+    look_until_held(&pool);
+    assert_eq!((replaced(), pool.is_prepare_held()), (REPLACEMENTS_MAX, true));
+    let disconnected = Err(crossbeam_channel::RecvTimeoutError::Disconnected);
+    assert_eq!(dropped.recv_timeout(DEADLINE), disconnected, "what waited is refused");
+    assert!(pool.prepare(|| ()).is_err());
+
+    drop(endless);
+    wait_until_it_takes_work(&pool);
+    pool.stop();
+}
+
+fn wait_until_it_takes_work(pool: &Pool) {
+    let (done, finished) = bounded(1);
+    let until = std::time::Instant::now() + DEADLINE;
+    loop {
+        pool.look_at_prepare();
+        let done = done.clone();
+        let work = move || {
+            let _ = done.send(());
+        };
+        if pool.prepare(work).is_ok() {
+            return receive(&finished);
+        }
+        assert!(std::time::Instant::now() < until, "it is free again");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_thread_that_works_off_many_closures_is_not_held() {
+    let pool = small();
+    for _ in 0..3 * LOOKS_MAX {
+        let (done, finished) = bounded(1);
+        let work = move || {
+            let _ = done.send(());
+        };
+        pool.prepare(work).ok().expect("room");
+        receive(&finished);
+        pool.look_at_prepare();
+    }
+    (0..3 * LOOKS_MAX).for_each(|_| pool.look_at_prepare());
+    assert_eq!(pool.counters().prepare_threads_replaced.load(Relaxed), 0);
+    assert!(!pool.is_prepare_held(), "one that has nothing to do is not held either");
+    pool.stop();
+}
+
+#[test]
+fn a_pool_that_stops_waits_for_no_thread_that_comes_to_no_end() {
+    let pool = small();
+    let endless: Vec<_> = (0..=REPLACEMENTS_MAX)
+        .map(|_| {
+            let release = endless(&pool);
+            look_until_held(&pool);
+            release
+        })
+        .collect();
+    pool.stop();
+    pool.look_at_prepare();
+    assert!(pool.prepare(|| ()).is_err());
+    drop(endless);
 }

@@ -76,11 +76,18 @@ impl Reactor {
             mail.send(ReactorMail::Prepared { token, result });
         });
         let work: Work = Box::new(move || reply.give(engine.prepare(&request, &client, clock::now())));
-        if !self.unprepared.is_empty() {
-            return self.unprepared.push_back(work);
-        }
-        if let Err(work) = self.neighbours.pool.prepare(work) {
-            self.unprepared.push_back(work);
+        self.unprepared.push_back(work);
+        self.offer_unprepared();
+    }
+
+    /// Hands the prepare lane what it has room for. What is left waits, unless nobody knows until when: its operations get an
+    /// error then, and the sockets are read on.
+    fn offer_unprepared(&mut self) {
+        while let Some(work) = self.unprepared.pop_front() {
+            let Err(work) = self.neighbours.pool.prepare(work) else { continue };
+            if !self.neighbours.pool.is_prepare_held() {
+                return self.unprepared.push_front(work);
+            }
         }
     }
 
@@ -92,12 +99,7 @@ impl Reactor {
                 break;
             }
         }
-        while let Some(work) = self.unprepared.pop_front() {
-            if let Err(work) = self.neighbours.pool.prepare(work) {
-                self.unprepared.push_front(work);
-                break;
-            }
-        }
+        self.offer_unprepared();
     }
 
     /// Asks the hub, in order, now or as soon as it has room.
