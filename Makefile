@@ -11,9 +11,9 @@ SECONDS ?= 30
 .PHONY: run build test headers tools fuzz bench-quick bench-queries bench-matching bench-brokers lint doc deny clean-tools
 
 # The first command: wants Rust, a C compiler and make, and nothing else. So it goes without Kafka, whose client needs more, and
-# without optimisation, which would take minutes.
+# without optimisation, which takes minutes.
 run:
-	cargo run --locked --no-default-features --example quickstart
+	cargo run --locked --profile quickstart --no-default-features --example quickstart
 
 # The router for production, with Kafka: target/release/juga.
 build: headers
