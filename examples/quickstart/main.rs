@@ -6,7 +6,7 @@ mod subgraph;
 
 use juga::{
     config::{Config, Environment, Overrides},
-    server::{Addresses, Server, StartError},
+    server::{Addresses, Server, StartError, check},
     telemetry::logging::{self, Output},
 };
 use std::{
@@ -68,7 +68,10 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// The seam between this example and the router as a library.
 fn start_router(file: &Path, environment: &Environment) -> Result<Server, Box<dyn Error>> {
     let config = Config::load_file(file, environment, &Overrides::default())?;
-    Server::start(config.options()?).map_err(|error| match error {
+    let checked = check(&config.options()?).map_err(|errors| {
+        errors.iter().map(StartError::to_string).collect::<Vec<_>>().join("\n")
+    })?;
+    Server::start(checked).map_err(|error| match error {
         StartError::Listen { .. } => {
             format!("{error}\n  help: LISTEN_ADDR and ADMIN_LISTEN_ADDR choose other addresses").into()
         }

@@ -6,7 +6,7 @@ use crate::{
     server::{self, Server},
     telemetry::logging::{self, Output},
 };
-use std::process::ExitCode;
+use std::{fmt::Display, process::ExitCode};
 use tracing::level_filters::LevelFilter;
 
 /// Runs the router until the process is asked to stop.
@@ -29,11 +29,15 @@ fn start_and_run(config: &Config) -> ExitCode {
     }
     let options = match config.options() {
         Ok(options) => options,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse([error]),
     };
-    match Server::start(options) {
+    let checked = match server::check(&options) {
+        Ok(checked) => checked,
+        Err(errors) => return refuse(errors),
+    };
+    match Server::start(checked) {
         Ok(server) => run(server, config),
-        Err(error) if error.is_configuration() => refuse(&error),
+        Err(error) if error.is_configuration() => refuse([error]),
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
@@ -62,8 +66,10 @@ fn run(server: Server, config: &Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
-    tracing::error!("{error}");
+fn refuse<E: Display>(errors: impl IntoIterator<Item = E>) -> ExitCode {
+    for error in errors {
+        tracing::error!("{error}");
+    }
     ExitCode::from(BAD_CONFIGURATION)
 }
 

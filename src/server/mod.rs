@@ -1,10 +1,11 @@
 //! Threads and wiring: the one room where sockets, subscriptions, plans and brokers meet.
 //!
-//! [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order (`threads`). What
+//! [`check`] says whether options are of use, [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order (`threads`). What
 //! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, `http_streams`,
 //! subgraphs, brokers), the pool's in `resolve`, the admin port's in `admin`.
 
 mod abandon;
+mod check;
 mod client;
 mod clock;
 mod describe;
@@ -32,6 +33,7 @@ mod threads;
 mod tls;
 mod upstreams;
 
+pub use check::{Checked, check};
 pub use client::{AllowEntry, AllowList, ForwardOptions};
 pub use engine::Options as EngineOptions;
 pub use http_streams::Options as HttpStreamOptions;
@@ -42,7 +44,7 @@ pub use upstreams::UpstreamOptions;
 
 use crate::{
     admin::{self, Admin},
-    federation::{Graphs, LoadErrors, Schemas},
+    federation::{Graphs, LoadErrors},
     http::{self, Front, TlsConfigs},
     hub, resolve,
     sources::{
@@ -58,7 +60,6 @@ use readiness::Readiness;
 use state::{State, Stats};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use threads::Threads;
-use tls::Files;
 use tokio::sync::oneshot;
 
 /// Everything that can be set, by module.
@@ -142,11 +143,12 @@ struct FrontTask {
 }
 
 impl Server {
-    /// Loads the graph, starts all threads, and listens. Nothing is left running when that fails.
-    pub fn start(options: Options) -> Result<Self, StartError> {
-        let tls = options.tls.as_ref().map(Files::open).transpose()?;
-        let schemas = Schemas::load(&options.graphs).map_err(StartError::Graph)?;
-        announce(&schemas);
+    /// Starts all threads, and listens. Nothing is left running when that fails.
+    pub fn start(checked: Checked) -> Result<Self, StartError> {
+        for it in checked.notes().iter().chain(&checked.missing) {
+            tracing::warn!("{it}");
+        }
+        let Checked { options, schemas, tls, .. } = checked;
         let stats = Stats::default();
         let (threads, engines) = Threads::start(&options, schemas, &stats)?;
         let required = options.required_providers.clone();
@@ -165,7 +167,7 @@ impl Server {
             uploads: threads.uploads.clone(),
         };
         let (front, public) =
-            FrontTask::start(&options.http, &threads.io, router, tls.as_ref().map(Files::configs))?;
+            FrontTask::start(&options.http, &threads.io, router, tls.as_ref().map(tls::Files::configs))?;
         if let Some(tls) = tls {
             threads.io.handle().spawn(tls.watch(stats.tls.clone()));
         }
@@ -278,13 +280,6 @@ impl FrontTask {
     fn stop(self, io: &Io, limit: Duration) {
         drop(self.stop);
         io.wait_for(async move { tokio::time::timeout(limit, self.done).await });
-    }
-}
-
-/// Says at the start what the graph has that will not work as written.
-fn announce(schemas: &Schemas) {
-    for note in schemas.notes() {
-        tracing::warn!("{note}");
     }
 }
 

@@ -19,10 +19,14 @@ fn options() -> Options {
     }
 }
 
+fn checked(options: &Options) -> Checked {
+    check(options).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
 #[test]
 fn a_server_may_be_dropped_on_a_runtime_of_somebody_else() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async { drop(Server::start(options()).expect("started")) });
+    runtime.block_on(async { drop(Server::start(checked(&options())).expect("started")) });
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn a_start_that_fails_leaves_nothing_running() {
     let mut options = options();
     options.http.listen_addr = public.to_string();
     options.admin.listen_addr = taken.local_addr().expect("bound").to_string();
-    let error = Server::start(options).err().expect("the admin port is taken");
+    let error = Server::start(checked(&options)).err().expect("the admin port is taken");
     assert!(matches!(error, StartError::Listen { .. }), "{error}");
     TcpListener::bind(public).expect("the public port is free again");
 }

@@ -1,7 +1,9 @@
 //! The threads behind the listeners: how they are started, wired and stopped.
 
 use super::{
-    Options, StartError, clock,
+    Options, StartError,
+    check::used_providers,
+    clock,
     engines::Engines,
     http_streams::{self, HttpStreams},
     hub_link::{self, HubInbox, HubLink},
@@ -16,7 +18,7 @@ use super::{
     upstreams::{Target, Upstreams, targets},
 };
 use crate::{
-    federation::Schemas,
+    federation::{Schemas, Subgraph},
     graphql::UploadDesk,
     resolve::{Executor, Pool},
     sources::{
@@ -25,7 +27,6 @@ use crate::{
     },
 };
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Weak},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -64,7 +65,8 @@ impl Threads {
         let (streams, stream_inbox) = http_streams::inbox();
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
         let uploads = Arc::default();
-        let subgraphs = subgraph_client(options, &schemas, &io)?.with_uploads(Arc::clone(&uploads));
+        let subgraphs = SubgraphClient::new(io.handle(), &endpoints(options, &schemas))?;
+        let subgraphs = subgraphs.with_uploads(Arc::clone(&uploads));
         let executor = executor(options, &schemas, &subgraphs, &sources);
         let targets = targets(schemas.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
@@ -204,7 +206,7 @@ fn join(thread: Option<JoinHandle<()>>) {
     }
 }
 
-/// Connects the providers and looks whether the graph's are all there.
+/// Connects the providers. Those that are missing were told by `check`.
 fn start_sources(
     options: &Options,
     schemas: &Schemas,
@@ -214,35 +216,17 @@ fn start_sources(
     let (handle, options, hub) = (io.handle().clone(), options.sources.clone(), Arc::new(hub.clone()));
     let connecting = io.wait_for(async move { Sources::connect(&handle, options, hub).await });
     let sources = connecting.unwrap_or(Err(sources::StartError::Stopping))?;
-    let mut used: Vec<_> = schemas.event_fields().map(|it| (it.kind, it.provider.clone())).collect();
-    used.sort_by(|a, b| a.1.cmp(&b.1));
-    used.dedup();
-    for missing in sources.check(&used)? {
-        tracing::warn!("{missing}; fields that need it answer FEED_UNAVAILABLE");
-    }
+    sources.check(&used_providers(schemas))?;
     Ok(sources)
 }
 
-/// The client to the graph's subgraphs, each at the address and with the limits that were set about it.
-fn subgraph_client(options: &Options, schemas: &Schemas, io: &Io) -> Result<SubgraphClient, StartError> {
-    let subgraphs = schemas.subgraphs();
-    let traffic = &options.subgraphs;
-    let named = traffic.names().chain(options.subscription_endpoints.keys().map(String::as_str));
-    for name in named.collect::<BTreeSet<_>>() {
-        if !subgraphs.iter().any(|it| *it.configured == *name || *it.name == *name) {
-            tracing::warn!(
-                "the configuration sets something about a subgraph '{name}', which is not in the graph"
-            );
-        }
-    }
-    let endpoints: Vec<_> = subgraphs
-        .iter()
-        .map(|it| SubgraphEndpoint {
-            name: it.name.clone(),
-            ..traffic.endpoint(it.configured.clone(), &it.url)
-        })
-        .collect();
-    Ok(SubgraphClient::new(io.handle(), &endpoints)?)
+/// The graph's subgraphs, each at the address and with the limits that were set about it.
+pub(super) fn endpoints(options: &Options, schemas: &Schemas) -> Vec<SubgraphEndpoint> {
+    let endpoint = |it: &Subgraph| SubgraphEndpoint {
+        name: it.name.clone(),
+        ..options.subgraphs.endpoint(it.configured.clone(), &it.url)
+    };
+    schemas.subgraphs().iter().map(endpoint).collect()
 }
 
 fn executor(

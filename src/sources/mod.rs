@@ -5,6 +5,7 @@
 //! blocks its caller, whatever thread that is. What events mean, who listens and what becomes of an outage
 //! is the hub's to say.
 
+mod check;
 mod counters;
 mod feeds;
 #[cfg(feature = "kafka")]
@@ -24,6 +25,7 @@ mod tls;
 
 pub mod subgraph;
 
+pub use check::{check, missing};
 pub use counters::{LogStatus, PartitionLag, ProviderStatus};
 pub use memory::PublishError;
 pub use options::{
@@ -125,7 +127,7 @@ impl Sources {
     }
 
     /// Looks at the providers that a schema names. Strict: the first that cannot be had is the error.
-    /// Lenient: all of them come back, to be logged; their feeds will fail.
+    /// Lenient: all of them come back; their feeds will fail.
     pub fn check(&self, used: &[(ProviderKind, ProviderId)]) -> Result<Vec<StartError>, StartError> {
         let mut missing = used.iter().filter_map(|(kind, id)| self.find(*kind, id).err());
         if self.inner.skip_unavailable_providers {
@@ -275,6 +277,14 @@ fn take_kafka(options: &mut Options) -> Vec<KafkaOptions> {
     }
     options.unavailable.extend(kafka.into_iter().map(|it| (ProviderKind::Kafka, it.id)));
     Vec::new()
+}
+
+/// What is wrong with a Kafka provider's options. Without a client for it, `unavailable` has the provider.
+fn kafka_check(options: &KafkaOptions) -> Result<(), String> {
+    #[cfg(feature = "kafka")]
+    return kafka::check(options);
+    #[cfg(not(feature = "kafka"))]
+    return Ok(drop(options));
 }
 
 #[cfg(feature = "kafka")]

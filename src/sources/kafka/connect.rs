@@ -4,7 +4,7 @@
 //! to send. So questions have a client, and connections, of their own: they never wait behind a fetch.
 
 use crate::sources::options::{ClientTls, KafkaAuthentication, KafkaIsolation, KafkaOptions, ScramMechanism};
-use rdkafka::ClientConfig;
+use rdkafka::{ClientConfig, consumer::BaseConsumer, producer::BaseProducer};
 use std::{path::Path, time::Duration};
 
 /// How long one question may take; a broker that is slower counts as away.
@@ -51,6 +51,16 @@ pub(super) fn publisher(options: &KafkaOptions) -> Result<ClientConfig, String> 
         .set("topic.metadata.propagation.max.ms", "1000")
         .set("queue.buffering.max.kbytes", PUBLISHING_KIB_MAX.to_string());
     Ok(config)
+}
+
+/// Makes every client once, without a broker to connect to: the library looks at values and files then.
+pub(super) fn check(options: &KafkaOptions) -> Result<(), String> {
+    let (mut reader, mut publisher) = (reader(options)?, publisher(options)?);
+    for config in [&mut reader, &mut publisher] {
+        config.remove("bootstrap.servers");
+    }
+    reader.create::<BaseConsumer>().map_err(|error| error.to_string())?;
+    publisher.create::<BaseProducer>().map(drop).map_err(|error| error.to_string())
 }
 
 fn consumer(options: &KafkaOptions) -> Result<ClientConfig, String> {

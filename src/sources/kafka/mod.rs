@@ -100,6 +100,11 @@ impl Shared {
     }
 }
 
+/// What is wrong with a provider's options, whether or not a broker is there.
+pub(super) fn check(options: &KafkaOptions) -> Result<(), String> {
+    connect::check(options)
+}
+
 impl KafkaProvider {
     /// Starts its threads; whether the cluster is there is no matter, also where others are strict.
     ///

@@ -69,6 +69,12 @@ struct Shared {
     catchers: Catchers,
 }
 
+/// What is wrong with a provider's options, whether or not a server is there.
+pub(super) fn check(options: &NatsOptions) -> Result<(), String> {
+    connect::servers(&options.url)?;
+    connect::connect_options(options).map(drop)
+}
+
 impl NatsProvider {
     /// Connects. Strict: fails in bounded time when the server is away. Lenient: goes on trying.
     pub(super) async fn connect(

@@ -97,6 +97,11 @@ impl Line {
     const ALL: [Self; 3] = [Self::Subscriber, Self::Publisher, Self::Reader];
 }
 
+/// What is wrong with a provider's options, whether or not a server is there.
+pub(super) fn check(options: &RedisOptions) -> Result<(), String> {
+    Connector::new(options).map(drop)
+}
+
 impl RedisProvider {
     /// Connects. Strict: fails in bounded time when the server is away. Lenient: goes on trying.
     pub(super) async fn connect(

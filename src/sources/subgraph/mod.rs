@@ -40,6 +40,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -51,10 +52,35 @@ use tokio_rustls::rustls::ClientConfig;
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum SubgraphClientError {
+    /// As in what was composed with event graphs, which have none.
+    #[error(
+        "subgraph {name} has no address: if it is an event graph, name its file in `supergraph.event_graphs`, and its \
+         brokers under `events.providers`"
+    )]
+    NoUrl { name: String },
     #[error("subgraph {name}: '{url}' is not an http or https address")]
     Url { name: String, url: String },
+    #[error("subgraph {name}: '{url}' is no address for subscriptions")]
+    SubscriptionUrl { name: String, url: String },
     #[error("subgraph {name}: {reason}")]
     Tls { name: String, reason: String },
+}
+
+/// What is wrong with subgraphs' addresses and TLS. Reads the files that the options name, and connects nothing.
+pub fn check(
+    endpoints: &[SubgraphEndpoint],
+    subscriptions: &BTreeMap<String, SubscriptionEndpoint>,
+) -> Vec<SubgraphClientError> {
+    let mut tls = TlsConfigs::default();
+    let mut open = |it: &SubgraphEndpoint| open(it, endpoints.len(), &mut tls).err();
+    let mut errors: Vec<_> = endpoints.iter().filter_map(&mut open).collect();
+    for (name, it) in subscriptions {
+        if let Some(url) = it.url.as_ref().filter(|it| !is_address(it, &["http", "https", "ws", "wss"])) {
+            let (name, url) = (name.clone(), url.clone());
+            errors.push(SubgraphClientError::SubscriptionUrl { name, url });
+        }
+    }
+    errors
 }
 
 /// Sends requests to subgraphs. Clones share connections, breakers and counts.
@@ -188,6 +214,9 @@ fn open(
     tls: &mut TlsConfigs,
 ) -> Result<Subgraph, SubgraphClientError> {
     let (name, options) = (|| endpoint.name.to_string(), &endpoint.options);
+    if endpoint.url.is_empty() {
+        return Err(SubgraphClientError::NoUrl { name: name() });
+    }
     let uri = parse(&endpoint.url)
         .ok_or_else(|| SubgraphClientError::Url { name: name(), url: endpoint.url.clone() })?;
     let tls = tls.get(&options.tls).map_err(|reason| SubgraphClientError::Tls { name: name(), reason })?;
@@ -212,6 +241,10 @@ fn pool(options: &SubgraphOptions, tls: Arc<ClientConfig>, idle_connections_max:
 }
 
 fn parse(url: &str) -> Option<Uri> {
-    let uri = url.parse::<Uri>().ok()?;
-    (matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()).then_some(uri)
+    is_address(url, &["http", "https"]).then(|| url.parse().ok()).flatten()
+}
+
+fn is_address(url: &str, schemes: &[&str]) -> bool {
+    let uri = url.parse::<Uri>();
+    uri.is_ok_and(|it| it.host().is_some() && it.scheme_str().is_some_and(|it| schemes.contains(&it)))
 }
