@@ -56,23 +56,40 @@ subgraphs:
 fn every_form_composes_to_the_same_supergraph() {
     let folder = folder("compose").with("own.yaml", OWN).with("map.yaml", BY_NAME).with("list.yaml", AS_LIST);
     let own = folder.juga(&["compose", "-c", "own.yaml"]);
-    assert_eq!((own.code, own.stderr.as_str()), (Some(0), ""));
+    assert_eq!((own.code, own.stderr.as_str()), (Some(0), LACKS_EVENTS));
     assert!(own.stdout.contains("join__Graph") && own.stdout.contains("employeeUpdated(employeeID: Int!)"));
     for file in ["map.yaml", "list.yaml"] {
         let answer = folder.juga(&["compose", "-c", file, "-o", "-"]);
-        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{file}");
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), LACKS_EVENTS), "{file}");
         assert!(answer.stdout == own.stdout, "{file}: {}", answer.stdout);
     }
     let written = folder.juga(&["compose", "--config", "map.yaml", "--output", "supergraph.graphql"]);
-    assert_eq!((written.code, written.stdout.as_str(), written.stderr.as_str()), (Some(0), "", ""));
+    assert_eq!((written.code, written.stdout.as_str(), written.stderr.as_str()), (Some(0), "", LACKS_EVENTS));
     assert!(folder.text("supergraph.graphql") == own.stdout);
 
     // What was written is a supergraph that can be served, with its event graph beside it.
     let served = folder
+        .with("alone.yaml", "supergraph: { file: supergraph.graphql }\n")
         .with("served.yaml", "supergraph: { file: supergraph.graphql, event_graphs: [events.graphql] }\n");
     let answer = served.juga(&["config", "validate", "served.yaml"]);
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""), "{answer:?}");
+
+    // Without it, nothing would answer its fields: a check says so as a start does.
+    let words =
+        "subgraph events has no address: if it is an event graph, name its file in `supergraph.event_graphs`";
+    let checked = served.juga(&["config", "validate", "alone.yaml"]);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(checked.stderr.starts_with(words), "{checked:?}");
+    let started = served.juga(&["-c", "alone.yaml"]);
+    assert_eq!(started.code, Some(78), "{started:?}");
+    assert!(started.stdout.contains(words), "{started:?}");
 }
+
+/// What a composed supergraph cannot say, as one is told when it is written.
+const LACKS_EVENTS: &str = "\
+note: not in what was written: where the fields of the event graphs `events` get their events from. Serve it with their \
+files in `supergraph.event_graphs`, and their brokers under `events.providers`
+";
 
 /// Cosmo's execution config, named in the file or by the variable that Cosmo's users set.
 #[test]
@@ -159,7 +176,7 @@ fn subgraphs_are_asked_for_their_schema() {
             ),
         );
     let asked = folder.juga(&["compose", "-c", "asked.yaml"]);
-    assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), ""));
+    assert_eq!((asked.code, asked.stderr.as_str()), (Some(0), LACKS_EVENTS));
     assert!(asked.stdout == folder.juga(&["compose", "-c", "files.yaml"]).stdout);
     assert_eq!(demo.employees.request_count(), 1);
     assert_eq!(demo.employees.requests()[0].query(), "{ _service { sdl } }");
@@ -174,7 +191,7 @@ fn a_supergraph_is_fetched_from_a_url() {
     let folder =
         folder.with("own.yaml", &format!("supergraph: {{ url: '{url}', event_graphs: [events.graphql] }}\n"));
     let answer = folder.juga(&["compose", "-c", "own.yaml"]);
-    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
+    assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), LACKS_EVENTS));
     assert!(answer.stdout.trim() == sdl.trim());
     assert!(server.requests()[0].starts_with("GET /text HTTP/1.1"), "{:?}", server.requests());
 }

@@ -255,7 +255,15 @@ fn the_init_timeout_of_our_own_name_wins() {
 #[test]
 fn what_has_no_effect_is_noted() {
     let text = "\
-engine: { enable_net_poll: true }
+engine: { enable_net_poll: true, force_enable_single_flight: true }
+headers: { all: { request: [{ op: set, name: X-A, value_from: { context_field: operation_name } }] } }
+";
+    let subjects = load(text, &[], &[]).notes;
+    let subjects: Vec<_> = subjects.iter().filter_map(|it| it.split('`').nth(1)).collect();
+    assert_eq!(subjects, ["engine.enable_net_poll", "engine.force_enable_single_flight", "value_from"]);
+}
+
+const KAFKA: &str = "\
 events:
   providers:
     kafka:
@@ -264,16 +272,24 @@ events:
         tls: { enabled: true }
         authentication: { sasl_scram: { username: u, password: p, mechanism: SCRAM-SHA-512 } }
         fetch_max_wait: 1s
-    redis: [{ id: r, urls: ['rediss://h'], cluster_enabled: true }]
 ";
-    let notes = load(text, &[], &[]).notes;
-    let no_kafka =
-        "`events.providers.kafka`: this version has no kafka client; provider `k` counts as unavailable";
-    assert_eq!(notes.iter().any(|it| it == no_kafka), cfg!(not(feature = "kafka")));
-    assert_eq!(
-        notes.iter().filter(|it| *it != no_kafka).collect::<Vec<_>>(),
-        ["`engine.enable_net_poll` has no effect: the poller is always on"]
-    );
+
+#[test]
+#[cfg(feature = "kafka")]
+fn a_build_with_kafka_takes_its_providers() {
+    assert_eq!(load(KAFKA, &[], &[]).notes, [""; 0]);
+}
+
+/// What a build can never serve is no outage: the configuration is wrong for it.
+#[test]
+#[cfg(not(feature = "kafka"))]
+fn a_build_without_kafka_refuses_its_providers() {
+    let text = format!("{GRAPH}{KAFKA}");
+    let loaded = Config::load(&text, Path::new("juga.yaml"), &environment(&[]), &Overrides::default());
+    let report = loaded.expect_err("there is no client");
+    let [finding] = &report.findings[..] else { panic!("{report}") };
+    assert_eq!(finding.path, "events.providers.kafka[0]");
+    assert!(finding.help.as_deref().is_some_and(|it| it.contains("cargo feature `kafka`")), "{report}");
 }
 
 #[test]

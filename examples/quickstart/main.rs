@@ -68,9 +68,8 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// The seam between this example and the router as a library.
 fn start_router(file: &Path, environment: &Environment) -> Result<Server, Box<dyn Error>> {
     let config = Config::load_file(file, environment, &Overrides::default())?;
-    let checked = check(&config.options()?).map_err(|errors| {
-        errors.iter().map(StartError::to_string).collect::<Vec<_>>().join("\n")
-    })?;
+    let checked = check(&config.options()?)
+        .map_err(|errors| errors.iter().map(StartError::to_string).collect::<Vec<_>>().join("\n"))?;
     Server::start(checked).map_err(|error| match error {
         StartError::Listen { .. } => {
             format!("{error}\n  help: LISTEN_ADDR and ADMIN_LISTEN_ADDR choose other addresses").into()

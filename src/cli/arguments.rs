@@ -7,13 +7,15 @@ use std::{ffi::OsString, path::PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   juga                                  serve ./juga.yaml (or ./config.yaml)
+  juga -s supergraph.graphql            serve a composed supergraph, without a configuration file
   juga -c router.yaml --dev             serve a file, for work on one's own machine
+  juga -c base.yaml,production.yaml     several files; what a later one says wins
   LISTEN_ADDR=:4000 juga -c router.yaml every plain key has an environment variable
   juga config validate router.yaml      check a file in CI
   juga compose -c graphs.yaml -o supergraph.graphql
   juga plan -c router.yaml '{ deals { id } }'
 
-Precedence: flag, environment, file, default.
+Precedence: flag, environment, later file, earlier file, default.
 Exit codes: 0 fine, 1 findings of a check, 2 usage, 78 bad configuration.";
 
 /// A federated GraphQL router whose subscriptions are driven by event streams.
@@ -46,8 +48,12 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// Check a configuration and that the files it names are there. Starts and connects nothing.
     Validate {
-        /// The file; without it, the one that `juga` would serve.
-        file: Option<PathBuf>,
+        /// The file, or several with commas between them; without it, what `juga` would serve.
+        #[arg(value_name = "FILE", value_delimiter = ',')]
+        files: Vec<PathBuf>,
+        /// As with `juga serve`.
+        #[arg(short, long, value_name = "FILE")]
+        supergraph: Option<String>,
     },
 }
 
@@ -69,8 +75,8 @@ Examples:
 #[derive(Args, Clone, Debug)]
 pub(super) struct ComposeOptions {
     /// What to compose [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE[,FILE…]", value_delimiter = ',')]
+    pub(super) config: Vec<PathBuf>,
     /// Where the supergraph goes; `-` is stdout.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub(super) output: PathBuf,
@@ -79,8 +85,8 @@ pub(super) struct ComposeOptions {
 #[derive(Args, Clone, Debug)]
 pub(super) struct PlanOptions {
     /// What to plan against [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
-    #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    #[arg(short, long, value_name = "FILE[,FILE…]", value_delimiter = ',')]
+    pub(super) config: Vec<PathBuf>,
     /// The operation, where the document has several.
     #[arg(short, long, value_name = "NAME")]
     pub(super) operation: Option<String>,
@@ -99,9 +105,12 @@ pub(super) struct PlanOptions {
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct ServeOptions {
-    /// Configuration file [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
+    /// Configuration files; what a later one says wins [default: CONFIG_PATH, ./juga.yaml or ./config.yaml].
+    #[arg(short, long, value_name = "FILE[,FILE…]", value_delimiter = ',')]
+    pub(super) config: Vec<PathBuf>,
+    /// A composed supergraph (`supergraph.file`); with it, no configuration file is needed.
     #[arg(short, long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
+    supergraph: Option<String>,
     /// Where clients connect, such as `0.0.0.0:3002` (`listen_addr`).
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
@@ -121,16 +130,22 @@ impl ServeOptions {
     pub(super) fn overrides(&self) -> Overrides {
         let dev = self.dev.then(|| "true".to_owned());
         let flags = [
+            ("--supergraph", "supergraph.file", &self.supergraph),
             ("--listen", "listen_addr", &self.listen),
             ("--log", "log_level", &self.log),
             ("--dev", "dev_mode", &dev),
             ("--admin-listen", "admin.listen_addr", &self.admin_listen),
         ];
-        let given = flags.into_iter().filter_map(|(flag, path, value)| {
-            value.as_ref().map(|value| Override { flag, path, value: value.clone() })
-        });
-        Overrides(given.collect())
+        overrides(&flags)
     }
+}
+
+/// Flags that were given, as values of keys.
+pub(super) fn overrides(flags: &[(&'static str, &'static str, &Option<String>)]) -> Overrides {
+    let given = flags.iter().filter_map(|(flag, path, value)| {
+        value.as_ref().map(|value| Override { flag, path, value: value.clone() })
+    });
+    Overrides(given.collect())
 }
 
 /// Cosmo's router spells its flags `-config` and `-version`; the first would otherwise read as `-c onfig`.

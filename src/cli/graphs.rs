@@ -3,10 +3,10 @@
 use super::{
     FINDINGS, NO_FILE, USAGE,
     arguments::{ComposeOptions, PlanOptions},
-    complain, complain_about, find_file,
+    complain, complain_about, find_files,
 };
 use crate::{
-    config::{Environment, GraphFile},
+    config::{Config, Environment, GraphFile, Overrides},
     federation::{Graphs, Schema},
 };
 use std::{
@@ -18,9 +18,12 @@ use std::{
 
 /// Composes and writes the supergraph.
 pub(super) fn compose(options: &ComposeOptions, environment: &Environment) -> ExitCode {
-    let Some((_, schema)) = load(options.config.clone(), None, environment) else {
+    let Some(Loaded { graphs, schema, .. }) = load(&options.config, None, environment) else {
         return ExitCode::from(FINDINGS);
     };
+    for it in lacks(&graphs) {
+        complain(format_args!("note: not in what was written: {it}"));
+    }
     match write(&options.output, schema.supergraph_sdl()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -28,6 +31,29 @@ pub(super) fn compose(options: &ComposeOptions, environment: &Environment) -> Ex
             ExitCode::from(FINDINGS)
         }
     }
+}
+
+/// What a supergraph has no words for, and where to say it instead.
+fn lacks(graphs: &Graphs) -> Vec<String> {
+    let mut lacks = Vec::new();
+    let names = |names: Vec<&str>| names.join("`, `");
+    if !graphs.event_graphs.is_empty() {
+        let them = names(graphs.event_graphs.iter().map(|it| it.name.as_str()).collect());
+        lacks.push(format!(
+            "where the fields of the event graphs `{them}` get their events from. Serve it with their files in \
+             `supergraph.event_graphs`, and their brokers under `events.providers`"
+        ));
+    }
+    let told: Vec<_> = graphs.subgraphs.iter().filter(|it| it.subscription.is_some()).collect();
+    if !told.is_empty() {
+        let them = names(told.iter().map(|it| it.name.as_str()).collect());
+        lacks.push(format!("how `{them}` serve subscriptions. Say it under `overrides.subgraphs`"));
+    }
+    if !graphs.feature_flags.is_empty() {
+        let them = names(graphs.feature_flags.keys().map(String::as_str).collect());
+        lacks.push(format!("the graphs behind the feature flags `{them}`"));
+    }
+    lacks
 }
 
 /// Plans an operation and prints the plan.
@@ -43,7 +69,7 @@ pub(super) fn plan(options: &PlanOptions, environment: &Environment) -> ExitCode
         },
     };
     let flag = options.feature_flag.as_deref();
-    let Some((file, schema)) = load(options.config.clone(), flag, environment) else {
+    let Some(Loaded { file, schema, .. }) = load(&options.config, flag, environment) else {
         return ExitCode::from(FINDINGS);
     };
     let operation = options.operation.as_deref();
@@ -63,13 +89,21 @@ pub(super) fn plan(options: &PlanOptions, environment: &Environment) -> ExitCode
     ExitCode::SUCCESS
 }
 
+/// A file, what it names, and what that comes to.
+struct Loaded {
+    file: GraphFile,
+    graphs: Graphs,
+    schema: Schema,
+}
+
 /// The file and its composed graph; `None` once the reasons are told.
-fn load(file: Option<PathBuf>, flag: Option<&str>, environment: &Environment) -> Option<(GraphFile, Schema)> {
-    let Some(name) = find_file(file, environment) else {
+fn load(named: &[PathBuf], flag: Option<&str>, environment: &Environment) -> Option<Loaded> {
+    let files = find_files(named, environment);
+    if files.is_empty() && !Config::is_graph_named(environment, &Overrides::default()) {
         complain(NO_FILE);
         return None;
-    };
-    let file = match GraphFile::load(&name, environment) {
+    }
+    let file = match GraphFile::load(&files, environment) {
         Ok(file) => file,
         Err(report) => {
             complain_about(&report);
@@ -77,12 +111,16 @@ fn load(file: Option<PathBuf>, flag: Option<&str>, environment: &Environment) ->
         }
     };
     let graphs = file.graphs().map_err(|it| it.to_string()).and_then(|it| of_flag(it, flag));
-    match graphs.and_then(|it| Schema::load(&it).map_err(|it| it.to_string())) {
-        Ok(schema) => {
+    let schema = |graphs: Graphs| match Schema::load(&graphs) {
+        Ok(schema) => Ok((graphs, schema)),
+        Err(errors) => Err(errors.to_string()),
+    };
+    match graphs.and_then(schema) {
+        Ok((graphs, schema)) => {
             for note in file.notes().iter().chain(schema.notes()) {
                 complain(format_args!("note: {note}"));
             }
-            Some((file, schema))
+            Some(Loaded { file, graphs, schema })
         }
         Err(findings) => {
             complain(format_args!("{findings}\n\njuga: the graph cannot be loaded"));

@@ -8,9 +8,8 @@ mod graphs;
 mod serve;
 
 use crate::{
-    config::{Config, Environment, Report},
-    federation::Schemas,
-    server::TlsOptions,
+    config::{Config, Environment, Overrides, Report},
+    server::{self, StartError},
 };
 use arguments::{Arguments, Command, ConfigCommand, ServeOptions};
 use clap::Parser;
@@ -44,7 +43,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Some(Command::Serve(options)) => run_serve(&options, &environment),
         Some(Command::Compose(options)) => graphs::compose(&options, &environment),
         Some(Command::Plan(options)) => graphs::plan(&options, &environment),
-        Some(Command::Config(ConfigCommand::Validate { file })) => validate(file, &environment),
+        Some(Command::Config(ConfigCommand::Validate { files, supergraph })) => {
+            validate(&files, &supergraph, &environment)
+        }
     }
 }
 
@@ -56,70 +57,78 @@ fn answer(error: &clap::Error) -> ExitCode {
 }
 
 fn run_serve(options: &ServeOptions, environment: &Environment) -> ExitCode {
-    let Some(file) = find_file(options.config.clone(), environment) else {
-        complain(NO_FILE);
-        return ExitCode::from(BAD_CONFIGURATION);
-    };
-    match Config::load_file(&file, environment, &options.overrides()) {
-        Ok(config) => serve::serve(&config),
-        Err(report) => {
-            complain_about(&report);
-            ExitCode::from(BAD_CONFIGURATION)
-        }
+    match load(&options.config, environment, &options.overrides()) {
+        Some((config, _)) => serve::serve(&config),
+        None => ExitCode::from(BAD_CONFIGURATION),
     }
 }
 
-fn validate(file: Option<PathBuf>, environment: &Environment) -> ExitCode {
-    let Some(file) = find_file(file, environment) else {
-        complain(NO_FILE);
-        return ExitCode::from(FINDINGS);
-    };
-    match Config::load_file(&file, environment, &Default::default()) {
-        Ok(config) => validate_graph(&config, &file),
-        Err(report) => {
-            complain_about(&report);
-            ExitCode::from(FINDINGS)
-        }
+fn validate(files: &[PathBuf], supergraph: &Option<String>, environment: &Environment) -> ExitCode {
+    let overrides = arguments::overrides(&[("--supergraph", "supergraph.file", supergraph)]);
+    match load(files, environment, &overrides) {
+        Some((config, files)) => validate_start(&config, &files),
+        None => ExitCode::from(FINDINGS),
     }
 }
 
-/// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules, certificates
-/// that are none.
-fn validate_graph(config: &Config, file: &Path) -> ExitCode {
-    let loaded = config.options().map_err(|it| it.to_string());
-    let tls = loaded.as_ref().ok().and_then(|it| it.tls.as_ref());
-    if let Some(Err(finding)) = tls.map(TlsOptions::check) {
-        complain(format_args!("tls.server: {finding}"));
-        return ExitCode::from(FINDINGS);
+/// The configuration and its files; `None` once the reasons are told.
+fn load(
+    named: &[PathBuf],
+    environment: &Environment,
+    overrides: &Overrides,
+) -> Option<(Config, Vec<PathBuf>)> {
+    let files = find_files(named, environment);
+    if files.is_empty() && !Config::is_graph_named(environment, overrides) {
+        complain(NO_FILE);
+        return None;
     }
-    let loaded = loaded.and_then(|it| Schemas::load(&it.graphs).map_err(|it| it.to_string()));
-    let schemas = match loaded {
-        Ok(schemas) => schemas,
-        Err(findings) => {
-            complain(format_args!("{findings}\n\njuga: the graph cannot be loaded"));
+    let loaded = Config::load_files(&files, environment, overrides);
+    loaded.map_err(|it| complain_about(&it)).ok().map(|it| (it, files))
+}
+
+/// The rest of what `serve` would refuse: graphs that do not compose, event graphs against the rules, files of TLS
+/// that hold something else, providers that are missing.
+fn validate_start(config: &Config, files: &[PathBuf]) -> ExitCode {
+    let checked = config.options().map_err(|it| vec![it.to_string()]);
+    let words = |errors: Vec<StartError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let checked = checked.and_then(|it| server::check(&it).map_err(words));
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(errors) => {
+            complain(format_args!("{}\n\njuga: the router would not start", errors.join("\n")));
             return ExitCode::from(FINDINGS);
         }
     };
-    for note in config.notes.iter().cloned().chain(schemas.notes()) {
+    for note in config.notes.iter().chain(checked.notes()) {
         complain(format_args!("note: {note}"));
     }
-    let _ = writeln!(std::io::stdout(), "{}: valid", file.display());
+    let names: Vec<_> = files.iter().map(|it| it.display().to_string()).collect();
+    let subject = if names.is_empty() { "the environment".to_owned() } else { names.join(", ") };
+    let _ = writeln!(std::io::stdout(), "{subject}: valid");
     ExitCode::SUCCESS
 }
 
 const NO_FILE: &str = "\
 no configuration: there is neither `juga.yaml` nor `config.yaml` in this folder
-  help: name one with `juga -c FILE` or CONFIG_PATH; the smallest has two lines:
+  help: name one with `juga -c FILE` or CONFIG_PATH, or a composed supergraph with `juga -s FILE`; the smallest file
+  has two lines:
 
     supergraph:
       file: supergraph.graphql";
 
-/// The file that was named, or CONFIG_PATH's, or the first default that is there.
-fn find_file(named: Option<PathBuf>, environment: &Environment) -> Option<PathBuf> {
-    let by_variable = || environment.variable("CONFIG_PATH").map(PathBuf::from);
+/// The files that were named, or CONFIG_PATH's, or the first default that is there.
+fn find_files(named: &[PathBuf], environment: &Environment) -> Vec<PathBuf> {
+    let given = |it: &&str| !it.is_empty();
+    let by_variable = environment.variable("CONFIG_PATH").unwrap_or_default();
+    let by_variable: Vec<PathBuf> =
+        by_variable.split(',').map(str::trim).filter(given).map(PathBuf::from).collect();
     let is_there = |it: &&Path| environment.current_folder.join(it).is_file();
     let by_default = || DEFAULT_FILES.iter().map(Path::new).find(is_there).map(Path::to_path_buf);
-    named.or_else(by_variable).or_else(by_default)
+    match (named, &by_variable[..]) {
+        ([], []) => by_default().into_iter().collect(),
+        ([], _) => by_variable,
+        _ => named.to_vec(),
+    }
 }
 
 fn complain_about(report: &Report) {

@@ -3,13 +3,17 @@
 use super::{
     finding::Findings,
     settings::{
-        ClientTls, Config, KafkaProvider, NatsAuthentication, NatsProvider, RedisProvider, Security,
-        ServerTls, SubgraphSchema,
+        ClientTls, Config, KafkaProvider, KafkaTls, NatsAuthentication, NatsProvider, RedisProvider,
+        Security, ServerTls, SubgraphSchema,
     },
     suggest,
     tree::Node,
 };
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Every attempt adds them up.
 const BUCKETS_MAX: usize = 1000;
@@ -32,12 +36,23 @@ pub(crate) fn settle(config: &mut Config, root: &Node) {
         }
         config.shutdown_delay = config.grace_period;
     }
+    if config.dev_mode && !given("playground.enabled") {
+        config.playground.enabled = true;
+    }
+    tighten(config);
     if let Some(timeout) = config.engine.websocket_server_read_timeout
         && !given("websocket.connection_init_timeout")
     {
         config.websocket.connection_init_timeout = timeout;
     }
     note_what_is_without_effect(config);
+}
+
+/// Of two bounds on one thing, the lower holds.
+fn tighten(config: &mut Config) {
+    let (limits, parser) = (&mut config.limits.operation, &config.security.parser_limits);
+    limits.depth = limits.depth.min(parser.approximate_depth_limit.unwrap_or(usize::MAX));
+    limits.selections = limits.selections.min(parser.total_fields_limit.unwrap_or(usize::MAX));
 }
 
 fn note_what_is_without_effect(config: &mut Config) {
@@ -51,11 +66,12 @@ fn note_what_is_without_effect(config: &mut Config) {
                 .to_owned(),
         );
     }
-    for it in config.events.providers.kafka.iter().filter(|_| cfg!(not(feature = "kafka"))) {
-        config.notes.push(format!(
-            "`events.providers.kafka`: this version has no kafka client; provider `{}` counts as unavailable",
-            it.id
-        ));
+    if config.headers.rules().any(|(_, request, _)| request.iter().any(|it| it.value_from.is_some())) {
+        config.notes.push(
+            "`value_from` of header rules has no effect: such a rule sets nothing, because what the router knows of a \
+             request is no header's value yet"
+                .to_owned(),
+        );
     }
 }
 
@@ -79,6 +95,7 @@ pub(crate) fn check(config: &Config, root: &Node, findings: &mut Findings) {
         check.nats(it, &format!("events.providers.nats[{index}]"));
     }
     for (index, it) in config.events.providers.kafka.iter().enumerate() {
+        check.kafka_is_built(&format!("events.providers.kafka[{index}]"));
         check.kafka(it, &format!("events.providers.kafka[{index}]"));
     }
     for (index, it) in config.events.providers.redis.iter().enumerate() {
@@ -113,6 +130,11 @@ pub(crate) fn files(config: &Config) -> Vec<(String, &Path)> {
             files.extend(tls_files(format!("{path}.tls"), tls));
         }
     }
+    for (index, it) in config.events.providers.kafka.iter().enumerate().filter(|(_, it)| it.tls.enabled) {
+        let KafkaTls { ca_file, cert_file, key_file, .. } = &it.tls;
+        let named = [("ca_file", ca_file), ("cert_file", cert_file), ("key_file", key_file)];
+        files.extend(given(format!("events.providers.kafka[{index}].tls"), named));
+    }
     for (index, it) in config.events.providers.redis.iter().enumerate() {
         let Some(tls) = &it.tls else { continue };
         files.extend(tls_files(format!("events.providers.redis[{index}].tls"), tls));
@@ -134,12 +156,18 @@ fn server_tls_files(tls: &ServerTls) -> impl Iterator<Item = (String, &Path)> {
 }
 
 fn credential_files(path: String, keys: &NatsAuthentication) -> impl Iterator<Item = (String, &Path)> {
-    let files = [("nkey_seed_file", &keys.nkey_seed_file), ("credentials_file", &keys.credentials_file)];
-    files.into_iter().filter_map(move |(name, file)| Some((format!("{path}.{name}"), file.as_deref()?)))
+    given(path, [("nkey_seed_file", &keys.nkey_seed_file), ("credentials_file", &keys.credentials_file)])
 }
 
 fn tls_files(path: String, tls: &ClientTls) -> impl Iterator<Item = (String, &Path)> {
-    let files = [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)];
+    given(path, [("ca_file", &tls.ca_file), ("cert_file", &tls.cert_file), ("key_file", &tls.key_file)])
+}
+
+/// Those of a section's files that are named.
+fn given<'f, const N: usize>(
+    path: String,
+    files: [(&'static str, &'f Option<PathBuf>); N],
+) -> impl Iterator<Item = (String, &'f Path)> {
     files.into_iter().filter_map(move |(name, file)| Some((format!("{path}.{name}"), file.as_deref()?)))
 }
 
@@ -413,6 +441,17 @@ impl Check<'_> {
         self.at_least_one(&provider.urls, &format!("{path}.urls"));
         if let Some(tls) = &provider.tls {
             self.certificate(tls, &format!("{path}.tls"));
+        }
+    }
+
+    /// What this build can never serve is no outage.
+    fn kafka_is_built(&mut self, path: &str) {
+        if cfg!(not(feature = "kafka")) {
+            self.broken(
+                path,
+                "this build of the router has no client for Kafka",
+                "build it with the cargo feature `kafka`, which is on by default",
+            );
         }
     }
 

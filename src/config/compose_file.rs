@@ -4,22 +4,19 @@
 use super::{
     Config, Environment, Overrides, Report, UnreadableGraphs,
     expand::Outside,
-    finding::Findings,
-    format::{FilePath, Ignored, List, Maybe, RoutingUrl, Text, Toggle, Wait},
+    finding::{Findings, SourceFile},
+    format::{FilePath, Format, Ignored, List, Maybe, RoutingUrl, Text, Toggle, Wait},
     graphs::{Reading, SubgraphInput, UnreadableGraph},
     keys::{
         Fallback::{Absent, Required, Section, Text as Is},
         settings,
     },
+    reader::Reader,
     settings::SubgraphSchema,
     tree::{Entry, Node, Value},
 };
 use crate::federation::{EventGraphSource, Graphs, Limits};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, slice, time::Duration};
 
 /// A file that names graphs.
 #[derive(Debug)]
@@ -79,33 +76,20 @@ settings! {
 }
 
 impl GraphFile {
-    /// Reads a file in whichever form it has.
-    pub fn load(file: &Path, environment: &Environment) -> Result<Self, Report> {
-        let text = fs::read_to_string(environment.current_folder.join(file))
-            .map_err(|error| Report::of_file(file, format!("cannot be read: {error}")))?;
-        let mut findings = Findings::default();
-        let loaded = super::tree::parse(&text, &mut findings).and_then(|mut root| {
-            if ["supergraph", "execution_config"].iter().any(|it| root.entry(it).is_some()) {
-                return Some(None);
-            }
-            let folder = super::folder_of(file, environment);
-            let outside = Outside { environment, folder: Some(&folder) };
-            super::expand::expand(&mut root, &outside, &mut findings);
-            name_items(&mut root);
-            let mut loaded = super::read_section::<ComposeFile>(&root, file, environment, &mut findings)?;
-            loaded.notes = findings.take_notes();
-            if loaded.feature_flags.is_some() {
-                loaded.notes.push("`feature_flags`: graphs behind flags are not composed".to_owned());
-            }
-            check(&loaded, &root, &mut findings);
-            Some(Some(loaded))
-        });
-        match loaded {
-            Some(None) => Config::load_file(file, environment, &Overrides::default())
-                .map(|it| Self::Config(Box::new(it))),
-            Some(Some(loaded)) if findings.is_empty() => Ok(Self::List(Box::new(loaded))),
-            _ => Err(findings.report(&file.display().to_string(), &text)),
+    /// Reads a file in whichever form it has. Several files, and none, are a configuration's.
+    pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Report> {
+        match files {
+            [name] => match load_list(&super::read_file(name, environment)?, environment)? {
+                Some(list) => Ok(Self::List(Box::new(list))),
+                None => Self::load_config(files, environment),
+            },
+            _ => Self::load_config(files, environment),
         }
+    }
+
+    fn load_config(files: &[PathBuf], environment: &Environment) -> Result<Self, Report> {
+        let config = Config::load_files(files, environment, &Overrides::default())?;
+        Ok(Self::Config(Box::new(config)))
     }
 
     /// Reads and fetches every text that makes the graph.
@@ -131,6 +115,45 @@ impl GraphFile {
             Self::List(list) => list.notes.clone(),
         }
     }
+}
+
+/// A file as a list of graphs; `None` when it is a configuration.
+fn load_list(file: &SourceFile, environment: &Environment) -> Result<Option<ComposeFile>, Report> {
+    let mut findings = Findings::default();
+    let root = super::parse_one(file, 0, &mut findings);
+    if root.as_ref().is_some_and(|it| is_configuration(it, environment)) {
+        return Ok(None);
+    }
+    let files = slice::from_ref(file);
+    let outside = Outside::new(environment, files, true);
+    match root.and_then(|it| read_list(it, &outside, &mut findings)) {
+        Some(list) if findings.is_empty() => Ok(Some(list)),
+        _ => Err(findings.report(files)),
+    }
+}
+
+fn is_configuration(root: &Node, environment: &Environment) -> bool {
+    let has = |name: &str| root.entry(name).is_some();
+    let names_graph = ["supergraph", "execution_config", "router_config_path"].into_iter().any(has);
+    let is_list = ["subgraphs", "event_graphs"].into_iter().any(has);
+    names_graph || !is_list && Config::is_graph_named(environment, &Overrides::default())
+}
+
+fn read_list(mut root: Node, outside: &Outside<'_>, findings: &mut Findings) -> Option<ComposeFile> {
+    super::expand::expand(&mut root, outside, findings);
+    name_items(&mut root);
+    let mut list = ComposeFile::read(&root, &mut Reader::new(findings, outside, &root))?;
+    list.notes = findings.take_notes();
+    if list.feature_flags.is_some() {
+        list.notes.push("`feature_flags`: graphs behind flags are not composed".to_owned());
+    }
+    for it in &list.subgraphs {
+        if it.introspection.as_ref().is_some_and(|it| it.headers.is_some()) {
+            list.notes.push(format!("`introspection.headers` of `{}`: none are sent", it.name));
+        }
+    }
+    check(&list, &root, findings);
+    Some(list)
 }
 
 /// Subgraphs by name become a list of subgraphs with names.

@@ -1,8 +1,8 @@
 //! What comes from outside the file: environment variables, flags, and facts about the machine.
 
 use super::{
-    finding::Origin,
-    keys::KeyEntry,
+    finding::{Findings, Origin},
+    keys::{KeyEntry, Shape},
     tree::{Entry, Node, Value},
 };
 use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf};
@@ -53,22 +53,54 @@ pub struct Override {
     pub value: String,
 }
 
-/// Puts variables, then flags, over the file's values.
-pub(crate) fn overlay(root: &mut Node, keys: &[KeyEntry], environment: &Environment, overrides: &Overrides) {
+/// Puts variables, then flags, over the files' values.
+pub(crate) fn overlay(
+    root: &mut Node,
+    keys: &[KeyEntry],
+    environment: &Environment,
+    overrides: &Overrides,
+    findings: &mut Findings,
+) {
     for entry in keys {
-        let set = entry.variables.iter().find_map(|it| Some((it, environment.variable(it)?)));
-        if let Some((name, value)) = set {
-            put(root, &entry.path, Node::scalar(value, Origin::Environment(name.clone())));
-        }
+        set_by_variable(root, entry, environment, findings);
     }
     for it in &overrides.0 {
         put(root, it.path, Node::scalar(it.value.clone(), Origin::Flag(it.flag)));
     }
 }
 
+/// Sets one key by the variable that has its value, if there is one. Several may only say the same.
+fn set_by_variable(root: &mut Node, key: &KeyEntry, environment: &Environment, findings: &mut Findings) {
+    let mut set = key.variables.iter().filter_map(|it| Some((it, environment.variable(it)?)));
+    let Some((name, value)) = set.next() else { return };
+    let node = value_of(key, value, &Origin::Environment(name.clone()));
+    if let Some((other, _)) = set.find(|(_, it)| *it != value) {
+        let message = format!("`{other}` says otherwise, and sets the same key");
+        findings.add(node.origin.clone(), &key.path, message).help("unset one of them");
+    }
+    if root.at(&key.path).is_some_and(|it| !it.is_nothing() && !it.is_same(&node)) {
+        findings.note(format!(
+            "`{name}` in the environment wins over `{}` in the file (with Cosmo's router, the file wins)",
+            key.path
+        ));
+    }
+    put(root, &key.path, node);
+}
+
+/// A variable's value as a file would have it; items of lists are separated by commas.
+fn value_of(key: &KeyEntry, value: &str, origin: &Origin) -> Node {
+    match key.key.shape {
+        Shape::List(_) => {
+            let items: Vec<&str> = value.split(',').map(str::trim).collect();
+            Node::list_of_scalars(&items, origin)
+        }
+        _ => Node::scalar(value, origin.clone()),
+    }
+}
+
 /// Sets the value at a path of plain keys, with the sections on the way. A section that is no section
 /// in the file stays as it is: reading it gives the finding.
-fn put(root: &mut Node, path: &str, value: Node) {
+pub(crate) fn put(root: &mut Node, path: &str, value: Node) {
     let Value::Map(entries) = &mut root.value else { return };
     let (name, rest) = match path.split_once('.') {
         Some((name, rest)) => (name, Some(rest)),

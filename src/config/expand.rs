@@ -6,14 +6,14 @@
 
 use super::{
     environment::Environment,
-    finding::Findings,
+    finding::{Findings, Origin, SourceFile},
     tree::{Node, Value},
 };
 use std::{
     borrow::Cow,
     fs::File,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// More than a certificate chain or a list of keys takes.
@@ -22,8 +22,31 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Where values come from.
 pub(crate) struct Outside<'a> {
     pub(crate) environment: &'a Environment,
-    /// Files' names count from here; `None` where nothing is read from the disk.
-    pub(crate) folder: Option<&'a Path>,
+    /// Those of the configuration's files, in their order. Absolute.
+    folders: Vec<PathBuf>,
+    /// Whether anything is read from the disk.
+    reads: bool,
+}
+
+impl<'a> Outside<'a> {
+    pub(crate) fn new(environment: &'a Environment, files: &[SourceFile], reads: bool) -> Self {
+        let folder = |it: &SourceFile| {
+            let file = environment.current_folder.join(&it.name);
+            file.parent().unwrap_or(&environment.current_folder).to_owned()
+        };
+        Self { environment, folders: files.iter().map(folder).collect(), reads }
+    }
+
+    /// Where relative names count from: for what stands in a file from its folder, for what is typed from the
+    /// working folder, for everything else from the first file's folder, if there is a file.
+    pub(crate) fn folder_of(&self, origin: &Origin) -> &Path {
+        let current = self.environment.current_folder.as_path();
+        match origin {
+            Origin::File(place) => &self.folders[place.file],
+            Origin::Flag(_) => current,
+            _ => self.folders.first().map_or(current, PathBuf::as_path),
+        }
+    }
 }
 
 /// Expands every value below `node`. Keys stay as they are.
@@ -45,7 +68,7 @@ fn expand_at(node: &mut Node, path: &str, outside: &Outside<'_>, findings: &mut 
             }
         }
         Value::Scalar { text, quoted } if text.contains("${") => {
-            match expand_text(text, outside) {
+            match expand_text(text, outside.folder_of(&node.origin), outside) {
                 // Text from outside is never nothing, not even when it is empty.
                 Ok(expanded) => (*text, *quoted) = (expanded, true),
                 Err(problem) => {
@@ -63,7 +86,7 @@ struct Problem {
     help: String,
 }
 
-fn expand_text(text: &str, outside: &Outside<'_>) -> Result<String, Problem> {
+fn expand_text(text: &str, folder: &Path, outside: &Outside<'_>) -> Result<String, Problem> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("${") {
         if let Some(before) = rest[..at].strip_suffix('$') {
@@ -79,7 +102,7 @@ fn expand_text(text: &str, outside: &Outside<'_>) -> Result<String, Problem> {
                 help: "write `$${` for a plain `${`".to_owned(),
             });
         };
-        out.push_str(&value_of(inside, outside)?);
+        out.push_str(&value_of(inside, folder, outside)?);
         rest = after;
     }
     out.push_str(rest);
@@ -87,13 +110,13 @@ fn expand_text(text: &str, outside: &Outside<'_>) -> Result<String, Problem> {
 }
 
 /// The value of `NAME` or `NAME:-default`. As in a shell, `:-` also stands in for what is empty.
-fn value_of<'v>(inside: &'v str, outside: &Outside<'v>) -> Result<Cow<'v, str>, Problem> {
+fn value_of<'v>(inside: &'v str, folder: &Path, outside: &Outside<'v>) -> Result<Cow<'v, str>, Problem> {
     let (name, default) = match inside.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
         None => (inside, None),
     };
     match name.strip_prefix("file.") {
-        Some(file) => file_text(file, default, outside).map(Cow::Owned),
+        Some(file) => file_text(file, default, folder, outside).map(Cow::Owned),
         None => variable(name.strip_prefix("env.").unwrap_or(name), default, outside).map(Cow::Borrowed),
     }
 }
@@ -120,13 +143,14 @@ fn variable<'v>(name: &str, default: Option<&'v str>, outside: &Outside<'v>) -> 
     }
 }
 
-/// What a file holds, without the line break at its end.
-fn file_text(name: &str, default: Option<&str>, outside: &Outside<'_>) -> Result<String, Problem> {
-    let text = match outside.folder {
-        Some(folder) => read(&folder.join(name)),
-        None => Err(io::Error::other("files are not read here")),
-    };
-    match (text.map(|it| it.trim_end_matches(['\n', '\r']).to_owned()), default) {
+/// What a file holds, or what stands in for it.
+fn file_text(
+    name: &str,
+    default: Option<&str>,
+    folder: &Path,
+    outside: &Outside<'_>,
+) -> Result<String, Problem> {
+    match (outside.text_of(&folder.join(name)), default) {
         (Ok(text), None) => Ok(text),
         (Ok(text), Some(_)) if !text.is_empty() => Ok(text),
         (_, Some(default)) => Ok(default.to_owned()),
@@ -136,6 +160,16 @@ fn file_text(name: &str, default: Option<&str>, outside: &Outside<'_>) -> Result
                 "names count from the configuration file's folder; a default is given so: `${{file.{name}:-…}}`"
             ),
         }),
+    }
+}
+
+impl Outside<'_> {
+    /// What a file holds, without the line break at its end.
+    pub(crate) fn text_of(&self, file: &Path) -> io::Result<String> {
+        if !self.reads {
+            return Err(io::Error::other("files are not read here"));
+        }
+        read(file).map(|it| it.trim_end_matches(['\n', '\r']).to_owned())
     }
 }
 

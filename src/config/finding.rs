@@ -2,7 +2,10 @@
 //!
 //! Findings are gathered, not thrown: one run shows them all.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// How much of a line a snippet shows.
 const SNIPPET_CHARS: usize = 160;
@@ -39,6 +42,22 @@ pub struct Snippet {
     pub width: usize,
 }
 
+/// One of the files of a configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceFile {
+    /// As it was given.
+    pub(crate) name: PathBuf,
+    pub(crate) text: String,
+}
+
+/// The files' names, for messages about all of them.
+fn names(files: &[SourceFile]) -> String {
+    match files {
+        [] => "the environment".to_owned(),
+        _ => files.iter().map(|it| it.name.display().to_string()).collect::<Vec<_>>().join(", "),
+    }
+}
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -62,16 +81,19 @@ impl Origin {
     }
 }
 
-/// A stretch of one line; line and column count from 1, in characters.
+/// A stretch of one line; line and column count from 1, in characters, files from 0 in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    pub(crate) file: usize,
     pub(crate) line: usize,
     pub(crate) column: usize,
     pub(crate) width: usize,
 }
 
 impl Place {
-    pub(crate) const START: Self = Self { line: 1, column: 1, width: 1 };
+    pub(crate) const fn start_of(file: usize) -> Self {
+        Self { file, line: 1, column: 1, width: 1 }
+    }
 }
 
 /// Findings on their way to a [`Report`], and remarks that are none.
@@ -121,26 +143,28 @@ impl Findings {
         self.list.is_empty()
     }
 
-    /// In the order of the file; what does not come from the file stands last.
-    pub(crate) fn report(mut self, file: &str, text: &str) -> Report {
+    /// In the order of the files; what does not come from one stands last.
+    pub(crate) fn report(mut self, files: &[SourceFile]) -> Report {
         self.list.retain(|it| it.origin != Origin::Inherited);
         self.list.sort_by_key(|it| match &it.origin {
-            Origin::File(place) => (place.line, place.column),
-            _ => (usize::MAX, 0),
+            Origin::File(place) => (place.file, place.line, place.column),
+            _ => (usize::MAX, 0, 0),
         });
-        Report { findings: self.list.into_iter().map(|it| it.finish(file, text)).collect() }
+        Report { findings: self.list.into_iter().map(|it| it.finish(files)).collect() }
     }
 }
 
 impl Raw {
-    fn finish(self, file: &str, text: &str) -> Finding {
+    fn finish(self, files: &[SourceFile]) -> Finding {
         let (place, snippet) = match self.origin {
             Origin::File(place) => {
-                (format!("{file}:{}:{}", place.line, place.column), Snippet::cut(text, place))
+                let SourceFile { name, text } = &files[place.file];
+                let stands = format!("{}:{}:{}", name.display(), place.line, place.column);
+                (stands, Snippet::cut(text, place))
             }
             Origin::Environment(name) => (format!("environment variable {name}"), None),
             Origin::Flag(flag) => (format!("flag {flag}"), None),
-            Origin::Fallback | Origin::Inherited => (file.to_owned(), None),
+            Origin::Fallback | Origin::Inherited => (names(files), None),
         };
         Finding { place, path: self.path, message: self.message, help: self.help, snippet }
     }

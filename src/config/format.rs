@@ -17,14 +17,7 @@ use crate::sources::{
 };
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
-use std::{
-    collections::BTreeMap,
-    fmt,
-    marker::PhantomData,
-    net::SocketAddr,
-    path::{Component, Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, marker::PhantomData, net::SocketAddr, path::PathBuf, time::Duration};
 
 /// A way to write values of one type.
 pub(crate) trait Format {
@@ -60,6 +53,7 @@ fn read_scalar<S: Scalar>(node: &Node, reader: &mut Reader<'_>) -> Option<S::Val
         reader.mismatch(node, S::KIND).help(format!("write it like {}", S::LIKE));
         return None;
     };
+    reader.look_at(node);
     match S::parse(text, reader) {
         Ok(value) => Some(value),
         Err(reason) => {
@@ -240,9 +234,9 @@ scalar! {
 }
 
 scalar! {
-    /// A file; made absolute from the configuration file's folder.
+    /// A file; made absolute from the folder of the file that names it.
     FilePath -> PathBuf, "file", "a file name", "`./file.pem`",
-    |text, reader| if text.is_empty() { Err(None) } else { Ok(absolute(reader.folder, text)) }
+    |text, reader| if text.is_empty() { Err(None) } else { Ok(reader.file(text)) }
 }
 
 scalar! {
@@ -396,7 +390,7 @@ scalar! {
 scalar! {
     /// An expression of Cosmo's. None but the empty one can be honoured.
     NoExpression -> (), "expression", "no expression", "`\"\"`",
-    |text, _| if text.is_empty() { Ok(()) } else { Err(Some("expressions are not supported yet".to_owned())) }
+    |text, _| if text.is_empty() { Ok(()) } else { Err(Some("expressions are not supported: give a `value`, in which `${NAME}` is from the environment".to_owned())) }
 }
 
 scalar! {
@@ -586,9 +580,4 @@ pub enum ScramMechanism {
 
 fn unlimited(value: usize) -> usize {
     if value == 0 { usize::MAX } else { value }
-}
-
-/// Joins and tidies: no `.` in the middle, so that messages show paths as people write them.
-fn absolute(folder: &Path, text: &str) -> PathBuf {
-    folder.join(text).components().filter(|it| !matches!(it, Component::CurDir)).collect()
 }

@@ -2,7 +2,9 @@
 //! of operations, the access log. Declared like all the others; see `settings`.
 
 use super::{
-    format::{AnyText, Count, HeadSize, HeaderText, List, Maybe, Size, SizeOrNone, Text, Time, Toggle, Wait},
+    format::{
+        AnyText, Count, HeadSize, HeaderText, Limit, List, Maybe, Size, SizeOrNone, Text, Time, Toggle, Wait,
+    },
     keys::{
         Fallback::{Absent, Items, Required, Section, Text as Is},
         settings,
@@ -111,7 +113,7 @@ settings! {
     /// Files in variables, sent as the GraphQL multipart request specification says.
     pub struct FileUpload {
         /// Take them. They need a header that no page can send unasked, such as `Apollo-Require-Preflight: true`.
-        enabled: bool as Toggle = Is("false");
+        enabled: bool as Toggle = Is("true");
         /// Largest file; beyond, `413`.
         max_file_size: usize as Size = Is("50MB");
         /// Files in one request; beyond, `413`.
@@ -128,6 +130,18 @@ settings! {
         block_subscriptions: BlockOperations as BlockOperations = Section;
         /// Refuse operations that were not registered. Not there yet: switching it on is an error.
         block_non_persisted_operations: BlockOperations as BlockOperations = Section;
+        /// Bounds of Cosmo's parser; they tighten those of `limits.operation`, and never loosen them.
+        parser_limits: ParserLimits as ParserLimits = Section;
+    }
+}
+
+settings! {
+    /// Bounds of Cosmo's parser. What is left out or `0` bounds nothing.
+    pub struct ParserLimits {
+        /// How deep selections may nest, where that is less than `limits.operation.depth`.
+        approximate_depth_limit: Option<usize> as Maybe<Limit> = Absent("200");
+        /// Fields, where that is less than `limits.operation.selections`; those of a fragment count wherever it is used.
+        total_fields_limit: Option<usize> as Maybe<Limit> = Absent("3500");
     }
 }
 

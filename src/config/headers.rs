@@ -3,8 +3,8 @@
 use super::{
     finding::Findings,
     format::{
-        Alike, FieldName, FieldValue, List, Map, Maybe, Merge, NamePattern, NoExpression, Operation, Text,
-        Toggle,
+        Alike, FieldName, FieldValue, FilePath, Ignored, List, Map, Maybe, Merge, NamePattern, NoExpression,
+        Operation, Text, Toggle,
     },
     keys::Fallback::{Absent, Required, Section, Text as Is},
     keys::settings,
@@ -13,7 +13,11 @@ use super::{
 use crate::headers::{self, Algorithm, Matcher, Pattern, RequestRule, ResponseRule};
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::format::HeaderOperation;
 
@@ -74,12 +78,14 @@ settings! {
 settings! {
     /// A header on every answer to a client.
     pub struct RouterHeader {
-        /// `set`.
-        op: HeaderOperation as Operation = Required("set");
+        /// `set`, the one thing there is to do.
+        op: HeaderOperation as Operation = Is("set");
         /// The header.
         name: HeaderName as FieldName = Required("X-Served-By");
         /// Its value.
         value: HeaderValue as FieldValue = Required("juga");
+        /// A value that is computed. Not supported; anything but an empty one is refused.
+        expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
     }
 }
 
@@ -102,7 +108,11 @@ settings! {
         name: Option<HeaderName> as Maybe<FieldName> = Absent("X-Router");
         /// `set`: its value.
         value: Option<HeaderValue> as Maybe<FieldValue> = Absent("juga");
-        /// `set`: a value that is computed. Not supported yet; anything but an empty one is refused.
+        /// `set`: a file that holds its value, in place of `value`; read at the start.
+        from_file: Option<PathBuf> as Maybe<FilePath> = Absent("./token");
+        /// `set`: without effect. Accepted so that existing files keep working; such a rule sets nothing.
+        value_from: Option<()> as Maybe<Ignored> = Absent("{ context_field: operation_name }");
+        /// `set`: a value that is computed. Not supported; anything but an empty one is refused.
         expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
     }
 }
@@ -129,7 +139,9 @@ settings! {
         name: Option<HeaderName> as Maybe<FieldName> = Absent("Cache-Control");
         /// `set`: its value.
         value: Option<HeaderValue> as Maybe<FieldValue> = Absent("max-age=60");
-        /// `set`: a value that is computed. Not supported yet; anything but an empty one is refused.
+        /// `set`: a file that holds its value, in place of `value`; read at the start.
+        from_file: Option<PathBuf> as Maybe<FilePath> = Absent("./token");
+        /// `set`: a value that is computed. Not supported; anything but an empty one is refused.
         expression: Option<()> as Maybe<NoExpression> = Absent("\"\"");
     }
 }
@@ -143,7 +155,8 @@ struct RuleKeys<'a> {
     default: bool,
     algorithm: Option<bool>,
     name: Option<&'a HeaderName>,
-    value: bool,
+    /// `value` and its like that are given.
+    values: usize,
 }
 
 impl<'a> RuleKeys<'a> {
@@ -156,7 +169,7 @@ impl<'a> RuleKeys<'a> {
             default: rule.default.is_some(),
             algorithm: None,
             name: rule.name.as_ref(),
-            value: rule.value.is_some(),
+            values: count([rule.value.is_some(), rule.from_file.is_some(), rule.value_from.is_some()]),
         }
     }
 
@@ -169,7 +182,7 @@ impl<'a> RuleKeys<'a> {
             default: rule.default.is_some(),
             algorithm: Some(rule.algorithm.is_some()),
             name: rule.name.as_ref(),
-            value: rule.value.is_some(),
+            values: count([rule.value.is_some(), rule.from_file.is_some()]),
         }
     }
 
@@ -187,10 +200,13 @@ impl<'a> RuleKeys<'a> {
             HeaderOperation::Set if propagates || self.algorithm == Some(true) => {
                 Some(("`set` goes with `name` and `value` alone".into(), "remove the other keys"))
             }
-            HeaderOperation::Set if self.name.is_none() || !self.value => {
+            HeaderOperation::Set if self.name.is_none() || self.values == 0 => {
                 Some(("`set` needs `name` and `value`".into(), "for example `name: X-Router`, `value: juga`"))
             }
-            HeaderOperation::Propagate if self.name.is_some() || self.value => Some((
+            HeaderOperation::Set if self.values > 1 => {
+                Some(("`set` needs one value".into(), "give either `value` or `from_file`"))
+            }
+            HeaderOperation::Propagate if self.name.is_some() || self.values > 0 => Some((
                 "`name` and `value` go with `op: set`".into(),
                 "`propagate` takes `named` or `matching`",
             )),
@@ -207,12 +223,33 @@ impl<'a> RuleKeys<'a> {
     }
 }
 
+fn count<const N: usize>(given: [bool; N]) -> usize {
+    given.into_iter().filter(|it| *it).count()
+}
+
+impl Headers {
+    /// All lists of rules, with their section's path: those for requests, and those for responses.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (String, &[HeaderRule], &[ResponseHeaderRule])> {
+        let all = ("headers.all".to_owned(), &self.all.request[..], &self.all.response[..]);
+        let named = self
+            .subgraphs
+            .iter()
+            .map(|(name, it)| (format!("headers.subgraphs.{name}"), &it.request[..], &it.response[..]));
+        let grouped = self
+            .groups
+            .iter()
+            .enumerate()
+            .map(|(index, it)| (format!("headers.groups[{index}]"), &it.request[..], &it.response[..]));
+        std::iter::once(all).chain(named).chain(grouped)
+    }
+}
+
 /// Adds a finding for each rule that makes no sense.
 pub(super) fn check(headers: &Headers, root: &Node, findings: &mut Findings) {
     let mut broken = |path: &str, message: String, help: &str| {
         findings.add(root.nearest_origin(path), path, message).help(help);
     };
-    let mut check_rules = |path: &str, request: &[HeaderRule], response: &[ResponseHeaderRule]| {
+    for (path, request, response) in headers.rules() {
         let request = request.iter().map(RuleKeys::of_request).map(|it| ("request", it)).enumerate();
         let response = response.iter().map(RuleKeys::of_response).map(|it| ("response", it)).enumerate();
         for (index, (list, rule)) in request.chain(response) {
@@ -220,13 +257,6 @@ pub(super) fn check(headers: &Headers, root: &Node, findings: &mut Findings) {
                 broken(&format!("{path}.{list}[{index}]"), message, help);
             }
         }
-    };
-    check_rules("headers.all", &headers.all.request, &headers.all.response);
-    for (name, rules) in &headers.subgraphs {
-        check_rules(&format!("headers.subgraphs.{name}"), &rules.request, &rules.response);
-    }
-    for (index, group) in headers.groups.iter().enumerate() {
-        check_rules(&format!("headers.groups[{index}]"), &group.request, &group.response);
     }
     for (index, group) in headers.groups.iter().enumerate() {
         if group.subgraphs.is_empty() && group.matching.is_none() {
@@ -239,6 +269,40 @@ pub(super) fn check(headers: &Headers, root: &Node, findings: &mut Findings) {
             let message = "the router's own answers have nothing to propagate".to_owned();
             broken(&format!("headers.router.response[{index}].op"), message, "use `op: set`");
         }
+    }
+}
+
+/// Fills in the values that stand in files. Messages never repeat what a file holds.
+pub(super) fn read_header_values(headers: &mut Headers, root: &Node, findings: &mut Findings) {
+    let mut value = |path: String, file: &Path| {
+        let problem = match fs::read_to_string(file).map(|it| it.trim_end_matches(['\n', '\r']).parse()) {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(_)) => "holds no value of a header".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let message = format!("{} {problem}", file.display());
+        let help = "relative names count from the configuration file's folder";
+        findings.add(root.nearest_origin(&path), path, message).help(help);
+        None
+    };
+    let mut fill = |path: &str, request: &mut [HeaderRule], response: &mut [ResponseHeaderRule]| {
+        for (index, it) in request.iter_mut().enumerate() {
+            if let Some(file) = &it.from_file {
+                it.value = value(format!("{path}.request[{index}].from_file"), file);
+            }
+        }
+        for (index, it) in response.iter_mut().enumerate() {
+            if let Some(file) = &it.from_file {
+                it.value = value(format!("{path}.response[{index}].from_file"), file);
+            }
+        }
+    };
+    fill("headers.all", &mut headers.all.request, &mut headers.all.response);
+    for (name, it) in &mut headers.subgraphs {
+        fill(&format!("headers.subgraphs.{name}"), &mut it.request, &mut it.response);
+    }
+    for (index, it) in headers.groups.iter_mut().enumerate() {
+        fill(&format!("headers.groups[{index}]"), &mut it.request, &mut it.response);
     }
 }
 

@@ -4,7 +4,7 @@
 //! about a key (type, default, environment name, meaning) is said there once; the reference file, the
 //! manual's tables and the error messages come from it. What the keys *are* is in `settings`.
 
-use super::environment::Environment;
+use super::{cosmo, environment::Environment};
 
 /// One key of a section.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +50,8 @@ pub enum Fallback {
 /// The environment variables that set a key.
 #[derive(Clone, Copy, Debug)]
 pub enum Variable {
-    /// The path in upper case, joined with `_`.
+    /// The path in upper case, joined with `_`, and those of Cosmo's router (`cosmo`).
     Path,
-    /// The same, and these.
-    Also(&'static [&'static str]),
     /// None.
     Never,
 }
@@ -65,7 +63,7 @@ pub struct KeyEntry {
     /// `name.<name>` where it is a map of such.
     pub path: String,
     pub key: Key,
-    /// Environment names that set it, none within lists and maps.
+    /// Environment names that set it: its own is the last. None within lists and maps.
     pub variables: Vec<String>,
 }
 
@@ -88,6 +86,11 @@ impl Shape {
             Self::Map(_) => "maps".to_owned(),
             Self::Section(_) | Self::Alike => "sections".to_owned(),
         }
+    }
+
+    /// Whether one variable can hold it: a word or number, or several with commas between them.
+    fn fits_a_variable(&self) -> bool {
+        matches!(self, Self::Scalar(_) | Self::List(Self::Scalar(_)))
     }
 
     /// The keys below, for a section, or a list or map of sections.
@@ -116,20 +119,25 @@ fn flatten_into(keys: &'static [Key], parent: &str, settable: bool, entries: &mu
             _ => "",
         };
         let path = format!("{parent}{}{suffix}", key.name);
-        let scalar = matches!(key.shape, Shape::Scalar(_));
-        let variables = if settable && scalar { variables(&path, key.variable) } else { Vec::new() };
+        let settable_here = settable && key.shape.fits_a_variable();
+        let variables = if settable_here { variables(&path, key.variable) } else { Vec::new() };
         entries.push(KeyEntry { path: path.clone(), key: *key, variables });
         flatten_into(key.shape.keys(), &format!("{path}."), settable && suffix.is_empty(), entries);
     }
 }
 
 fn variables(path: &str, variable: Variable) -> Vec<String> {
-    let own = path.replace('.', "_").to_uppercase();
+    let own = variable_of(path);
+    let theirs = cosmo::variables_of(path).filter(|it| *it != own).map(str::to_owned);
     match variable {
-        Variable::Path => vec![own],
-        Variable::Also(more) => more.iter().map(|it| (*it).to_owned()).chain([own]).collect::<Vec<_>>(),
+        Variable::Path => theirs.chain([own.clone()]).collect(),
         Variable::Never => Vec::new(),
     }
+}
+
+/// The variable that a key's path makes.
+pub(super) fn variable_of(path: &str) -> String {
+    path.replace('.', "_").to_uppercase()
 }
 
 /// Declares a section: `name: Type as Format = Fallback[, env Variable];` with a doc comment each.

@@ -62,7 +62,7 @@ impl Config {
             subscriptions_blocked: self.security.block_subscriptions.enabled,
             headers: super::headers::options(&self.headers),
             forward: self.forward_options(),
-            shows_plans: self.dev_mode,
+            shows_plans: self.dev_mode && self.query_plans_enabled,
         }
     }
 
@@ -252,7 +252,7 @@ impl Config {
             write_timeout: traffic.write_timeout,
             decompression_enabled: traffic.decompression_enabled,
             compression_bytes_min: traffic.response_compression_min_size,
-            dev_mode: self.dev_mode,
+            page_enabled: self.playground.enabled,
             websocket_enabled: self.websocket.enabled,
             proxies: http::Proxies { trusted: self.trusted_proxies.clone(), protocol: self.proxy_protocol },
             cors: self.cors.enabled.then(|| self.cors_options()),
@@ -309,7 +309,6 @@ impl Config {
 }
 
 fn error_propagation(settings: &SubgraphErrorPropagation) -> resolve::ErrorPropagation {
-    let allowed = || settings.allowed_extension_fields.clone().unwrap_or_else(|| vec!["code".to_owned()]);
     resolve::ErrorPropagation {
         mode: match settings.mode {
             _ if !settings.enabled => resolve::ErrorMode::Hidden,
@@ -322,7 +321,8 @@ fn error_propagation(settings: &SubgraphErrorPropagation) -> resolve::ErrorPropa
         propagate_status_codes: settings.propagate_status_codes,
         attach_service_name: settings.attach_service_name,
         default_code: settings.default_extension_code.clone(),
-        allowed_extensions: (!settings.allow_all_extension_fields).then(allowed),
+        allowed_extensions: (!settings.allow_all_extension_fields)
+            .then(|| settings.allowed_extension_fields.clone()),
         allowed_fields: settings.allowed_fields.clone(),
     }
 }
@@ -333,11 +333,8 @@ fn allow_list(names: &ForwardedNames) -> Option<server::AllowList> {
         true => server::AllowEntry::Name(text.to_owned()),
         false => server::AllowEntry::Pattern(Regex::new(text).expect("read as a pattern")),
     };
-    let entries = match &names.allow_list {
-        Some(list) => list.iter().map(|it| entry(it)).collect(),
-        None => vec![entry("Authorization")],
-    };
-    names.enabled.then_some(server::AllowList { entries })
+    let entries = || names.allow_list.iter().map(|it| entry(it)).collect();
+    names.enabled.then(|| server::AllowList { entries: entries() })
 }
 
 fn subscription_endpoint(source: &federation::SubscriptionSource) -> subgraph::SubscriptionEndpoint {

@@ -1,36 +1,50 @@
 //! Walks the tree along the keys and gathers what is wrong on the way.
 
 use super::{
-    cosmo,
+    cosmo::{self, Scope},
     environment::Environment,
+    expand::Outside,
     finding::{Findings, Origin},
     format::Format,
     keys::{Fallback, Key, Shape},
     suggest,
     tree::{Entry, Node, Value},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+};
 
 /// Where the walk stands, and what it found.
 pub(crate) struct Reader<'a> {
     pub(crate) findings: &'a mut Findings,
     /// For defaults that the machine decides.
-    pub(crate) environment: &'a Environment,
-    /// Relative paths start here. Absolute.
-    pub(crate) folder: &'a Path,
+    environment: &'a Environment,
+    outside: &'a Outside<'a>,
+    root: &'a Node,
+    /// Relative names in the value that is being read start here. Absolute.
+    folder: &'a Path,
     path: String,
     /// The section that is being read: findings about keys that are missing point to it.
     parent: Origin,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(
-        findings: &'a mut Findings,
-        environment: &'a Environment,
-        folder: &'a Path,
-        root: &Node,
-    ) -> Self {
-        Self { findings, environment, folder, path: String::new(), parent: root.origin.clone() }
+    pub(crate) fn new(findings: &'a mut Findings, outside: &'a Outside<'a>, root: &'a Node) -> Self {
+        let (environment, folder) = (outside.environment, outside.folder_of(&root.origin));
+        let (path, parent) = (String::new(), root.origin.clone());
+        Self { findings, environment, outside, root, folder, path, parent }
+    }
+
+    /// Goes on to a value.
+    pub(crate) fn look_at(&mut self, node: &Node) {
+        self.folder = self.outside.folder_of(&node.origin);
+    }
+
+    /// A file that the value at hand names. Joined and tidied: no `.` in the middle, so that messages show paths as
+    /// people write them.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name).components().filter(|it| !matches!(it, Component::CurDir)).collect()
     }
 
     /// The node as a section, with a finding for each key it does not have.
@@ -43,7 +57,8 @@ impl<'a> Reader<'a> {
         for entry in entries {
             if !keys.iter().any(|it| it.name == entry.name) {
                 let path = self.below(&entry.name);
-                if cosmo::judge(entry, &path, self.findings) {
+                let scope = Scope { root: self.root, environment: self.environment };
+                if cosmo::judge(entry, &path, scope, self.findings) {
                     continue;
                 }
                 let help = suggest::for_unknown(&entry.name, keys, &self.path);

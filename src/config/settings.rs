@@ -10,8 +10,8 @@ use super::{
         Text, Time, Toggle, Travel, UrlPath, VersionOne, Wait,
     },
     keys::{
-        Fallback::{Absent, Computed, Required, Section, Text as Is},
-        Variable::{Also, Never},
+        Fallback::{Absent, Computed, Items, Required, Section, Text as Is},
+        Variable::Never,
         settings,
     },
 };
@@ -27,8 +27,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 pub use super::{
     format::{AfterGrace, ErrorMode, HeaderOperation, LogLevel, ScramMechanism, Secret},
     front::{
-        AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, RouterTraffic, Security,
-        SubgraphCacheControl,
+        AccessLogs, Batching, BlockOperations, CacheControlPolicy, Cors, FileUpload, ParserLimits,
+        RouterTraffic, Security, SubgraphCacheControl,
     },
     headers::*,
 };
@@ -103,6 +103,11 @@ settings! {
         overrides: Overridden as Overridden = Section;
         /// Questions about the schema itself.
         introspection: Introspection as Introspection = Section;
+        /// The page to try operations on.
+        playground: Playground as Playground = Section;
+        /// With `dev_mode`, show how an operation was carried out to clients that ask for it. With `false`, nobody
+        /// is shown.
+        query_plans_enabled: bool as Toggle = Is("true");
         /// The listener for operators: health, metrics, profiles, state. Never make it public.
         admin: Admin as Admin = Section;
         /// When `/health/ready` says that the router should get traffic.
@@ -117,7 +122,7 @@ settings! {
         dev_mode: bool as Toggle = Is("false");
     }
     also {
-        /// The file this was read from, absolute.
+        /// The file this was read from, absolute; the first of several, empty where there was none.
         file: PathBuf;
         /// Remarks for the operator that are no errors; to be logged once as warnings.
         notes: Vec<String>;
@@ -155,7 +160,7 @@ settings! {
     /// A file with an execution config (JSON), as `wgc router compose` writes it.
     pub struct ExecutionConfigFile {
         /// Its name.
-        path: Option<PathBuf> as Maybe<FilePath> = Absent("./config.json"), env Also(&["ROUTER_CONFIG_PATH"]);
+        path: Option<PathBuf> as Maybe<FilePath> = Absent("./config.json");
     }
 }
 
@@ -454,7 +459,7 @@ settings! {
     /// WebSocket connections of clients.
     pub struct WebSocket {
         /// Accept WebSockets.
-        enabled: bool as Toggle = Is("true"), env Also(&["WEBSOCKETS_ENABLED"]);
+        enabled: bool as Toggle = Is("true");
         /// How long a client may take to begin with `connection_init`.
         connection_init_timeout: Duration as Wait = Is("10s");
         /// Time between pings. A client that answers two of them with nothing is gone. `0s`: no pings.
@@ -500,8 +505,8 @@ settings! {
     pub struct ForwardedNames {
         /// Let it pass.
         enabled: bool as Toggle = Is("true");
-        /// Names, in any case, or regular expressions for names. Left out: `Authorization` alone; empty: all.
-        allow_list: Option<Vec<String>> as Maybe<List<NamePattern>> = Absent("Authorization");
+        /// Names, in any case, or regular expressions for names. Empty: all.
+        allow_list: Vec<String> as List<NamePattern> = Items(&["Authorization"]);
     }
 }
 
@@ -525,8 +530,8 @@ settings! {
         attach_service_name: bool as Toggle = Is("true");
         /// `extensions.code` where the subgraph gives none. May be empty.
         default_extension_code: String as AnyText = Is("DOWNSTREAM_SERVICE_ERROR");
-        /// Members of `extensions` that pass. Left out: `code` alone.
-        allowed_extension_fields: Option<Vec<String>> as Maybe<List<Text>> = Absent("code");
+        /// Members of `extensions` that pass.
+        allowed_extension_fields: Vec<String> as List<Text> = Items(&["code"]);
         /// All of them pass.
         allow_all_extension_fields: bool as Toggle = Is("false");
         /// Members of an error, beside those that GraphQL knows, that pass.
@@ -766,6 +771,14 @@ settings! {
     pub struct Introspection {
         /// Answer them.
         enabled: bool as Toggle = Is("true");
+    }
+}
+
+settings! {
+    /// The page to try operations on.
+    pub struct Playground {
+        /// Serve it at `/` to browsers.
+        enabled: bool as Toggle = Computed { means: "`true` with `dev_mode`", value: |_| "false".to_owned() };
     }
 }
 

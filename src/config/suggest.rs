@@ -1,10 +1,6 @@
 //! Guesses what was meant by a key that does not exist.
 
-use super::{
-    cosmo,
-    keys::{self, Key},
-    settings::Config,
-};
+use super::{all_keys, cosmo, keys::Key};
 
 /// Help for a key that is none of `keys`: the nearest of them or of those that Cosmo has there, else the section it belongs to, else all.
 pub(crate) fn for_unknown(name: &str, keys: &'static [Key], section: &str) -> String {
@@ -45,9 +41,9 @@ pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>)
 
 /// The same name in another section, if it is there once.
 fn elsewhere(name: &str) -> Option<String> {
-    let mut found = keys::flatten(Config::KEYS).into_iter().filter(|it| it.key.name == name);
+    let mut found = all_keys().iter().filter(|it| it.key.name == name);
     match (found.next(), found.next()) {
-        (Some(only), None) => Some(only.path),
+        (Some(only), None) => Some(only.path.clone()),
         _ => None,
     }
 }

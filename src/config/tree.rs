@@ -76,6 +76,24 @@ impl Node {
         }
     }
 
+    /// Takes a key out of a section.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Entry> {
+        let Value::Map(entries) = &mut self.value else { return None };
+        let index = entries.iter().position(|it| it.name == name)?;
+        Some(entries.remove(index))
+    }
+
+    /// Whether both hold the same, wherever they stand.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Scalar { text, .. }, Value::Scalar { text: theirs, .. }) => text == theirs,
+            (Value::List(ours), Value::List(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(it, other)| it.is_same(other))
+            }
+            _ => false,
+        }
+    }
+
     /// The node at a path of plain keys, to be changed.
     pub(crate) fn at_mut(&mut self, path: &str) -> Option<&mut Self> {
         path.split('.').try_fold(self, |node, name| node.entry_mut(name).map(|it| &mut it.node))
@@ -154,18 +172,20 @@ impl Entry {
     }
 }
 
-/// Reads one document. An empty file is an empty map. `None` when it is no YAML; the finding says why.
-pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
+/// Reads one document, the file with this number. An empty file is an empty map. `None` when it is no YAML; the
+/// finding says why.
+pub(crate) fn parse(text: &str, file: usize, findings: &mut Findings) -> Option<Node> {
     let mut options = ParserOptions::default();
     // Comments as events are buffered, and bounded: a long stretch of them would be no YAML.
     options.set_emit_comments(false);
     let events = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { events, anchors: HashMap::new(), nodes: 0, depth: 0, findings };
+    let mut builder = Builder { events, file, anchors: HashMap::new(), nodes: 0, depth: 0, findings };
     match builder.document() {
         Ok(node) => Some(node),
         Err(Stop::Syntax(error)) => {
             let marker = error.marker();
-            let origin = Origin::File(Place { line: marker.line(), column: marker.col() + 1, width: 1 });
+            let origin =
+                Origin::File(Place { file, line: marker.line(), column: marker.col() + 1, width: 1 });
             let unquoted =
                 text.lines().nth(origin.line().saturating_sub(1)).is_some_and(|it| it.contains("${"));
             let finding = findings.add(origin, "", format!("this is not valid YAML: {}", error.info()));
@@ -187,6 +207,7 @@ enum Stop {
 
 struct Builder<'t, 'f> {
     events: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
+    file: usize,
     anchors: HashMap<usize, Node>,
     nodes: usize,
     depth: usize,
@@ -202,7 +223,8 @@ impl<'t> Builder<'t, '_> {
                 Event::StreamEnd => break,
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 _ if root.is_some() => {
-                    self.findings.add(start_of(&span), "", "a configuration is one YAML document");
+                    let origin = self.start_of(&span);
+                    self.findings.add(origin, "", "a configuration is one YAML document");
                     return Err(Stop::Refused);
                 }
                 event => root = Some(self.node(event, &span)?),
@@ -210,7 +232,7 @@ impl<'t> Builder<'t, '_> {
         }
         Ok(match root {
             Some(node) if !node.is_nothing() => node,
-            _ => Node { origin: Origin::File(Place::START), value: Value::Map(Vec::new()) },
+            _ => Node { origin: Origin::File(Place::start_of(self.file)), value: Value::Map(Vec::new()) },
         })
     }
 
@@ -231,17 +253,21 @@ impl<'t> Builder<'t, '_> {
         self.depth += 1;
         self.check_size(span)?;
         if let Some(tag) = event.tag().filter(|it| !it.is_yaml_core_schema()) {
-            let origin = span.tag_span().map_or_else(|| start_of(span), |it| whole(&it));
+            let origin = span.tag_span().map_or_else(|| self.start_of(span), |it| self.whole(&it));
             self.findings.add(origin, "", format!("tags such as `{}` mean nothing here", tag.original()));
         }
         let anchor = event.anchor_id();
         let node = match event {
             Event::Scalar(text, style, ..) => Node {
-                origin: whole(span),
+                origin: self.whole(span),
                 value: Value::Scalar { text: text.into_owned(), quoted: style != ScalarStyle::Plain },
             },
-            Event::SequenceStart(..) => Node { origin: start_of(span), value: Value::List(self.items()?) },
-            Event::MappingStart(..) => Node { origin: start_of(span), value: Value::Map(self.entries()?) },
+            Event::SequenceStart(..) => {
+                Node { origin: self.start_of(span), value: Value::List(self.items()?) }
+            }
+            Event::MappingStart(..) => {
+                Node { origin: self.start_of(span), value: Value::Map(self.entries()?) }
+            }
             Event::Alias(id) => self.alias(id, span)?,
             _ => return self.refuse(span, "a value was expected here"),
         };
@@ -312,18 +338,24 @@ impl<'t> Builder<'t, '_> {
     }
 
     fn refuse<T>(&mut self, span: &Span, message: &str) -> Result<T, Stop> {
-        self.findings.add(start_of(span), "", message);
+        let origin = self.start_of(span);
+        self.findings.add(origin, "", message);
         Err(Stop::Refused)
     }
-}
 
-fn start_of(span: &Span) -> Origin {
-    Origin::File(Place { line: span.start.line(), column: span.start.col() + 1, width: 1 })
-}
+    fn start_of(&self, span: &Span) -> Origin {
+        self.place(span, 1)
+    }
 
-/// The span, as far as it lies in one line.
-fn whole(span: &Span) -> Origin {
-    let one_line = span.start.line() == span.end.line();
-    let width = if one_line { span.end.col().saturating_sub(span.start.col()).max(1) } else { 1 };
-    Origin::File(Place { line: span.start.line(), column: span.start.col() + 1, width })
+    /// The span, as far as it lies in one line.
+    fn whole(&self, span: &Span) -> Origin {
+        let one_line = span.start.line() == span.end.line();
+        let width = if one_line { span.end.col().saturating_sub(span.start.col()).max(1) } else { 1 };
+        self.place(span, width)
+    }
+
+    fn place(&self, span: &Span, width: usize) -> Origin {
+        let (file, line, column) = (self.file, span.start.line(), span.start.col() + 1);
+        Origin::File(Place { file, line, column, width })
+    }
 }

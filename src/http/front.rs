@@ -48,7 +48,7 @@ pub struct Options {
     /// Bytes of all bodies that are being read at one time; beyond, `503`.
     pub request_bodies_bytes_max: usize,
     /// Serves the page at `/`.
-    pub dev_mode: bool,
+    pub page_enabled: bool,
     pub websocket_enabled: bool,
     /// Who may say on whose behalf a request comes.
     pub proxies: Proxies,
@@ -87,7 +87,7 @@ impl Default for Options {
             decompression_enabled: true,
             compression_bytes_min: 4096,
             request_bodies_bytes_max: 256 * 1024 * 1024,
-            dev_mode: false,
+            page_enabled: false,
             websocket_enabled: true,
             proxies: Proxies::default(),
             cors: Some(Cors::default()),
@@ -165,7 +165,7 @@ impl Front {
     ) -> io::Result<(Self, SocketAddr)> {
         let listener = listen::listen(&options.listen_addr)?;
         let address = listener.local_addr()?;
-        let page = options.dev_mode.then(|| page::render(&options.graphql_path));
+        let page = options.page_enabled.then(|| page::render(&options.graphql_path));
         let bodies = Budget::new(options.request_bodies_bytes_max);
         let (counters, request_ids) = (Arc::default(), RequestIds::default());
         let encoders = Semaphore::new(coding::ENCODERS_MAX);

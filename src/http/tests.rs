@@ -336,14 +336,14 @@ fn health_tells_live_from_ready() {
 }
 
 #[test]
-fn the_page_is_there_in_dev_mode_only() {
+fn the_page_is_there_where_it_is_enabled() {
     let html = "Accept: text/html,*/*;q=0.8\r\n";
-    let front = Running::start(Options { dev_mode: true, ..Options::default() });
+    let front = Running::start(Options { page_enabled: true, ..Options::default() });
     let reply = front.get("/?query=%7Ba%7D&run=1", html);
     assert_eq!((reply.status, reply.header("content-type")), (200, "text/html; charset=utf-8"));
     assert!(reply.body.contains("content=\"/graphql\""));
     assert!(reply.header("content-security-policy").contains("default-src 'none'"));
-    let root = Options { dev_mode: true, graphql_path: "/".into(), ..Options::default() };
+    let root = Options { page_enabled: true, graphql_path: "/".into(), ..Options::default() };
     let front = Running::start(root);
     assert!(front.get("/", html).body.contains("<!doctype html>"));
     assert_eq!(front.get("/?query=%7Ba%7D", "").body, "{a}|{}|");

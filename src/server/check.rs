@@ -66,7 +66,8 @@ fn check_graph(
 /// Subgraphs that something is set about and that the graph does not have.
 fn strangers(options: &Options, schemas: &Schemas) -> impl Iterator<Item = String> {
     let named = options.subgraphs.names().chain(options.subscription_endpoints.keys().map(String::as_str));
-    let is_there = |name: &str| schemas.subgraphs().iter().any(|it| *it.configured == *name || *it.name == *name);
+    let is_there =
+        |name: &str| schemas.subgraphs().iter().any(|it| *it.configured == *name || *it.name == *name);
     let unknown: BTreeSet<&str> = named.filter(|it| !is_there(it)).collect();
     unknown.into_iter().map(|name| {
         format!("the configuration sets something about a subgraph '{name}', which is not in the graph")

@@ -23,10 +23,11 @@ pub fn check(options: &Options) -> Vec<StartError> {
 
 /// Those of the providers that a schema names which the options do not have.
 pub fn missing(options: &Options, used: &[(ProviderKind, ProviderId)]) -> Vec<StartError> {
-    let error = |(kind, id): &(ProviderKind, ProviderId)| match options.unavailable.contains(&(*kind, id.clone())) {
-        true => unavailable(*kind, id),
-        false => StartError::Undefined { kind: kind_name(*kind), id: id.clone() },
-    };
+    let error =
+        |(kind, id): &(ProviderKind, ProviderId)| match options.unavailable.contains(&(*kind, id.clone())) {
+            true => unavailable(*kind, id),
+            false => StartError::Undefined { kind: kind_name(*kind), id: id.clone() },
+        };
     used.iter().filter(|(kind, id)| !has(options, *kind, id)).map(error).collect()
 }
 
@@ -36,7 +37,7 @@ fn has(options: &Options, kind: ProviderKind, id: &ProviderId) -> bool {
             let memory = options.memory.iter().map(|it| &it.id);
             options.nats.iter().map(|it| &it.id).chain(memory).any(|it| it == id)
         }
-        ProviderKind::Kafka => cfg!(feature = "kafka") && options.kafka.iter().any(|it| it.id == *id),
+        ProviderKind::Kafka => options.kafka.iter().any(|it| it.id == *id),
         ProviderKind::Redis => options.redis.iter().any(|it| it.id == *id),
     }
 }

@@ -78,10 +78,9 @@ impl Sources {
     /// Connects all providers, in bounded time.
     pub async fn connect(
         handle: &Handle,
-        mut options: Options,
+        options: Options,
         sink: Arc<dyn FeedSink>,
     ) -> Result<Self, StartError> {
-        let kafka = take_kafka(&mut options);
         let lenient = options.skip_unavailable_providers;
         if let (false, Some((kind, id))) = (lenient, options.unavailable.first()) {
             return Err(StartError::Unavailable { kind: kind_name(*kind), id: id.clone() });
@@ -96,7 +95,7 @@ impl Sources {
         for (id, provider) in &memory {
             providers.insert((ProviderKind::Nats, id.clone()), Arc::new(provider.clone()));
         }
-        start_kafka(kafka, &feeds, &mut providers)?;
+        start_kafka(options.kafka, &feeds, &mut providers)?;
         let nats = options.nats.into_iter().map(|it| {
             let key = (ProviderKind::Nats, it.id.clone());
             (key, handle.spawn(NatsProvider::connect(handle.clone(), it, lenient, feeds.clone())))
@@ -269,22 +268,16 @@ impl Brokers for Sources {
     }
 }
 
-/// The Kafka providers, if this build has a client for them.
-fn take_kafka(options: &mut Options) -> Vec<KafkaOptions> {
-    let kafka = std::mem::take(&mut options.kafka);
-    if cfg!(feature = "kafka") {
-        return kafka;
-    }
-    options.unavailable.extend(kafka.into_iter().map(|it| (ProviderKind::Kafka, it.id)));
-    Vec::new()
+/// What is wrong with a Kafka provider's options.
+#[cfg(feature = "kafka")]
+fn kafka_check(options: &KafkaOptions) -> Result<(), String> {
+    kafka::check(options)
 }
 
-/// What is wrong with a Kafka provider's options. Without a client for it, `unavailable` has the provider.
-fn kafka_check(options: &KafkaOptions) -> Result<(), String> {
-    #[cfg(feature = "kafka")]
-    return kafka::check(options);
-    #[cfg(not(feature = "kafka"))]
-    return Ok(drop(options));
+/// What this build can never serve is no outage.
+#[cfg(not(feature = "kafka"))]
+fn kafka_check(_: &KafkaOptions) -> Result<(), String> {
+    Err("this build has no client for it: build with the cargo feature `kafka`".to_owned())
 }
 
 #[cfg(feature = "kafka")]
@@ -302,11 +295,12 @@ fn start_kafka(
 
 #[cfg(not(feature = "kafka"))]
 fn start_kafka(
-    _: Vec<KafkaOptions>,
+    kafka: Vec<KafkaOptions>,
     _: &Arc<Feeds>,
     _: &mut BTreeMap<ProviderKey, Arc<dyn Source>>,
 ) -> Result<(), StartError> {
-    Ok(())
+    let wrong = kafka.into_iter().find_map(|it| Some((kafka_check(&it).err()?, it.id)));
+    wrong.map_or(Ok(()), |(reason, id)| Err(StartError::Invalid { kind: "kafka", id, reason }))
 }
 
 /// Memory and NATS providers answer to the same directives, so they share their ids.

@@ -9,7 +9,7 @@ pub struct Options {
     pub nats: Vec<NatsOptions>,
     pub redis: Vec<RedisOptions>,
     pub memory: Vec<MemoryOptions>,
-    /// Without the cargo feature `kafka` they count as unavailable.
+    /// Refused without the cargo feature `kafka`.
     pub kafka: Vec<KafkaOptions>,
     /// Providers that are configured but that this version cannot serve.
     pub unavailable: Vec<(ProviderKind, ProviderId)>,

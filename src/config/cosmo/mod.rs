@@ -1,296 +1,124 @@
-//! Keys of Cosmo's configuration, and what becomes of those that this version does not have.
+//! Keys and variables of Cosmo's router, and what becomes of those that this version does not have.
 //!
-//! Whoever comes over brings a file along. None of its keys is a mistake: a key without effect is named
-//! once, and one without which protection would silently be off stops the start. The table gives way to
-//! declared keys: it is asked only about keys that `settings` does not have. docs/migrating-from-cosmo.md
-//! is made from it.
+//! Whoever comes over brings a file or an environment along. Nothing in it is a mistake: what is without effect is
+//! named once, and what would silently leave something open stops the start. The tables give way to declared keys:
+//! they are asked only about keys that `settings` does not have. docs/migrating-from-cosmo.md is made from them.
+
+mod keys;
+mod variables;
+
+pub use keys::{COSMO_KEYS, CosmoKey, Fate, Mode};
+pub use variables::{COSMO_VARIABLES, CosmoVariable};
 
 use super::{
-    finding::Findings,
-    keys,
-    settings::Config,
+    environment::{Environment, put},
+    finding::{Findings, Origin},
+    keys::variable_of,
     suggest,
     tree::{Entry, Node, Value},
 };
+use Fate::{Ignored, Refused, Renamed, Supported, Unsupported};
 
-/// A key of Cosmo's, or a whole section of them.
-#[derive(Clone, Copy, Debug)]
-pub struct CosmoKey {
-    /// From the root; `[]` behind the name of a list. Covers everything below that has no row of its own,
-    /// unless the section is declared: then its keys are known, and others are mistakes.
-    pub path: &'static str,
-    pub fate: Fate,
-}
-
-/// What becomes of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is declared in `settings`.
-    Supported,
-    /// It has no effect; the text says why, or what does the same.
-    Ignored(&'static str),
-    /// The start is refused when the key is given and is not `false`, empty or nothing: what it protects
-    /// would be open. The text says what.
-    Refused(&'static str),
-}
-
-use Fate::{Ignored, Refused, Supported};
-
-const fn key(path: &'static str, fate: Fate) -> CosmoKey {
-    CosmoKey { path, fate }
-}
-
-const NOT_YET: &str = "not in this version";
-const NO_CONTROL_PLANE: &str = "there is no control plane: graphs come from files and URLs";
-const ALWAYS: &str = "always so";
-
-/// Every key and section of Cosmo's router, in the order of its documentation.
-pub const COSMO_KEYS: &[CosmoKey] = &[
-    key("version", Supported),
-    // The server.
-    key("listen_addr", Supported),
-    key("graphql_path", Supported),
-    key("health_check_path", Ignored("the paths are `/health`, `/health/live` and `/health/ready`")),
-    key("readiness_check_path", Ignored("the paths are `/health`, `/health/live` and `/health/ready`")),
-    key("liveness_check_path", Ignored("the paths are `/health`, `/health/live` and `/health/ready`")),
-    key("shutdown_delay", Supported),
-    key("grace_period", Supported),
-    key("log_level", Supported),
-    key("json_log", Supported),
-    key("log_service_name", Ignored("log lines name no service")),
-    key("dev_mode", Supported),
-    key("demo_mode", Ignored(NOT_YET)),
-    key("instance_id", Ignored("nothing names an instance")),
-    key("localhost_fallback_inside_docker", Ignored("URLs are taken as they are")),
-    key("cluster", Ignored(NO_CONTROL_PLANE)),
-    key("access_logs.enabled", Supported),
-    key("access_logs.level", Ignored("access logs have the level `info`")),
-    key("access_logs.add_stacktrace", Ignored(NOT_YET)),
-    key("access_logs.buffer", Ignored("lines are written as they come")),
-    key("access_logs.output", Ignored("they go where the other logs go")),
-    key("access_logs.router", Ignored("the fields are fixed")),
-    key("access_logs.subgraphs", Ignored("requests to subgraphs are counted, not logged")),
-    key("access_logs", Ignored(NOT_YET)),
-    key("pyroscope", Ignored("profiles are fetched from the admin listener, `/debug/pprof/`")),
-    // Where the graph comes from.
-    key("execution_config.file.path", Supported),
-    key("execution_config.file.watch", Ignored(NOT_YET)),
-    key("execution_config.file.watch_interval", Ignored(NOT_YET)),
-    key("execution_config.storage", Ignored("execution configs come from files")),
-    key("execution_config.fallback_storage", Ignored("execution configs come from files")),
-    key("execution_config", Ignored("execution configs come from files")),
-    key("router_config_path", Ignored("the name is `execution_config.file.path`")),
-    key("watch_config", Ignored(NOT_YET)),
-    key("poll_interval", Ignored(NO_CONTROL_PLANE)),
-    key("poll_jitter", Ignored(NO_CONTROL_PLANE)),
-    key("split_config_poller", Ignored(NO_CONTROL_PLANE)),
-    key("router_registration", Ignored(NO_CONTROL_PLANE)),
-    key("controlplane_url", Ignored(NO_CONTROL_PLANE)),
-    key("graph", Ignored(NO_CONTROL_PLANE)),
-    key("cdn", Ignored(NO_CONTROL_PLANE)),
-    key("storage_providers", Ignored("files and URLs are the only stores")),
-    key("override_routing_url", Ignored(NOT_YET)),
-    key("overrides", Ignored(NOT_YET)),
-    key("plugins", Ignored("plugins are not run; graphs served by one are refused")),
-    // Events.
-    key("events.skip_unavailable_providers", Supported),
-    key("events.providers.nats[].id", Supported),
-    key("events.providers.nats[].url", Supported),
-    key("events.providers.nats[].authentication", Supported),
-    key("events.providers.nats[].tls", Supported),
-    key("events.providers.nats[].experiment_delete_durable_consumers_on_shutdown", Supported),
-    key("events.providers.kafka[].id", Supported),
-    key("events.providers.kafka[].brokers", Supported),
-    key("events.providers.kafka[].authentication", Supported),
-    key("events.providers.kafka[].tls", Supported),
-    key("events.providers.kafka[].fetch_max_wait", Supported),
-    key("events.providers.redis[].id", Supported),
-    key("events.providers.redis[].urls", Supported),
-    key("events.providers.redis[].cluster_enabled", Supported),
-    key("events.handlers", Ignored("modules, which they are for, are not run")),
-    // WebSockets.
-    key("websocket.enabled", Supported),
-    key("websocket.absinthe_protocol", Ignored(NOT_YET)),
-    key("websocket.forward_upgrade_headers", Ignored(NOT_YET)),
-    key("websocket.forward_upgrade_query_params", Ignored(NOT_YET)),
-    key("websocket.forward_initial_payload", Ignored(NOT_YET)),
-    key(
-        "websocket.authentication.from_initial_payload.enabled",
-        Refused("clients would not have to show who they are"),
-    ),
-    key("websocket.authentication", Ignored(NOT_YET)),
-    key("websocket.client_info_from_initial_payload", Ignored(NOT_YET)),
-    // The engine.
-    key("engine.max_concurrent_resolvers", Supported),
-    key("engine.enable_net_poll", Supported),
-    key("engine.subscription_fetch_timeout", Supported),
-    key("engine.websocket_server_read_timeout", Supported),
-    key("engine.websocket_server_write_timeout", Supported),
-    key("engine.websocket_server_poll_timeout", Ignored("the poller waits as long as nothing happens")),
-    key("engine.websocket_server_conn_buffer_size", Ignored("the poller chooses it")),
-    key("engine.websocket_client_write_timeout", Ignored(NOT_YET)),
-    key("engine.websocket_client_read_limit", Ignored(NOT_YET)),
-    key("engine.websocket_client_ping_interval", Ignored(NOT_YET)),
-    key("engine.websocket_client_ping_timeout", Ignored(NOT_YET)),
-    key("engine.websocket_client_ack_timeout", Ignored(NOT_YET)),
-    key("engine.websocket_client_frame_timeout", Ignored(NOT_YET)),
-    key("engine.websocket_client_poll_timeout", Ignored(NOT_YET)),
-    key("engine.websocket_client_conn_buffer_size", Ignored(NOT_YET)),
-    key(
-        "engine.sse_server_write_timeout",
-        Ignored("`traffic_shaping.router.write_timeout` is the like of it"),
-    ),
-    key("engine.enable_single_flight", Ignored(NOT_YET)),
-    key("engine.force_enable_single_flight", Ignored(NOT_YET)),
-    key("engine.enable_inbound_request_deduplication", Ignored(NOT_YET)),
-    key("engine.force_enable_inbound_request_deduplication", Ignored(NOT_YET)),
-    key("engine.execution_plan_cache_size", Supported),
-    key("engine.disable_variables_remapping", Ignored("filters work with variables as they are")),
-    key("engine.minify_subgraph_operations", Ignored(ALWAYS)),
-    key("engine.parsekit_pool_size", Ignored("`engine.prepare_threads` bounds parsing")),
-    key("engine.enable_multi_fetch", Ignored("the planner decides it")),
-    key("engine.enable_schedule_fetches", Ignored("the planner decides it")),
-    key("engine.enable_defer", Ignored("`@defer` is not supported")),
-    key("engine.enable_request_tracing", Ignored(NOT_YET)),
-    key("engine.enable_execution_plan_cache_response_header", Ignored(NOT_YET)),
-    key("engine.enable_persisted_operations_cache_response_header", Ignored(NOT_YET)),
-    key("engine.enable_normalization_cache_response_header", Ignored(NOT_YET)),
-    key("engine.websocket_client_read_timeout", Ignored(NOT_YET)),
-    key("engine.enable_persisted_operations_cache", Ignored("there are no persisted operations")),
-    key("engine.enable_variables_normalization_cache", Ignored("there is no such cache")),
-    key("engine.variables_normalization_cache_size", Ignored("there is no such cache")),
-    key("engine.enable_remap_variables_cache", Ignored("there is no such cache")),
-    key("engine.remap_variables_cache_size", Ignored("there is no such cache")),
-    key("engine.slow_plan_cache_size", Ignored("`engine.execution_plan_cache_size` holds for all plans")),
-    key(
-        "engine.slow_plan_cache_threshold",
-        Ignored("`engine.execution_plan_cache_size` holds for all plans"),
-    ),
-    key("engine.enable_require_fetch_reasons", Ignored(NOT_YET)),
-    key("engine.persisted_operations_cache_size", Ignored("there are no persisted operations")),
-    key("engine.operation_hash_cache_size", Ignored("there is no such cache")),
-    key("engine.enable_normalization_cache", Ignored("there is no such cache")),
-    key("engine.normalization_cache_size", Ignored("there is no such cache")),
-    key("engine.enable_validation_cache", Ignored(ALWAYS)),
-    key(
-        "engine.validation_cache_size",
-        Ignored("`engine.execution_plan_cache_size` holds for documents too"),
-    ),
-    key("engine.disable_exposing_variables_content_validation_error", Ignored(ALWAYS)),
-    key("engine.enable_subgraph_fetch_operation_name", Ignored("operations for subgraphs have no names")),
-    key("engine.resolver_max_recyclable_parser_size", Ignored("buffers are bounded by themselves")),
-    key("engine.validate_required_external_fields", Ignored(NOT_YET)),
-    key("engine.relax_subgraph_operation_field_selection_merging_nullability", Ignored(NOT_YET)),
-    key(
-        "engine.subscription_heartbeat_interval",
-        Ignored("`http_streams.heartbeat_interval` is the like of it"),
-    ),
-    key("engine.debug", Ignored("see `/debug/state` on the admin listener")),
-    // Clients and what they may do.
-    key("playground", Ignored("a page at `/` comes with `dev_mode`")),
-    key("introspection.enabled", Supported),
-    key("introspection.secret", Refused("introspection would be open without the secret")),
-    key("query_plans_enabled", Ignored("see `juga plan`")),
-    key("cors", Ignored(NOT_YET)),
-    key("client_header", Ignored(NOT_YET)),
-    key("headers", Ignored(NOT_YET)),
-    key("batching", Ignored(NOT_YET)),
-    key("file_upload", Ignored(NOT_YET)),
-    key("cache_control_policy", Ignored(NOT_YET)),
-    key("cache_warmup", Ignored(NOT_YET)),
-    key("compliance.anonymize_ip.enabled", Supported),
-    key("compliance.anonymize_ip.method", Ignored("addresses are left out, not hashed")),
-    key("tls.server", Supported),
-    key("tls.client", Ignored("subgraphs are checked against the system's certificate authorities")),
-    key("tls.client_grpc", Ignored("gRPC subgraphs are refused")),
-    key("tls", Ignored(NOT_YET)),
-    key("authentication.jwt.jwks", Refused("tokens would not be checked")),
-    key("authentication.providers", Refused("tokens would not be checked")),
-    key("authentication.ignore_introspection", Ignored(NOT_YET)),
-    key("authentication", Ignored("nobody is asked who they are")),
-    key("authorization.require_authentication", Refused("everybody would be let in")),
-    key("authorization.reject_operation_if_unauthorized", Refused("nothing would be rejected")),
-    key("authorization", Ignored("nobody is asked what they may")),
-    key("rate_limit.enabled", Refused("clients would not be limited")),
-    key("rate_limit", Ignored(NOT_YET)),
-    key("persisted_operations.safelist.enabled", Refused("every operation would be executed")),
-    key("persisted_operations", Ignored(NOT_YET)),
-    key("automatic_persisted_queries", Ignored(NOT_YET)),
-    key("security.block_mutations.enabled", Refused("mutations would be executed")),
-    key("security.block_mutations", Ignored("it is not enabled")),
-    key("security.block_subscriptions.enabled", Refused("subscriptions would be executed")),
-    key("security.block_subscriptions", Ignored("it is not enabled")),
-    key(
-        "security.block_non_persisted_operations.enabled",
-        Refused("operations that are not persisted would be executed"),
-    ),
-    key("security.block_non_persisted_operations", Ignored("it is not enabled")),
-    key("security.block_persisted_operations.enabled", Refused("persisted operations would be executed")),
-    key("security.block_persisted_operations", Ignored("it is not enabled")),
-    key("security.complexity_limits", Ignored("`limits.operation` bounds depth, fields, aliases and more")),
-    key("security.complexity_calculation_cache", Ignored("there is no such cache")),
-    key("security.depth_limit", Ignored("`limits.operation.depth` is the like of it")),
-    key("security.cost_control", Ignored("`limits.operation` bounds operations by size")),
-    key("security.parser_limits", Ignored("`limits.operation.tokens` and `.selections` are the like of it")),
-    key(
-        "security.operation_name_length_limit",
-        Ignored("`limits.operation.document_bytes` bounds names too"),
-    ),
-    key("security", Ignored(NOT_YET)),
-    // Traffic.
-    key("traffic_shaping.router.max_request_body_size", Supported),
-    key("traffic_shaping.router.max_header_bytes", Ignored("the HTTP front bounds headers by itself")),
-    key("traffic_shaping.router.decompression_enabled", Ignored(NOT_YET)),
-    key("traffic_shaping.router.response_compression_min_size", Ignored(NOT_YET)),
-    key("traffic_shaping", Ignored(NOT_YET)),
-    key("subgraph_error_propagation", Ignored(NOT_YET)),
-    key("subgraph_extension_propagation", Ignored(NOT_YET)),
-    key(
-        "apollo_compatibility_flags.subscription_multipart_print_boundary",
-        Ignored("a boundary always follows its part at once"),
-    ),
-    key("apollo_compatibility_flags", Ignored(NOT_YET)),
-    key("apollo_router_compatibility_flags", Ignored(NOT_YET)),
-    // Measuring.
-    key("telemetry", Ignored("metrics are on the admin listener, `/metrics`")),
-    key("graphql_metrics", Ignored(NO_CONTROL_PLANE)),
-    // The rest.
-    key("modules", Ignored("modules are not run: check that nothing depends on yours")),
-    key("mcp", Ignored(NOT_YET)),
-    key("connect_rpc", Ignored(NOT_YET)),
-];
+/// Stands in a path for any name.
+const ANY_NAME: &str = "<name>";
 
 /// Whether a key of this version goes by a path, or lies below it.
 pub fn is_declared(path: &str) -> bool {
     let below = format!("{path}.");
-    keys::flatten(Config::KEYS).iter().any(|it| {
+    super::all_keys().iter().any(|it| {
         let own = it.path.as_str();
         own == path || own == format!("{path}[]") || own.starts_with(&below)
     })
 }
 
-/// Judges a key that is not declared: `false` when Cosmo does not know it either.
-pub(crate) fn judge(entry: &Entry, path: &str, findings: &mut Findings) -> bool {
-    let plain = without_indices(path);
-    let exact = COSMO_KEYS.iter().find(|it| it.path == plain);
-    let leads_on = COSMO_KEYS.iter().any(|it| is_below(it.path, &plain));
-    if let Value::Map(entries) = &entry.node.value
-        && leads_on
-    {
-        for inner in entries {
-            let path = format!("{path}.{}", inner.name);
-            if !judge(inner, &path, findings) {
-                unknown(inner, &path, &plain, findings);
-            }
-        }
-        return true;
+/// Cosmo's names for the variable of a key.
+pub(crate) fn variables_of(path: &str) -> impl Iterator<Item = &'static str> {
+    let other = COSMO_KEYS.iter().find(|it| matches!(it.fate, Renamed(to) if to == path)).map(|it| it.path);
+    COSMO_VARIABLES.iter().filter(move |it| it.key == path || Some(it.key) == other).map(|it| it.name)
+}
+
+/// The declared name of a key that has two.
+fn renamed(path: &'static str) -> &'static str {
+    match COSMO_KEYS.iter().find(|it| it.path == path).map(|it| it.fate) {
+        Some(Renamed(to)) => to,
+        _ => path,
     }
-    let row = exact.or_else(|| nearest(&plain));
-    match row {
-        None => false,
-        Some(row) => {
-            apply(row, entry, path, findings);
-            true
+}
+
+/// Moves values to the declared names of their keys. Two names of one key may not disagree.
+pub(crate) fn rename(root: &mut Node, findings: &mut Findings) {
+    for row in COSMO_KEYS {
+        let Renamed(to) = row.fate else { continue };
+        let Some(entry) = root.take(row.path) else { continue };
+        match root.at(to).filter(|it| !it.is_nothing()) {
+            Some(given) if given.is_same(&entry.node) => {}
+            Some(_) => {
+                let message = format!("`{to}` says otherwise, and is another name of the same key");
+                findings.add(entry.node.origin, row.path, message).help("keep one of them");
+            }
+            None => put(root, to, entry.node),
+        }
+    }
+}
+
+/// What a key is judged by, beside its own value.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) root: &'a Node,
+    pub(crate) environment: &'a Environment,
+}
+
+impl Scope<'_> {
+    /// Whether a mode says that nothing is enforced.
+    fn only_watches(&self, mode: Mode) -> bool {
+        let in_environment = names(mode.key).find_map(|it| self.environment.variable(&it));
+        let in_file = || match &self.root.at(mode.key)?.value {
+            Value::Scalar { text, .. } => Some(text.as_str()),
+            _ => Some("no word"),
+        };
+        let word = in_environment.or_else(in_file).unwrap_or(mode.default);
+        Mode::WATCHING.contains(&word)
+    }
+}
+
+/// The variables that set a key which is not declared.
+fn names(path: &str) -> impl Iterator<Item = String> {
+    variables_of(path).map(str::to_owned).chain([variable_of(path)])
+}
+
+/// Judges a key that is not declared: `false` when Cosmo does not know it either.
+pub(crate) fn judge(entry: &Entry, path: &str, scope: Scope<'_>, findings: &mut Findings) -> bool {
+    let plain = without_indices(path);
+    let leads_on = COSMO_KEYS.iter().any(|it| is_below(it.path, &plain));
+    match &entry.node.value {
+        Value::Map(entries) if leads_on => judge_section(entries, path, scope, findings),
+        _ if leads_on && !is_off(&entry.node) => {
+            let message = format!("expected a section, found {}", entry.node.describe());
+            findings.add(entry.node.origin.clone(), path, message);
+        }
+        _ => match COSMO_KEYS.iter().find(|it| is_path_of(it, &plain)).or_else(|| nearest(&plain)) {
+            Some(row) => apply(row, entry, path, scope, findings),
+            None => return false,
+        },
+    }
+    true
+}
+
+fn judge_section(entries: &[Entry], path: &str, scope: Scope<'_>, findings: &mut Findings) {
+    for inner in entries {
+        let inner_path = format!("{path}.{}", inner.name);
+        if !judge(inner, &inner_path, scope, findings) {
+            unknown(inner, &inner_path, &without_indices(path), findings);
+        }
+    }
+}
+
+/// Whether a row is about a path. Names may have dots in them, so what stands around one decides.
+fn is_path_of(row: &CosmoKey, path: &str) -> bool {
+    match row.path.split_once(ANY_NAME) {
+        None => row.path == path,
+        Some((before, after)) => {
+            path.len() > before.len() + after.len() && path.starts_with(before) && path.ends_with(after)
         }
     }
 }
@@ -305,17 +133,35 @@ fn is_below(path: &str, section: &str) -> bool {
     path.strip_prefix(section).is_some_and(|it| it.starts_with(['.', '[']))
 }
 
-fn apply(row: &CosmoKey, entry: &Entry, path: &str, findings: &mut Findings) {
+fn apply(row: &CosmoKey, entry: &Entry, path: &str, scope: Scope<'_>, findings: &mut Findings) {
+    let origin = &entry.node.origin;
+    let subject = match origin {
+        // Told where the original stands.
+        Origin::Inherited => return,
+        Origin::Environment(name) => format!("`{name}` in the environment"),
+        _ => format!("`{}`", row.path),
+    };
     match row.fate {
-        Supported => {}
-        Ignored(why) => findings.note(format!("`{}` has no effect: {why}", row.path)),
-        Refused(_) if is_off(&entry.node) => {
-            findings.note(format!("`{}` has no effect: it is off", row.path))
+        Supported | Renamed(_) => {}
+        Ignored(why) => findings.note(format!("{subject} has no effect: {why}")),
+        Refused(_) | Unsupported(_) if is_off(&entry.node) => {
+            findings.note(format!("{subject} has no effect: it is off"));
         }
-        Refused(what) => {
-            findings
-                .add(entry.origin.clone(), path, format!("this version does not have it, and {what}"))
-                .help("remove the key only if something else protects the graph");
+        Refused(_) if row.mode.is_some_and(|it| scope.only_watches(it)) => {
+            findings.note(format!("{subject} has no effect: it would only watch"));
+        }
+        Refused(open) => {
+            let message = format!("this version does not have it, and {open}");
+            let remove = if matches!(origin, Origin::Environment(_)) {
+                "unset the variable"
+            } else {
+                "remove the key"
+            };
+            let help = format!("{remove} only if something else protects the graph");
+            findings.add(origin.clone(), path, message).help(help);
+        }
+        Unsupported(instead) => {
+            findings.add(origin.clone(), path, "this version does not have it").help(instead);
         }
     }
 }
@@ -333,7 +179,8 @@ fn unknown(entry: &Entry, path: &str, section: &str, findings: &mut Findings) {
 fn is_off(node: &Node) -> bool {
     match &node.value {
         Value::Scalar { text, .. } => {
-            node.is_nothing() || text.is_empty() || matches!(text.to_lowercase().as_str(), "false" | "0")
+            let text = text.trim().to_lowercase();
+            node.is_nothing() || matches!(text.as_str(), "" | "false" | "0" | "off")
         }
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => entries.iter().all(|it| is_off(&it.node)),
@@ -341,27 +188,21 @@ fn is_off(node: &Node) -> bool {
     }
 }
 
-/// Variables that Cosmo's router would take for a protection which is refused here. `environment` gives
-/// the value of a variable.
-pub(crate) fn judge_variables<'e>(environment: impl Fn(&str) -> Option<&'e str>, findings: &mut Findings) {
-    use super::finding::Origin;
-    for row in COSMO_KEYS {
-        let Refused(what) = row.fate else { continue };
-        if is_declared(row.path) {
-            continue;
-        }
-        let own = row.path.replace('.', "_").to_uppercase();
-        // Its section has no name of its own among Cosmo's variables.
-        let short = row.path.strip_prefix("authorization.").map(str::to_uppercase);
-        for name in [Some(own), short].into_iter().flatten() {
-            let on = environment(&name).filter(|it| !matches!(it.to_lowercase().as_str(), "false" | "0"));
-            if on.is_some() {
-                let message = format!("this version does not have it, and {what}");
-                findings
-                    .add(Origin::Environment(name), row.path, message)
-                    .help("unset the variable only if something else protects the graph");
-            }
-        }
+/// Judges the variables of keys that are not declared, as their keys are judged. The others have become values of
+/// the tree.
+pub(crate) fn judge_variables(scope: Scope<'_>, findings: &mut Findings) {
+    let theirs = COSMO_VARIABLES.iter().map(|it| (it.name.to_owned(), renamed(it.key)));
+    // A key that protects is refused by its own name too.
+    let refused = COSMO_KEYS.iter().filter(|it| matches!(it.fate, Refused(_)));
+    let own = refused.map(|it| (variable_of(it.path), it.path));
+    let own = own.filter(|(name, _)| !COSMO_VARIABLES.iter().any(|it| it.name == name));
+    for (name, path) in theirs.chain(own).filter(|(_, path)| !is_declared(path)) {
+        let Some(value) = scope.environment.variable(&name) else { continue };
+        let origin = Origin::Environment(name);
+        let node = Node::scalar(value, origin.clone());
+        let entry = Entry { name: path.to_owned(), origin, node };
+        let is_known = judge(&entry, path, scope, findings);
+        debug_assert!(is_known, "the tables know {path}");
     }
 }
 
@@ -386,5 +227,5 @@ pub(crate) fn suggestion(name: &str, section: &str) -> Option<&'static str> {
     let section = without_indices(section);
     let below = if section.is_empty() { section } else { format!("{section}.") };
     let names = COSMO_KEYS.iter().filter_map(|it| it.path.strip_prefix(&below));
-    suggest::nearest(name, names.filter_map(|it| it.split(['.', '[']).next()))
+    suggest::nearest(name, names.filter_map(|it| it.split(['.', '[']).next()).filter(|it| *it != ANY_NAME))
 }

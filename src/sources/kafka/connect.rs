@@ -179,12 +179,12 @@ mod tests {
     #[test]
     fn every_client_is_one_that_the_library_makes() {
         for config in [reader(&options()), asker(&options())] {
-            let made = config.expect("options").create::<rdkafka::consumer::BaseConsumer>();
+            let made = config.expect("options").create::<BaseConsumer>();
             assert!(made.is_ok(), "{:?}", made.err());
         }
         let config = publisher(&options()).expect("options");
         assert_eq!(config.get("bootstrap.servers"), Some("a:1,b:2"));
-        assert!(config.create::<rdkafka::producer::BaseProducer>().is_ok());
+        assert!(config.create::<BaseProducer>().is_ok());
     }
 
     #[test]
