@@ -1,6 +1,7 @@
 //! What `juga config validate` calls valid starts, and what it does not call valid ends with 78: said of 200
 //! configurations that chance put together, of good and bad parts. Brokers are not there, and ports are free: of these a
 //! check says nothing.
+#![cfg(feature = "kafka")]
 
 mod support;
 

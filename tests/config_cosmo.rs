@@ -462,6 +462,7 @@ fn limits_of_operations_are_refused_where_they_would_enforce() {
     assert!(refused(&cost("mode: enforce,"), &[("SECURITY_COST_CONTROL_ENABLED", "true")]));
     assert!(refused(&cost("enabled: true,"), &[("SECURITY_COST_CONTROL_MODE", "enforce")]));
     assert!(!refused(&cost("enabled: true,"), &[("SECURITY_COST_CONTROL_MODE", "measure")]));
+    assert!(refused(&cost("enabled: true, mode: enforce,"), &[("SECURITY_COST_CONTROL_MODE", "measure")]));
     let inline = |mode: &str| format!("engine: {{ validate_inline_arguments: {{ mode: {mode} }} }}");
     assert!(refused(&inline("enforce"), &[]));
     assert!(!refused(&inline("'off'"), &[]));

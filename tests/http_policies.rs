@@ -106,6 +106,26 @@ fn every_origin_may_come_by_default_but_without_credentials() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, ""));
 }
 
+/// As long as Cosmo lets them be, unless the configuration says otherwise. Names go to logs and subgraphs.
+#[test]
+fn names_of_operations_have_a_bound() {
+    let named = |length: usize| json!({ "query": format!("query {} {{ __typename }}", "n".repeat(length)) });
+    for (more, bound) in [("", 512), ("security: { operation_name_length_limit: 8 }", 8)] {
+        let (_demo, router) = start(more);
+        assert_eq!(post(&router, &named(bound), &[]).json(), json!({ "data": { "__typename": "Query" } }));
+        for _ in 0..2 {
+            let answer = post(&router, &named(bound + 1), &[]).json();
+            let expected = json!([{
+                "message": format!("the name of the operation has {} bytes; {bound} are allowed", bound + 1),
+                "extensions": { "code": "OPERATION_LIMIT_EXCEEDED" }
+            }]);
+            assert_eq!(answer, json!({ "errors": expected }));
+        }
+    }
+    let (_demo, router) = start("security: { operation_name_length_limit: 0 }");
+    assert_eq!(post(&router, &named(5000), &[]).json(), json!({ "data": { "__typename": "Query" } }));
+}
+
 /// Over HTTP and WebSocket, and the second time too, when the operation is known.
 #[test]
 fn kinds_of_operations_can_be_blocked() {

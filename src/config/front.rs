@@ -130,6 +130,8 @@ settings! {
         block_subscriptions: BlockOperations as BlockOperations = Section;
         /// Refuse operations that were not registered. Not there yet: switching it on is an error.
         block_non_persisted_operations: BlockOperations as BlockOperations = Section;
+        /// Bytes of an operation's name; longer ones are refused with the code `OPERATION_LIMIT_EXCEEDED`. `0`: no limit.
+        operation_name_length_limit: usize as Limit = Is("512");
         /// Bounds of Cosmo's parser; they tighten those of `limits.operation`, and never loosen them.
         parser_limits: ParserLimits as ParserLimits = Section;
     }

@@ -60,6 +60,7 @@ impl Config {
             introspection: self.introspection.enabled,
             mutations_blocked: self.security.block_mutations.enabled,
             subscriptions_blocked: self.security.block_subscriptions.enabled,
+            operation_name_bytes_max: self.security.operation_name_length_limit,
             headers: super::headers::options(&self.headers),
             forward: self.forward_options(),
             shows_plans: self.dev_mode && self.query_plans_enabled,

@@ -29,6 +29,8 @@ pub struct Options {
     pub introspection: bool,
     pub mutations_blocked: bool,
     pub subscriptions_blocked: bool,
+    /// Bytes of an operation's name.
+    pub operation_name_bytes_max: usize,
     /// What of a client's headers reaches subgraphs, and back.
     pub headers: headers::Options,
     /// What WebSocket clients may send on to subgraphs.
@@ -45,6 +47,7 @@ impl Default for Options {
             introspection: true,
             mutations_blocked: false,
             subscriptions_blocked: false,
+            operation_name_bytes_max: 512,
             headers: headers::Options::default(),
             forward: super::ForwardOptions::default(),
             shows_plans: false,
@@ -54,6 +57,8 @@ impl Default for Options {
 
 /// The code of an operation of a kind that the router was told to refuse.
 const OPERATION_BLOCKED: &str = "OPERATION_BLOCKED";
+/// The code of an operation that passes a bound.
+const OPERATION_LIMIT_EXCEEDED: &str = "OPERATION_LIMIT_EXCEEDED";
 /// Variables beyond this are coerced on the prepare lane, not on the reactor.
 const VARIABLES_INLINE_MAX: usize = 4096;
 /// How long a failure is answered from the cache: long enough to blunt a flood of one bad operation.
@@ -273,8 +278,14 @@ impl Engine {
         }
     }
 
-    /// Refuses what is switched off: kinds of operations, and questions about the schema.
+    /// Refuses names that are too long, and what is switched off: kinds of operations, and questions about the schema.
     fn allowed(&self, document: Document) -> Result<Document, Vec<Error>> {
+        let (length, bound) =
+            (document.name().map_or(0, |it| it.len()), self.options.operation_name_bytes_max);
+        if length > bound {
+            let message = format!("the name of the operation has {length} bytes; {bound} are allowed");
+            return Err(vec![Error::new(message).with_code(OPERATION_LIMIT_EXCEEDED)]);
+        }
         let blocked = match document.kind() {
             OperationKind::Query => None,
             OperationKind::Mutation => self.options.mutations_blocked.then_some("mutation"),

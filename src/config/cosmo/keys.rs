@@ -251,10 +251,7 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
         Ignored("costs are not measured; `limits.operation` bounds operations by size"),
     ),
     key("security.parser_limits", Supported),
-    key(
-        "security.operation_name_length_limit",
-        Ignored("`limits.operation.document_bytes` bounds names too"),
-    ),
+    key("security.operation_name_length_limit", Supported),
     // Traffic.
     key("traffic_shaping.all", Supported),
     key("traffic_shaping.all.expect_continue_timeout", Ignored(NEVER_ASKS)),

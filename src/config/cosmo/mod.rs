@@ -24,10 +24,10 @@ const ANY_NAME: &str = "<name>";
 
 /// Whether a key of this version goes by a path, or lies below it.
 pub fn is_declared(path: &str) -> bool {
-    let below = format!("{path}.");
+    let (list, below) = (format!("{path}[]"), format!("{path}."));
     super::all_keys().iter().any(|it| {
         let own = it.path.as_str();
-        own == path || own == format!("{path}[]") || own.starts_with(&below)
+        own == path || own == list || own.starts_with(&below)
     })
 }
 
@@ -69,15 +69,20 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Whether a mode says that nothing is enforced.
+    /// Whether a mode says that nothing is enforced, wherever it is given.
     fn only_watches(&self, mode: Mode) -> bool {
         let in_environment = names(mode.key).find_map(|it| self.environment.variable(&it));
-        let in_file = || match &self.root.at(mode.key)?.value {
-            Value::Scalar { text, .. } => Some(text.as_str()),
-            _ => Some("no word"),
-        };
-        let word = in_environment.or_else(in_file).unwrap_or(mode.default);
-        Mode::WATCHING.contains(&word)
+        let in_file = self.root.at(mode.key).filter(|it| !it.is_nothing());
+        let in_file = in_file.map(|it| match &it.value {
+            Value::Scalar { text, .. } => text.as_str(),
+            _ => "no word",
+        });
+        let is_watching = |it: &str| Mode::WATCHING.contains(&it);
+        let given = [in_environment, in_file];
+        match given {
+            [None, None] => is_watching(mode.default),
+            _ => given.into_iter().flatten().all(is_watching),
+        }
     }
 }
 
