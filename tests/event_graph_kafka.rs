@@ -389,10 +389,14 @@ fn c_kaf_19_to_22_filters_on_unions_and_interfaces() {
             let expected = json!({ "data": { field: { "__typename": kind, "id": id } } });
             assert_eq!(client.next("1"), expected);
         }
-        // Of no type of the field: with a filter nobody is told, and it is counted.
+        // Of no type of the field: who lets it through their filter is told, and it is counted.
         let refused = || stage.router.metrics().get("router_engine_events_refused_total");
         let before = refused();
-        tell(topic, &[event("Employee", "1", "new"), event("Product", "p3", "new")]);
+        tell(
+            topic,
+            &[event("Employee", "0", "old"), event("Employee", "1", "new"), event("Product", "p3", "new")],
+        );
+        assert_eq!(client.next("1")["errors"][0]["extensions"]["code"], "INVALID_GRAPHQL");
         assert_eq!(client.next("1")["data"][field]["id"], "p3");
         wait_until("it is counted", PATIENCE, || refused() == before + 1.0);
         client.complete("1");

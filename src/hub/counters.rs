@@ -22,8 +22,6 @@ pub struct Counters {
     pub events_received: u64,
     /// Events that are no JSON object.
     pub events_invalid: u64,
-    /// Times that an event satisfied a group's rule and is of no type that the group's field returns.
-    pub events_refused: u64,
     /// Times that a group's rule said no to an event.
     pub events_filtered: u64,
     /// Times that a group's rule could not be decided, so that the event was not delivered.
@@ -93,11 +91,6 @@ impl AllUnwanted {
 }
 
 impl Counters {
-    /// Events that groups may have wanted and did not get.
-    pub(super) fn not_delivered(&self) -> u64 {
-        self.events_undecided + self.events_refused
-    }
-
     /// Counts what so many rules say to an event.
     pub(super) fn count_verdict(&mut self, verdict: Verdict, rules: u64) {
         match verdict {

@@ -231,7 +231,7 @@ impl Hub {
     fn matching(&mut self, id: TriggerId, event: &Event) -> SmallVec<[GroupId; 4]> {
         let Some(trigger) = self.triggers.get(id) else { return SmallVec::new() };
         let mut hits = SmallVec::from_slice(trigger.matcher.everything());
-        let (unwanted, before) = (trigger.unwanted, self.counters.not_delivered());
+        let (unwanted, before) = (trigger.unwanted, self.counters.events_undecided);
         let found = trigger.matcher.find(event);
         self.counters.count_verdict(found.others, found.others_count as u64);
         for id in trigger.matcher.asked().iter().copied().chain(found.candidates) {
@@ -239,16 +239,11 @@ impl Hub {
             let verdict = group.condition.as_ref().map_or(Verdict::Yes, |it| it.verdict(event));
             self.counters.count_verdict(verdict, 1);
             if verdict == Verdict::Yes {
-                // Without a rule the group is told, which is for whoever resolves the event to do.
-                if group.spec.takes(event) {
-                    hits.push(id);
-                } else {
-                    self.counters.events_refused += 1;
-                }
+                hits.push(id);
             }
         }
-        // What could not be decided, or is of no type of its field, may have been wanted.
-        if hits.is_empty() && self.counters.not_delivered() == before {
+        // What could not be decided may have been wanted.
+        if hits.is_empty() && self.counters.events_undecided == before {
             self.unwanted.count(unwanted);
         }
         hits

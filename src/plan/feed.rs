@@ -240,16 +240,6 @@ impl UpstreamFeedField {
 }
 
 impl EventFeedField {
-    /// Whether an event says that it is of a type that the field may return, or need not say so.
-    pub(super) fn takes(&self, event: &Event) -> bool {
-        let document = &event.document;
-        let given = document.get(event.root, "__typename").filter(|it| !document.is_null(*it));
-        match given {
-            None => !self.is_abstract && self.possible.only().is_some(),
-            Some(given) => document.as_str(given).is_some_and(|it| self.possible.contains(&it)),
-        }
-    }
-
     pub(super) fn render(&self, arguments: &Arguments) -> Result<EventFeed, RenderError> {
         let safety = match self.stream {
             // Keys are no globs.

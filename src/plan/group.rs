@@ -1,7 +1,7 @@
 //! Groups: which subscriptions share their responses.
 
 use super::{
-    BoundOperation, Event, Feed, FeedField, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of,
+    BoundOperation, Feed, FeedField, FeedKey, Forwarded, Operation, RenderError, Rule, feed::hash_of,
     template::Arguments,
 };
 use crate::graphql::Variables;
@@ -52,14 +52,6 @@ impl GroupSpec {
         let bound = BoundOperation { operation, variables, forwarded, trace: None };
         let key = GroupKey::new(&feed, rule.as_ref(), &bound);
         Ok(Self { key, feed, rule, bound })
-    }
-
-    /// Whether an event is of a type that the field may return.
-    pub fn takes(&self, event: &Event) -> bool {
-        match &self.bound.operation.plan.feed {
-            Some(FeedField::Event(field)) => field.takes(event),
-            Some(FeedField::Upstream(_)) | None => true,
-        }
     }
 }
 

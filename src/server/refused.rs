@@ -2,7 +2,7 @@
 //! publishes nonsense does so often, so a feed is named once in a while and the others are counted.
 
 use crate::{
-    hub::{Counters, Hub, TriggerId},
+    hub::{Hub, TriggerId},
     plan::Feed,
     resolve::Executor,
 };
@@ -18,7 +18,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Refused {
     unreadable: Kind,
-    strangers: Kind,
     /// What groups were told of as an error: an event counts once for each.
     unresolvable: Kind,
 }
@@ -35,14 +34,9 @@ struct Kind {
 impl Refused {
     /// To be called after each event of this trigger.
     pub(super) fn look(&mut self, now: Instant, hub: &Hub, trigger: TriggerId) {
-        let Counters { events_invalid, events_refused, .. } = hub.counters();
-        if let Some(events) = self.unreadable.news(now, *events_invalid) {
+        if let Some(events) = self.unreadable.news(now, hub.counters().events_invalid) {
             let feed = feed(hub, trigger);
             tracing::warn!(feed, events, "refused events that are no JSON object");
-        }
-        if let Some(events) = self.strangers.news(now, *events_refused) {
-            let feed = feed(hub, trigger);
-            tracing::warn!(feed, events, "refused events of no type that their field returns");
         }
     }
 

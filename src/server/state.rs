@@ -153,7 +153,6 @@ impl State {
         snapshot.resolves = hub.resolves;
         snapshot.deliveries = hub.delivers;
         snapshot.events_unreadable = hub.events_invalid;
-        snapshot.events_refused += hub.events_refused;
         snapshot.events_filtered = hub.events_filtered;
         snapshot.events_undecided = hub.events_undecided;
         snapshot.events_lost = hub.events_lost + hub.backlog_events_dropped;
