@@ -14,7 +14,7 @@ mod tests;
 
 use super::{
     Error, InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables,
-    json::{Document, Kind, NodeId, write_string},
+    json::{DEPTH_MAX, Document, Kind, NodeId, write_string},
 };
 use bytes::Bytes;
 use inspect::{cut, inspect};
@@ -28,8 +28,10 @@ pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 const ERRORS_MAX: usize = 50;
 /// Defaults put in for one request. Only input types whose defaults contain themselves come near.
 const DEFAULTS_MAX: usize = 10_000;
-/// Levels of input objects, lists and defaults within them.
-const LEVELS_MAX: usize = 256;
+/// Defaults within defaults, each of which costs a good deal of stack.
+const DEFAULTS_NESTED_MAX: usize = 128;
+/// Levels of input objects, lists and defaults within them: as many as values can have.
+const LEVELS_MAX: usize = DEPTH_MAX;
 
 /// Coerces `given`, a JSON object, to the declared types. Members without a declaration are ignored.
 ///
@@ -48,7 +50,8 @@ pub fn coerce_variables(
         return Err(vec![bad_input(message)]);
     }
     let members = Members::of(&document, root, definitions.len());
-    let mut coercion = Coercion { types, errors: Vec::new(), defaults_left: DEFAULTS_MAX };
+    let mut coercion =
+        Coercion { types, errors: Vec::new(), defaults_left: DEFAULTS_MAX, defaults_around: 0 };
     let mut variables = Variables::new();
     for definition in definitions {
         let value = members.get(&definition.name);
@@ -95,6 +98,8 @@ struct Coercion<'a> {
     types: &'a InputTypes,
     errors: Vec<Error>,
     defaults_left: usize,
+    /// Defaults within which the coercion is.
+    defaults_around: usize,
 }
 
 /// A value on its way: whose variable it belongs to and where within it.
@@ -330,11 +335,13 @@ impl<'a> Coercion<'a> {
         let parsed = document.parse(default.clone());
         self.defaults_left = self.defaults_left.saturating_sub(1);
         match parsed {
-            Ok(value) if self.defaults_left > 0 => {
+            Ok(value) if self.defaults_left > 0 && self.defaults_around < DEFAULTS_NESTED_MAX => {
                 // A place of its own: its steps point into this default's document.
                 let mut inner = Place { variable: place.variable, path: Vec::new() };
                 inner.path.extend(place.path.iter().map(Step::reborrow));
+                self.defaults_around += 1;
                 self.value(&document, value, ty, &mut inner, out);
+                self.defaults_around -= 1;
             }
             Ok(value) => self.invalid(place, &document, value, "Too many defaults within defaults."),
             Err(error) => {

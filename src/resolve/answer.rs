@@ -11,7 +11,7 @@ use super::{
 use crate::{
     graphql::{
         self,
-        json::{Document, Kind, NodeId, write_string},
+        json::{Document, Kind, NodeId, TOO_DEEP, write_string},
     },
     plan::{Projection, Rewrite, RewriteSegment},
 };
@@ -30,9 +30,12 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn read(document: &mut Document, answer: FetchAnswer) -> Result<Self, FetchError> {
-        let Ok(root) = document.parse(answer.body) else {
-            return Err(FetchError::Malformed("invalid JSON".to_owned()));
-        };
+        let root = document.parse(answer.body).map_err(|error| {
+            FetchError::Malformed(match error.reason {
+                TOO_DEEP => format!("JSON {TOO_DEEP}"),
+                _ => "invalid JSON".to_owned(),
+            })
+        })?;
         Self::of(document, root, answer.status)
     }
 

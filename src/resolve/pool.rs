@@ -6,6 +6,7 @@
 //! the thread.
 
 use super::{Options, prepare::Lane};
+use crate::graphql::json::STACK_BYTES;
 use async_task::Runnable;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::{
@@ -76,7 +77,7 @@ impl Pool {
         let mut threads = self.threads();
         for index in 0..options.resolver_threads.max(1) {
             let (work, counters) = (work.clone(), self.counters.clone());
-            let thread = Builder::new().name(format!("juga-resolve-{index}"));
+            let thread = Builder::new().name(format!("juga-resolve-{index}")).stack_size(STACK_BYTES);
             threads.push(thread.spawn(move || work_off(&work, &counters))?);
         }
         self.prepare.start(options.prepare_threads.max(1))

@@ -6,6 +6,7 @@
 //! refuses everything, what waits included, until one of them is free.
 
 use super::pool::{Message, PoolCounters, Work};
+use crate::graphql::json::STACK_BYTES;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
     io,
@@ -69,7 +70,7 @@ impl Lane {
         let (queue, counters, progress) =
             (self.waiting.clone(), self.counters.clone(), Arc::<Progress>::default());
         let its = progress.clone();
-        let thread = Builder::new().name(name).spawn(move || work_off(&queue, &its, &counters))?;
+        let thread = Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || work_off(&queue, &its, &counters))?;
         Ok(Worker { thread, progress, seen: 0, looks: 0 })
     }
 

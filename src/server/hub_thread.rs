@@ -17,6 +17,7 @@ use super::{
     upstreams::Upstreams,
 };
 use crate::{
+    graphql::json::STACK_BYTES,
     hub::{Hub, Input, Options, Output, Sink, TriggerId},
     plan::Feed,
     resolve::Executor,
@@ -54,7 +55,7 @@ pub(super) fn start(
     let hub = Hub::new(options);
     let (refused, for_reactor, published) = (Refused::default(), Vec::new(), true);
     let thread = HubThread { hub, inbox, neighbours, stats, refused, for_reactor, published };
-    thread::Builder::new().name("juga-hub".into()).spawn(move || {
+    thread::Builder::new().name("juga-hub".into()).stack_size(STACK_BYTES).spawn(move || {
         let _vital = vital;
         thread.run();
     })

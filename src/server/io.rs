@@ -1,5 +1,6 @@
 //! The io thread: one tokio runtime for everything that is not a WebSocket.
 
+use crate::graphql::json::STACK_BYTES;
 use std::{future::Future, io, sync::mpsc, thread::JoinHandle};
 use tokio::{
     runtime::{Builder, Handle},
@@ -25,14 +26,15 @@ impl Io {
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::Builder::new().name("juga-io".into()).spawn(move || {
-            runtime.block_on(async {
-                let _ = tokio::task::spawn_blocking(|| {}).await;
-                let _ = stopped.await;
-            });
-            // A look-up under way is not waited for.
-            runtime.shutdown_background();
-        })?;
+        let thread =
+            std::thread::Builder::new().name("juga-io".into()).stack_size(STACK_BYTES).spawn(move || {
+                runtime.block_on(async {
+                    let _ = tokio::task::spawn_blocking(|| {}).await;
+                    let _ = stopped.await;
+                });
+                // A look-up under way is not waited for.
+                runtime.shutdown_background();
+            })?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -44,8 +44,14 @@ pub struct ParseError {
 }
 
 /// Nesting beyond which [`Document::parse`] refuses: deep enough for every real payload, shallow enough
-/// that walking it recursively fits any thread's stack.
-pub const DEPTH_MAX: usize = 128;
+/// that walking it recursively fits any thread's stack ([`STACK_BYTES`]).
+pub const DEPTH_MAX: usize = 1000;
+
+/// What [`ParseError::reason`] says of deeper nesting.
+pub const TOO_DEEP: &str = "nested deeper than 1000 levels";
+
+/// Stack of threads that read or walk JSON. Unoptimised builds take most: up to 4 KiB for a level.
+pub const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 const NONE: u32 = u32::MAX;
 /// The buffer of text made here rather than parsed.

@@ -1,7 +1,8 @@
 //! From bytes to nodes (RFC 8259).
 
 use super::{
-    DEPTH_MAX, Kind, LEAF, NONE, Node, NodeId, ParseError, Slice, own_slice, push, strings::unescape,
+    DEPTH_MAX, Kind, LEAF, NONE, Node, NodeId, ParseError, Slice, TOO_DEEP, own_slice, push,
+    strings::unescape,
 };
 
 /// Reads one value into a document's tables. `text` must be UTF-8.
@@ -22,11 +23,9 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, depth: usize) -> Result<NodeId, ParseError> {
-        if depth > DEPTH_MAX {
-            return Err(self.error("nested too deeply"));
-        }
         let start = self.at;
         match self.peek() {
+            Some(b'{' | b'[') if depth == DEPTH_MAX => Err(self.error(TOO_DEEP)),
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'"') => {
