@@ -163,7 +163,7 @@ fn errors_do_not_repeat_values_of_any_size() {
 
 #[test]
 fn errors_do_not_repeat_numbers_of_any_length() {
-    let text = format!("{{ employee(id: {}) {{ id }} }}", "1".repeat(200_000));
+    let text = format!("{{ employee(id: {}) {{ id }} }}", "1".repeat(100_000));
     let errors = schema().parse(&text, None, &Limits::default()).expect_err("no such number");
     assert!(errors[0].message.starts_with("The number 111") && errors[0].message.len() < 250, "{errors:?}");
 }

@@ -20,20 +20,20 @@ use std::collections::HashMap;
 /// validated, with the code `OPERATION_LIMIT_EXCEEDED`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the document's text. Default 256 KiB.
+    /// Bytes of the document's text. Default 128 KiB.
     pub document_bytes: usize,
     /// Lexical tokens of the document. Default 15,000.
     pub tokens: usize,
-    /// Levels of fields within fields, after fragments are expanded. Default 50; the parser itself stops
+    /// Levels of fields within fields, after fragments are expanded. Default 64; the parser itself stops
     /// at about 50 levels of any nesting.
     pub depth: usize,
     /// Selections (fields, spreads, inline fragments), after fragments are expanded. Default 10,000.
     pub selections: usize,
     /// Fields with an alias, after fragments are expanded. Default 200.
     pub aliases: usize,
-    /// Root fields, after fragments are expanded. Default 100.
+    /// Root fields, after fragments are expanded. Default 50.
     pub root_fields: usize,
-    /// Directives in the document. Default 500.
+    /// Directives in the document. Default 200.
     pub directives: usize,
     /// How often one response name may occur in a selection set, after fragments are expanded and equal
     /// fields above it are merged: each pair of them has to be compared. Default 100.
@@ -43,13 +43,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            document_bytes: 256 * 1024,
+            document_bytes: 128 * 1024,
             tokens: 15_000,
-            depth: 50,
+            depth: 64,
             selections: 10_000,
             aliases: 200,
-            root_fields: 100,
-            directives: 500,
+            root_fields: 50,
+            directives: 200,
             same_response_name: 100,
         }
     }

@@ -53,7 +53,7 @@ impl Default for Options {
             window: 16,
             local_window: 256,
             group_backlog_events: 65_536,
-            group_backlog_bytes: 16 << 20,
+            group_backlog_bytes: 16_000_000,
             trigger_linger: Duration::from_secs(5),
             outage_grace: Duration::from_secs(5),
             outage_then: OutagePolicy::Notify,

@@ -30,7 +30,7 @@ pub struct ForwardOptions {
 
 impl Default for ForwardOptions {
     fn default() -> Self {
-        let authorization = AllowList { entries: vec![AllowEntry::Name("authorization".into())] };
+        let authorization = AllowList { entries: vec![AllowEntry::Name("Authorization".into())] };
         Self {
             upgrade_headers: Some(authorization.clone()),
             upgrade_query_params: Some(authorization),

@@ -244,7 +244,7 @@ pub struct MemoryOptions {
 
 impl MemoryOptions {
     pub const RING_EVENTS: usize = 65_536;
-    pub const RING_BYTES: usize = 64 << 20;
+    pub const RING_BYTES: usize = 64_000_000;
 
     pub fn new(id: impl Into<ProviderId>) -> Self {
         Self { id: id.into(), ring_events: Self::RING_EVENTS, ring_bytes: Self::RING_BYTES }

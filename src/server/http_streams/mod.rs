@@ -42,8 +42,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             heartbeat_interval: Duration::from_secs(5),
-            outbound_queue_bytes_max: 4 * 1024 * 1024,
-            outbound_total_bytes_max: 512 * 1024 * 1024,
+            outbound_queue_bytes_max: 4_000_000,
+            outbound_total_bytes_max: 512_000_000,
         }
     }
 }

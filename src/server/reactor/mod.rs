@@ -35,6 +35,7 @@ use super::{
     upstreams::{Target, UpstreamOptions},
 };
 use crate::{
+    graphql::json::STACK_BYTES,
     hub::Input,
     net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
     protocol::{Close, Dialect},
@@ -89,9 +90,9 @@ impl Default for Options {
         Self {
             connections_max: 100_000,
             subscriptions_per_connection_max: 1000,
-            message_bytes_max: 256 * 1024,
-            outbound_queue_bytes_max: 4 * 1024 * 1024,
-            outbound_total_bytes_max: 512 * 1024 * 1024,
+            message_bytes_max: 256_000,
+            outbound_queue_bytes_max: 4_000_000,
+            outbound_total_bytes_max: 512_000_000,
             connection_init_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(20),
             legacy_keep_alive_interval: Duration::from_secs(20),
@@ -142,7 +143,7 @@ pub(super) fn start(
     vital: Vital,
 ) -> io::Result<thread::JoinHandle<()>> {
     let reactor = Reactor::new(options, seat, mail, neighbours, stats);
-    thread::Builder::new().name("juga-reactor".into()).spawn(move || {
+    thread::Builder::new().name("juga-reactor".into()).stack_size(STACK_BYTES).spawn(move || {
         let _vital = vital;
         reactor.run();
     })
