@@ -603,3 +603,162 @@ fn filter_10_hidden_fields_can_be_filtered_by() {
         assert_eq!(schema.event_fields().len(), 1);
     }
 }
+
+/// What stands in the name spaces of event graphs is meant for the router, and may protect something.
+#[test]
+fn directives_that_nobody_knows_are_refused_with_their_place() {
+    let unknown = |space: &str, known: &str| {
+        format!("this version does not know the directive; of {space}__ it knows {known}")
+    };
+    let feed = unknown("feed", "@feed__kafkaPublish, @feed__redisStreamSubscribe, @feed__deliver");
+    let rule = "EDFS_UNKNOWN_DIRECTIVE";
+    for directive in [
+        "@feed__allow(rule: { IN: { fieldPath: \"id\", values: [1] } })",
+        "@feed__nonsense",
+        "@feed__live",
+        "@feed__wildcard(args: [\"id\"])",
+    ] {
+        let name = directive.split(['(', ' ']).next().expect("a name");
+        let sdl = subscription(&format!("a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) {directive}"));
+        says(&sdl, [rule, &format!("Subscription.a{name}"), &feed]);
+    }
+    let errors =
+        load(&format!("{FEED}\n{EMPLOYEE}\nextend type Employee\n  @feed__allow(policies: [[\"a\"]])"));
+    let errors = errors.expect_err("it protects").0;
+    let at = (errors[0].graph.as_deref(), errors[0].line, errors[0].column);
+    assert_eq!((at, errors[0].rule.as_str()), ((Some("events"), Some(4), Some(4)), rule), "{errors:?}");
+
+    // Wherever it stands.
+    for (sdl, at) in [
+        (format!("{FEED} {EMPLOYEE} extend type Subscription @feed__allow"), "Subscription@feed__allow"),
+        (format!("{FEED} {EMPLOYEE} extend schema @feed__allow"), "schema@feed__allow"),
+        (format!("{FEED} {EMPLOYEE} scalar X @feed__allow"), "X@feed__allow"),
+        (format!("{FEED} {EMPLOYEE} enum X {{ Y @feed__allow }}"), "X.Y@feed__allow"),
+        (format!("{FEED} {EMPLOYEE} input X {{ y: Int @feed__allow }}"), "X.y@feed__allow"),
+        (
+            subscription("a(id: ID @feed__allow): Employee! @edfs__natsSubscribe(subjects: [\"a\"])"),
+            "Subscription.a(id:)@feed__allow",
+        ),
+    ] {
+        says(&sdl, [rule, at, &feed]);
+    }
+    // To define it does not help.
+    let defined = format!(
+        "directive @feed__nonsense on FIELD_DEFINITION {}",
+        subscription("a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) @feed__nonsense")
+    );
+    says(&defined, [rule, "Subscription.a@feed__nonsense", &feed]);
+    accepted(&format!("directive @feed__nonsense on FIELD_DEFINITION {FEED} {EMPLOYEE}"));
+
+    let edfs = "@edfs__natsRequest, @edfs__natsPublish, @edfs__natsSubscribe, @edfs__kafkaPublish, @edfs__kafkaSubscribe, \
+                @edfs__redisPublish, @edfs__redisSubscribe";
+    let sdl = subscription(
+        "a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) @edfs__rabbitSubscribe(queue: \"a\")",
+    );
+    says(&sdl, [rule, "Subscription.a@edfs__rabbitSubscribe", &unknown("edfs", edfs)]);
+    let sdl =
+        subscription("a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) @openfed__subscriptionfilter");
+    let said = said(&load(&sdl).expect_err("a misspelt filter"));
+    assert_eq!(said[0][..2], [rule, "Subscription.a@openfed__subscriptionfilter"], "{said:?}");
+    assert!(said[0][2].contains("@openfed__subscriptionFilter"), "{said:?}");
+    accepted(&subscription(
+        "a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) @openfed__requireFetchReasons",
+    ));
+}
+
+#[test]
+fn other_directives_in_event_graphs_are_known_to_somebody() {
+    let field = |directive: &str| {
+        subscription(&format!("a: Employee! @edfs__natsSubscribe(subjects: [\"a\"]) {directive}"))
+    };
+    let words = "unknown directive: neither this graph nor a specification that it links defines it";
+    says(&field("@hasRole(role: \"admin\")"), ["UNKNOWN_DIRECTIVE", "Subscription.a@hasRole", words]);
+    accepted(&field("@deprecated(reason: \"old\") @tag(name: \"x\")"));
+    accepted(&format!("directive @mine(n: Int) on FIELD_DEFINITION {}", field("@mine(n: 1)")));
+}
+
+/// Where nothing reads a directive, it would not do what it says.
+#[test]
+fn known_directives_in_other_places_are_refused() {
+    let rule = "EDFS_DIRECTIVE_LOCATION";
+    let deliver = "a: Employee! @edfs__natsSubscribe(subjects: [\"a\"])";
+    for (sdl, at, words) in [
+        (
+            format!(
+                "{FEED} type Employee @key(fields: \"id\", resolvable: false) {{ id: Int! @external @edfs__natsSubscribe(subjects: [\"b\"]) }}"
+            ),
+            "Employee.id@edfs__natsSubscribe",
+            "the directive belongs on fields of root types, not on FIELD_DEFINITION Employee.id",
+        ),
+        (
+            format!("{FEED} {EMPLOYEE} extend type Employee @feed__deliver"),
+            "Employee@feed__deliver",
+            "the directive belongs on fields of the subscription type, not on OBJECT Employee",
+        ),
+        (
+            format!(
+                "{} type Query {{ b: Employee! @edfs__natsRequest(subject: \"b\") @feed__deliver }}",
+                subscription(deliver)
+            ),
+            "Query.b@feed__deliver",
+            "the directive belongs on fields of the subscription type, not on FIELD_DEFINITION Query.b",
+        ),
+        (
+            format!(
+                "{FEED} {EMPLOYEE} extend type Subscription @openfed__subscriptionFilter(condition: {{}})"
+            ),
+            "Subscription@openfed__subscriptionFilter",
+            "the directive belongs on fields of the subscription type, not on OBJECT Subscription",
+        ),
+    ] {
+        says(&sdl, [rule, at, words]);
+    }
+    let twice =
+        subscription("a: Employee! @edfs__kafkaSubscribe(topics: [\"a\"]) @feed__deliver @feed__deliver");
+    says(
+        &twice,
+        ["EDFS_DIRECTIVE_REPEATED", "Subscription.a@feed__deliver", "the directive stands there twice"],
+    );
+    let twice = subscription(
+        "a: Employee! @edfs__natsSubscribe(subjects: [\"a\"], providerId: \"default\", providerId: \"b\")",
+    );
+    says(
+        &twice,
+        [
+            "EDFS_ARGUMENT_REPEATED",
+            "Subscription.a@edfs__natsSubscribe",
+            "the argument \"providerId\" is given more than once",
+        ],
+    );
+}
+
+/// In a graph that a server answers for, nothing reads them.
+#[test]
+fn subgraphs_and_supergraphs_have_none_of_them() {
+    let misplaced = "the directive belongs on root fields of event graphs: nothing reads it here";
+    for (field, at, rule) in [
+        ("x: Int @feed__allow", "Extra.x@feed__allow", "EDFS_UNKNOWN_DIRECTIVE"),
+        ("x: Int @edfs__nonsense", "Extra.x@edfs__nonsense", "EDFS_UNKNOWN_DIRECTIVE"),
+        ("x: Int @openfed__nonsense", "Extra.x@openfed__nonsense", "EDFS_UNKNOWN_DIRECTIVE"),
+        ("x: Int @feed__deliver", "Extra.x@feed__deliver", "EDFS_DIRECTIVE_LOCATION"),
+    ] {
+        let people = format!("{PEOPLE} type Extra {{ {field} }} extend type Query {{ extra: Extra }}");
+        let said = said(&load_beside(&people, &format!("{FEED} {EMPLOYEE}")).expect_err(field));
+        assert_eq!(
+            (said.len(), said[0][..2].to_vec()),
+            (1, vec![rule.to_owned(), at.to_owned()]),
+            "{said:?}"
+        );
+        if rule == "EDFS_DIRECTIVE_LOCATION" {
+            assert_eq!(said[0][2], misplaced);
+        }
+    }
+    let sdl = accepted(&format!("{FEED} {EMPLOYEE}")).supergraph_sdl().replacen(
+        "pets:",
+        "z: Int @feed__allow pets:",
+        1,
+    );
+    let supergraph = Some(juga::federation::SupergraphSource { sdl, file: None });
+    let found = said(&Schema::load(&Graphs { supergraph, ..Graphs::default() }).expect_err("it protects"));
+    assert_eq!(found[0][..2], ["EDFS_UNKNOWN_DIRECTIVE", "Query.z@feed__allow"], "{found:?}");
+}

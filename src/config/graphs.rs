@@ -80,6 +80,7 @@ impl Config {
         };
         graphs.event_graphs.extend(reading.event_graphs(&supergraph.event_graphs));
         graphs.lenient = supergraph.lenient;
+        graphs.serve_unprotected = self.authorization.serve_unprotected;
         for flag in graphs.feature_flags.values_mut() {
             flag.event_graphs.extend(reading.event_graphs(&supergraph.event_graphs));
             flag.lenient = supergraph.lenient;

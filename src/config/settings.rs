@@ -71,7 +71,8 @@ settings! {
         websocket: WebSocket as WebSocket = Section;
         /// Subscriptions whose results go out in an HTTP answer: Server-Sent Events and multipart.
         http_streams: HttpStreams as HttpStreams = Section;
-        /// What clients may ask for. `0` switches a limit off.
+        /// What clients may ask for. `0` switches a limit off. One more is fixed: bodies of requests, variables,
+        /// events and answers of subgraphs may nest 1,000 levels of JSON.
         limits: Limits as Limits = Section;
         /// Which headers reach subgraphs, and which come back to clients.
         headers: Headers as Headers = Section;
@@ -89,6 +90,8 @@ settings! {
         /// while they arrive, so each goes to one subgraph, in the order they are sent in;
         /// `engine.subscription_fetch_timeout` covers the whole way.
         file_upload: FileUpload as FileUpload = Section;
+        /// What becomes of graphs that say who may see what.
+        authorization: Authorization as Authorization = Section;
         /// Kinds of operations that are refused.
         security: Security as Security = Section;
         /// One line in the log for each operation that comes by HTTP.
@@ -664,6 +667,16 @@ settings! {
         execution_timeout: Duration as Wait = Is("60s");
         /// Attempts in flight at a time; one more is turned away. `-1`: no bound.
         max_concurrent_requests: Option<usize> as Bound = Is("-1");
+    }
+}
+
+settings! {
+    /// What becomes of graphs that say who may see what. This version does not enforce it.
+    pub struct Authorization {
+        /// Serve a graph with `@authenticated`, `@requiresScopes` or `@policy` all the same: everybody sees everything in
+        /// it. Without it such a graph is refused, wherever it comes from. Set it only where something else, such as the
+        /// subgraphs, protects what has to be.
+        serve_unprotected: bool as Toggle = Is("false");
     }
 }
 

@@ -7,6 +7,7 @@
 //! here.
 
 use super::{
+    linked_names::names_of,
     links::{self, Names},
     sdl::{Sdl, argument, string},
 };
@@ -140,11 +141,10 @@ struct Directives {
 
 impl Directives {
     fn of(document: &Document) -> Self {
-        let names = Names::of(document);
         Self {
-            authenticated: names.of_directive("authenticated"),
-            requires_scopes: names.of_directive("requiresScopes"),
-            policy: names.of_directive("policy"),
+            authenticated: names_of(document, "authenticated"),
+            requires_scopes: names_of(document, "requiresScopes"),
+            policy: names_of(document, "policy"),
         }
     }
 

@@ -3,12 +3,14 @@
 use super::{
     authorization::{Authorization, without_refused},
     dialect::adapt,
+    directives::applied,
     errors::LoadError,
-    events::{EventGraph, FILTER, is_event_directive, lower_link},
+    events::{EventGraph, FILTER, check_elsewhere, is_event_directive, lower_link},
     graft::Services,
     graphs::SubgraphSource,
     links::refused,
     origins::{Origins, syntax_error},
+    protection::{of_graph, unenforced},
     sdl::Sdl,
 };
 use federation_composition::{
@@ -37,6 +39,8 @@ pub(super) struct Composed {
     pub(super) authorization: Authorization,
     /// Coordinates of fields that some operation asks for in vain; empty unless composed leniently.
     pub(super) unsatisfiable: BTreeSet<String>,
+    /// Where the graphs ask for protection that is not given.
+    pub(super) unenforced: Vec<LoadError>,
 }
 
 /// Composes all graphs into one.
@@ -48,7 +52,8 @@ pub(super) fn compose(
     let mut origins = Origins::default();
     subgraphs.iter().for_each(|it| origins.add(&it.name, it.file.as_ref(), &it.sdl));
     events.iter().for_each(|it| origins.add(&it.name, it.file.as_ref(), &it.sdl));
-    let documents = read(subgraphs, &origins)?;
+    let (documents, mut unenforced) = read(subgraphs, &origins)?;
+    unenforced.extend(events.iter().flat_map(|it| it.unenforced.clone()));
     let authorization = authorization(&documents, events);
     let (services, mut notes) = services(subgraphs, documents, events);
     let mut unsatisfiable = BTreeSet::new();
@@ -63,15 +68,23 @@ pub(super) fn compose(
         other => other,
     };
     let sdl = composed.map_err(|errors| errors.iter().map(|it| it.located(&origins)).collect::<Vec<_>>())?;
-    Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable })
+    Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
 }
 
-/// The subgraphs' documents, unless one of them is nothing to serve.
-fn read(subgraphs: &[SubgraphSource], origins: &Origins<'_>) -> Result<Vec<Document>, Vec<LoadError>> {
+/// The subgraphs' documents, unless one of them is nothing to serve, and where they ask for protection.
+fn read(
+    subgraphs: &[SubgraphSource],
+    origins: &Origins<'_>,
+) -> Result<(Vec<Document>, Vec<LoadError>), Vec<LoadError>> {
     let (mut documents, mut errors) = (Vec::with_capacity(subgraphs.len()), Vec::new());
+    let mut unprotected = Vec::new();
     for source in subgraphs {
         match parse(&source.sdl) {
             Ok(document) => {
+                let directives = applied(&document, &source.sdl);
+                let of_this = |errors| of_graph(errors, &source.name, source.file.as_ref());
+                errors.extend(of_this(check_elsewhere(&directives)));
+                unprotected.extend(of_this(unenforced(&document, &directives)));
                 errors.extend(misplaced_event_fields(source, &document, origins));
                 errors.extend(misplaced_filters(source, &document, origins));
                 errors.extend(refused(&source.name, &document, origins));
@@ -82,7 +95,7 @@ fn read(subgraphs: &[SubgraphSource], origins: &Origins<'_>) -> Result<Vec<Docum
             }
         }
     }
-    if errors.is_empty() { Ok(documents) } else { Err(errors) }
+    if errors.is_empty() { Ok((documents, unprotected)) } else { Err(errors) }
 }
 
 /// What all graphs ask of those who want to see things.
@@ -206,7 +219,7 @@ fn misplaced_event_fields(
     origins: &Origins<'_>,
 ) -> Option<LoadError> {
     let sdl = Sdl::of(document);
-    sdl.objects.iter().find_map(|object| {
+    sdl.objects.iter().chain(&sdl.interfaces).find_map(|object| {
         let field = object
             .fields
             .iter()

@@ -4,6 +4,7 @@
 //! A graph that uses none of it is not touched.
 
 use super::{
+    events::WITHOUT_EFFECT,
     links::{FEDERATION, Names, schema_directives},
     sdl::{argument, named, string},
 };
@@ -69,10 +70,15 @@ fn is_known(name: &str) -> bool {
 }
 
 /// Directives that mean something to Cosmo alone.
-fn is_foreign(name: &str) -> bool {
+pub(super) fn is_foreign(name: &str) -> bool {
     const FOREIGN: [&str; 4] =
         ["configureDescription", "configureChildDescriptions", "connect__fieldResolver", "semanticNonNull"];
-    name.starts_with(PREFIX) || FOREIGN.contains(&name)
+    WITHOUT_EFFECT.contains(&name) || FOREIGN.contains(&name)
+}
+
+/// Its definitions may stand in a graph that makes no use of them.
+fn is_foreign_definition(name: &str) -> bool {
+    name.starts_with(PREFIX) || is_foreign(name)
 }
 
 fn drop_foreign(graph: &str, document: &mut Document) -> Option<String> {
@@ -93,7 +99,7 @@ fn drop_foreign(graph: &str, document: &mut Document) -> Option<String> {
         *document = edited;
     }
     document.definitions.retain(|it| match it {
-        Definition::DirectiveDefinition(it) => !is_foreign(&it.name.value),
+        Definition::DirectiveDefinition(it) => !is_foreign_definition(&it.name.value),
         Definition::ScalarTypeDefinition(it) => !it.name.value.starts_with(PREFIX),
         Definition::InputObjectTypeDefinition(it) => !it.name.value.starts_with(PREFIX),
         _ => true,

@@ -59,13 +59,16 @@ impl fmt::Display for LoadError {
             f.write_str(" ")?;
         }
         write!(f, "{}: ", self.rule)?;
-        if let Some(graph) = &self.graph {
-            write!(f, "graph \"{graph}\"")?;
-            // Without a file, the place is one in the text that the graph's server gave.
-            if let (None, Some(line), Some(column)) = (&self.file, self.line, self.column) {
-                write!(f, " ({line}:{column})")?;
-            }
-            f.write_str(": ")?;
+        // Without a file, the place is one in the text that a server gave.
+        let place = match (&self.file, self.line, self.column) {
+            (None, Some(line), Some(column)) => format!("({line}:{column})"),
+            _ => String::new(),
+        };
+        match (&self.graph, place.as_str()) {
+            (Some(graph), "") => write!(f, "graph \"{graph}\": ")?,
+            (Some(graph), place) => write!(f, "graph \"{graph}\" {place}: ")?,
+            (None, "") => {}
+            (None, place) => write!(f, "supergraph {place}: ")?,
         }
         if let Some(coordinate) = &self.coordinate {
             write!(f, "{coordinate}: ")?;

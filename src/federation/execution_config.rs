@@ -8,8 +8,11 @@ mod event_sdl;
 mod json;
 
 use super::{
+    directives::applied,
     errors::{LoadError, LoadErrors},
+    events::unknown_directives,
     graphs::{Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, Travel},
+    protection::unenforced,
 };
 use federation_composition::graphql_core::{Document, parse};
 use json::{DataSource, ExecutionConfig, Subscription};
@@ -42,7 +45,7 @@ fn read(
 ) -> Graphs {
     let mut reader = Reader { config, file, flag, errors };
     let Some(schema) = reader.schema() else { return Graphs::default() };
-    let mut graphs = Graphs::default();
+    let mut graphs = Graphs { protected: reader.protected(&schema), ..Graphs::default() };
     for source in &config.engine_config.datasource_configurations {
         match source.kind.as_str() {
             "GRAPHQL" => graphs.subgraphs.extend(reader.subgraph(source)),
@@ -74,6 +77,22 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// What of the composed schema is protected. Event graphs have no SDL of their own here, so what the schema says
+    /// in directives that are not known would be lost.
+    fn protected(&mut self, schema: &Document) -> Vec<String> {
+        let directives = applied(schema, &self.config.engine_config.graphql_schema);
+        for error in unknown_directives(&directives) {
+            let at = error.coordinate.unwrap_or_default();
+            let error = problem(format!("`engineConfig.graphqlSchema`: {at}: {}", error.message));
+            self.errors.push(in_file(self.flagged(error), self.file));
+        }
+        let of_schema = unenforced(schema, &directives).into_iter().filter_map(|it| it.coordinate);
+        let of_fields = self.config.engine_config.field_configurations.iter().filter(|it| it.is_protected());
+        let mut all: Vec<String> = of_schema.collect();
+        all.extend(of_fields.map(|it| format!("{}.{}", it.type_name, it.field_name)));
+        all
     }
 
     fn subgraph(&mut self, source: &DataSource) -> Option<SubgraphSource> {

@@ -5,8 +5,9 @@
 //! side.
 
 use super::{
-    errors::LoadErrors,
+    errors::{LoadError, LoadErrors},
     graphs::{Graphs, SubgraphSource},
+    protection::refusal,
     schema::{EventField, Schema, Subgraph},
 };
 use crate::plan::SubgraphId;
@@ -23,20 +24,21 @@ pub struct Schemas {
 }
 
 impl Schemas {
-    /// Loads all of them; one that is wrong is an error, for clients would silently get another.
+    /// Loads all of them; one that is wrong is an error, for clients would silently get another. So is one that asks
+    /// for protection which it would not have, unless the graphs say so.
     pub fn load(graphs: &Graphs) -> Result<Self, LoadErrors> {
         let base = Schema::load(graphs)?;
         let mut flags = BTreeMap::new();
         for (flag, graphs) in &graphs.feature_flags {
-            let schema = Schema::load(graphs).map_err(|mut errors| {
-                for error in &mut errors.0 {
-                    error.message = format!("feature flag \"{flag}\": {}", error.message);
-                }
-                errors
-            })?;
+            let schema = Schema::load(graphs)
+                .map_err(|errors| LoadErrors(errors.0.into_iter().map(|it| behind(flag, it)).collect()))?;
             flags.insert(flag.clone(), schema);
         }
         let mut schemas = Self { base, flags };
+        let unenforced = schemas.unenforced();
+        if !graphs.serve_unprotected && !unenforced.is_empty() {
+            return Err(LoadErrors(refusal(unenforced)));
+        }
         schemas.share_subgraphs();
         Ok(schemas)
     }
@@ -60,6 +62,17 @@ impl Schemas {
         self.base.notes().iter().cloned().chain(flagged)
     }
 
+    /// Where protection is asked for. What a flag's graph has in common with the usual one is named once.
+    fn unenforced(&self) -> Vec<LoadError> {
+        let mut all = self.base.unenforced().to_vec();
+        for (flag, schema) in &self.flags {
+            let own: Vec<&LoadError> = schema.unenforced().iter().filter(|it| !all.contains(it)).collect();
+            let own: Vec<LoadError> = own.into_iter().map(|it| behind(flag, it.clone())).collect();
+            all.extend(own);
+        }
+        all
+    }
+
     fn share_subgraphs(&mut self) {
         if self.flags.is_empty() {
             return;
@@ -76,6 +89,11 @@ impl Schemas {
             schema.use_subgraphs(all.clone(), Some(ids));
         }
     }
+}
+
+/// An error about the graph of a flag.
+fn behind(flag: &str, error: LoadError) -> LoadError {
+    LoadError { message: format!("feature flag \"{flag}\": {}", error.message), ..error }
 }
 
 /// The name by which a subgraph goes behind a flag, beside those of the usual graph.

@@ -6,11 +6,13 @@
 use super::{
     authorization::Authorization,
     compose::Composed,
+    directives::applied,
     errors::LoadError,
-    events::{Binding, EventGraph, selection_of},
+    events::{Binding, EventGraph, check_elsewhere, selection_of},
     graphs::SupergraphSource,
     join::{self, Join},
     origins::syntax_error,
+    protection::{hidden_by_another_name, unenforced},
     sdl::{Composite, Sdl, argument, string},
 };
 use crate::plan::OperationKind;
@@ -29,6 +31,16 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
         vec![LoadError { graph: None, ..error }]
     })?;
     join::check_version(&document).map_err(|it| vec![*it])?;
+    let directives = applied(&document, &source.sdl);
+    let mut faults = check_elsewhere(&directives);
+    faults.extend(hidden_by_another_name(&document, &directives));
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut unenforced = unenforced(&document, &directives);
+    unenforced.iter_mut().for_each(|it| it.file = source.file.clone());
+    unenforced.extend(events.iter().flat_map(|it| it.unenforced.clone()));
+    drop(directives);
     let mut authorization = Authorization::default();
     let all: Vec<&Document> = [&document].into_iter().chain(events.iter().map(|it| &it.document)).collect();
     all.iter().for_each(|it| authorization.read(it));
@@ -45,7 +57,14 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
     // What needed no change goes on byte for byte.
     let untouched = services.len() == events.iter().map(|it| it.bindings.len()).sum::<usize>();
     let sdl = if untouched { source.sdl.clone() } else { print(&document) };
-    Ok(Composed { sdl, notes: Vec::new(), services, authorization, unsatisfiable: BTreeSet::new() })
+    Ok(Composed {
+        sdl,
+        notes: Vec::new(),
+        services,
+        authorization,
+        unsatisfiable: BTreeSet::new(),
+        unenforced,
+    })
 }
 
 /// Where root fields of event graphs are found, when not under the event graph's own name: by event

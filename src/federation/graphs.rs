@@ -11,6 +11,10 @@ pub struct Graphs {
     pub event_graphs: Vec<EventGraphSource>,
     /// Serve a graph some of whose fields no subgraph can be reached for: they answer null with an error.
     pub lenient: bool,
+    /// Serve what asks for protection that this version does not enforce.
+    pub serve_unprotected: bool,
+    /// Coordinates that the source says are protected, beside what SDL says.
+    pub protected: Vec<String>,
     /// Whole other graphs by the name of the feature flag under which they are served instead.
     pub feature_flags: BTreeMap<String, Self>,
 }

@@ -14,6 +14,7 @@ use super::{
     limits::Limits,
     literals::ObjectsOfObjectTypes,
     planner::Planner,
+    protection::{unenforced_at, warning},
     required::Requirements,
     types::{Types, input_types},
 };
@@ -75,15 +76,12 @@ pub struct Schema {
     supergraph_types: Types,
     input_types: InputTypes,
     authorization: Authorization,
+    unenforced: Vec<LoadError>,
     /// Coordinates of fields that not every operation can have.
     pub(super) unsatisfiable: BTreeSet<String>,
     requirements: Requirements,
     notes: Vec<String>,
 }
-
-/// Said once at the start, as long as nothing enforces what is asked.
-const UNENFORCED: &str =
-    "the graphs use @authenticated, @requiresScopes or @policy, which this version does not enforce";
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,9 +131,13 @@ impl Schema {
         let subgraphs = subgraphs(graphs, &planner, &event_graphs);
         let ids = subgraphs.iter().zip(0..).map(|(it, index)| (it.name.clone(), SubgraphId(index))).collect();
         let mut notes = composed.notes;
-        if !composed.authorization.is_empty() {
-            notes.push(UNENFORCED.to_owned());
+        let mut unenforced = composed.unenforced;
+        for it in &graphs.protected {
+            if !is_named(&unenforced, it) {
+                unenforced.push(unenforced_at(it));
+            }
         }
+        notes.extend(warning(&unenforced));
         notes.extend(events.into_iter().flat_map(|it| it.notes));
         Ok(Self {
             sdl: composed.sdl,
@@ -155,6 +157,7 @@ impl Schema {
             supergraph_types,
             input_types,
             authorization: composed.authorization,
+            unenforced,
             unsatisfiable: composed.unsatisfiable,
             notes,
         })
@@ -188,6 +191,11 @@ impl Schema {
     /// What the graphs ask of those who want to see things.
     pub fn authorization(&self) -> &Authorization {
         &self.authorization
+    }
+
+    /// Where the graphs ask for protection that this version does not give. [`Schemas`](super::Schemas) refuses them.
+    pub(super) fn unenforced(&self) -> &[LoadError] {
+        &self.unenforced
     }
 
     /// What was changed or passed over while loading, a sentence each, for the log.
@@ -233,6 +241,10 @@ impl Schema {
     pub(super) fn binding(&self, graph: &str, root: OperationKind, field: &str) -> Option<&Binding> {
         self.bindings.get(&(graph.to_owned(), root, field.to_owned()))
     }
+}
+
+fn is_named(places: &[LoadError], coordinate: &str) -> bool {
+    places.iter().any(|it| it.coordinate.as_deref() == Some(coordinate))
 }
 
 fn rules() -> ValidationPlan {

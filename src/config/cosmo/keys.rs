@@ -226,7 +226,6 @@ pub const COSMO_KEYS: &[CosmoKey] = &[
         "authorization.enable_pre_fetch_field_authorization",
         Refused("fields would be fetched for everybody"),
     ),
-    key("authorization", Ignored("nobody is asked what they may")),
     key("rate_limit.enabled", Refused("clients would not be limited")),
     key("rate_limit", Ignored(NOT_YET)),
     key("persisted_operations.safelist.enabled", Refused("every operation would be executed")),

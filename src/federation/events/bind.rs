@@ -59,7 +59,7 @@ const KAFKA_PUBLISH: &str = "feed__kafkaPublish";
 /// Reads entries of Redis streams. Cosmo has none of the kind.
 const REDIS_STREAM: &str = "feed__redisStreamSubscribe";
 /// Says how a feed's events are handed over.
-const DELIVER: &str = "feed__deliver";
+pub(super) const DELIVER: &str = "feed__deliver";
 /// The field of an entry that holds the event, where the directive names none.
 const ENTRY_FIELD: &str = "payload";
 
@@ -72,9 +72,9 @@ const fn event(
     EventDirective { name, kind, action, destination }
 }
 
-/// Whether a directive binds a root field to a broker, rightly or not.
+/// Whether a directive binds a root field to a broker.
 pub(in crate::federation) fn is_event_directive(name: &str) -> bool {
-    name.starts_with("edfs__") || DIRECTIVES.iter().any(|it| it.name == name)
+    DIRECTIVES.iter().any(|it| it.name == name)
 }
 
 pub(super) fn event_directive(directive: &Directive) -> Option<&'static EventDirective> {

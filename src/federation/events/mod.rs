@@ -8,14 +8,24 @@ mod filter;
 mod hidden;
 mod rules;
 mod strip;
+mod vocabulary;
 
 pub(super) use bind::is_event_directive;
 pub(super) use filter::DIRECTIVE as FILTER;
 pub(super) use hidden::hidden_types;
 pub(super) use rules::{PUBLISH_RESULT, selection_of};
 pub(super) use strip::lower_link;
+pub(super) use vocabulary::{WITHOUT_EFFECT, check_elsewhere, unknown_directives};
 
-use super::{errors::LoadError, graphs::EventGraphSource, origins::syntax_error, places::Places, sdl::Sdl};
+use super::{
+    directives::applied,
+    errors::LoadError,
+    graphs::EventGraphSource,
+    origins::syntax_error,
+    places::Places,
+    protection::{of_graph, unenforced},
+    sdl::Sdl,
+};
 use crate::plan::{
     BrokerOperation, LabelTemplates, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions,
     Template,
@@ -33,6 +43,8 @@ pub(super) struct EventGraph {
     /// Plain federation SDL.
     pub(super) document: Document,
     pub(super) bindings: Vec<Binding>,
+    /// Where it asks for protection that is not given.
+    pub(super) unenforced: Vec<LoadError>,
     /// What was changed on the way, for the log.
     pub(super) notes: Vec<String>,
 }
@@ -94,15 +106,18 @@ pub(super) fn read(source: &EventGraphSource, hidden: &Hidden) -> Result<EventGr
     })?;
     let places = Places::of(&source.sdl);
     let mut findings = Findings { graph: source, places, errors: Vec::new(), notes: Vec::new() };
-    let sdl = Sdl::of(&document);
+    let (sdl, directives) = (Sdl::of(&document), applied(&document, &source.sdl));
+    let of_this = |errors| of_graph(errors, &source.name, source.file.as_ref());
+    findings.errors.extend(of_this(vocabulary::check(&document, &sdl, &directives)));
     rules::check(&sdl, &mut findings);
     let name: Arc<str> = source.name.as_str().into();
     let bindings = bind::bindings(&name, &sdl, hidden, &mut findings);
     if !findings.errors.is_empty() {
         return Err(findings.errors);
     }
+    let unenforced = of_this(unenforced(&document, &directives));
     let (document, mut notes) = strip::strip(&source.name, &document);
     notes.append(&mut findings.notes);
     let (file, sdl) = (source.file.clone(), source.sdl.clone());
-    Ok(EventGraph { name, file, sdl, document, bindings, notes })
+    Ok(EventGraph { name, file, sdl, document, bindings, unenforced, notes })
 }

@@ -2,7 +2,7 @@
 //!
 //! Members that have their type's zero value are left out when it is written, so everything has a default.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use std::collections::BTreeMap;
 
 #[derive(Default, Deserialize)]
@@ -158,6 +158,26 @@ pub(super) struct FieldConfiguration {
     pub(super) type_name: String,
     pub(super) field_name: String,
     pub(super) subscription_filter_condition: Option<Condition>,
+    pub(super) authorization_configuration: Option<AuthorizationConfiguration>,
+}
+
+impl FieldConfiguration {
+    pub(super) fn is_protected(&self) -> bool {
+        self.authorization_configuration.as_ref().is_some_and(|it| {
+            it.requires_authentication
+                || !it.required_or_scopes.is_empty()
+                || !it.required_or_scopes_by_or.is_empty()
+        })
+    }
+}
+
+/// Who may see a field.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AuthorizationConfiguration {
+    pub(super) requires_authentication: bool,
+    pub(super) required_or_scopes: Vec<IgnoredAny>,
+    pub(super) required_or_scopes_by_or: Vec<IgnoredAny>,
 }
 
 /// Exactly one of the four.

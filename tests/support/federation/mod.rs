@@ -95,7 +95,7 @@ pub fn wander(suite: &str, seeds: Range<u64>) -> Tally {
 
 /// A suite whose graph the router must not serve: `config validate` says why.
 pub fn assert_refused(name: &str, reasons: &[&str]) {
-    let config = write_config(&config(&sdls(name), |_| "http://127.0.0.1:9/graphql".to_owned()));
+    let config = write_config(&config(name, &sdls(name), |_| "http://127.0.0.1:9/graphql".to_owned()));
     let binary = Command::new(env!("CARGO_BIN_EXE_juga")).args(["config", "validate"]).arg(config).output();
     let Output { status, stdout, stderr } = binary.expect("the router's binary starts");
     let said = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
@@ -132,14 +132,18 @@ fn sdls(suite: &str) -> Vec<Sdl> {
     files.map(|file| Sdl { name: name(&file), text: read(&file), file }).collect()
 }
 
-fn config(sdls: &[Sdl], url: impl Fn(&str) -> String) -> String {
+/// Asks for protection that is not enforced, and shows that it is served where the configuration says so.
+const UNPROTECTED: &str = "directives";
+
+fn config(suite: &str, sdls: &[Sdl], url: impl Fn(&str) -> String) -> String {
     let subgraph = |it: &Sdl| {
         let (name, url, file) = (&it.name, url(&it.name), it.file.display());
         format!("    - {{ name: {name}, routing_url: \"{url}\", schema: {{ file: \"{file}\" }} }}\n")
     };
     let subgraphs: String = sdls.iter().map(subgraph).collect();
+    let unprotected = suite == UNPROTECTED;
     format!(
-        "version: \"1\"\nlisten_addr: 127.0.0.1:0\nadmin: {{ listen_addr: \"127.0.0.1:0\" }}\njson_log: true\n{OPTIONS}supergraph:\n  subgraphs:\n{subgraphs}"
+        "version: \"1\"\nlisten_addr: 127.0.0.1:0\nadmin: {{ listen_addr: \"127.0.0.1:0\" }}\njson_log: true\nauthorization: {{ serve_unprotected: {unprotected} }}\n{OPTIONS}supergraph:\n  subgraphs:\n{subgraphs}"
     )
 }
 
@@ -175,7 +179,7 @@ impl Suite {
         let url = |name: &str| {
             subgraphs.iter().find(|(it, _)| it == name).map(|(_, it)| it.url()).expect("a subgraph per SDL")
         };
-        let router = Router::start(&config(&sdls, url));
+        let router = Router::start(&config(name, &sdls, url));
         let oracle = Graph::over(merged(), Oracle::new(&oracles_world));
         let suite = Self { name: name.to_owned(), subgraphs, router, types, world, oracle, oracles_world };
         suite.check_notes();
