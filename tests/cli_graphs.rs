@@ -314,3 +314,32 @@ fn what_cannot_be_planned_is_a_finding() {
         assert!(answer.stderr.contains(message), "{arguments:?}: {answer:?}");
     }
 }
+
+/// A root type below a field is a shape of its own, and who has it in a schema cannot know why it does not compose.
+#[test]
+fn a_root_type_below_a_field_is_told_as_not_supported() {
+    for (name, sdl, field) in [
+        ("payload", "type Query { a: Int } type Mutation { do: Done } type Done { query: Query }", "Query.b"),
+        ("self", "type Query { a: Int self: Query }", "Query.b"),
+        (
+            "mutation",
+            "type Query { a: X } type X { write: Mutation } type Mutation { do: Int }",
+            "Mutation.other",
+        ),
+    ] {
+        let folder = Folder::new(&format!("root-below-{name}"))
+            .with("a.graphql", sdl)
+            .with("b.graphql", "type Query { b: Int } type Mutation { other: Int }")
+            .with(
+                "juga.yaml",
+                "supergraph:\n  subgraphs:\n  - { name: a, routing_url: 'http://a', schema: { file: a.graphql } }\n  \
+                 - { name: b, routing_url: 'http://b', schema: { file: b.graphql } }\n",
+            );
+        let answer = folder.juga(&["config", "validate"]);
+        assert_eq!(answer.code, Some(1), "{answer:?}");
+        let words = format!(
+            "{field} is asked for below a field that leads back to a root type, which is not supported yet"
+        );
+        assert!(answer.stderr.contains(&words), "{answer:?}");
+    }
+}

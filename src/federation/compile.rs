@@ -3,16 +3,16 @@
 use super::{
     deferred::{Entry, GRAPH_NAME},
     events::{Action, Binding},
-    required::{FetchedCalls, Requirement, join},
+    required::{FetchedCalls, Requirement, asked_of_entities, join},
     schema::Schema,
     selection::Field,
     types::FieldType,
     values::{Defaults, add_defaults, input_value, variables_of},
 };
 use crate::plan::{
-    BatchAlias, BatchFetch, BrokerCall, EntityFetch, EventFeedField, FeedField, InputValue, OperationKind,
-    PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId, SubgraphRequest,
-    TypeNames, UpstreamFeedField,
+    AskedField, BatchAlias, BatchFetch, BrokerCall, EntityFetch, EventFeedField, FeedField, InputValue,
+    OperationKind, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId,
+    SubgraphRequest, TypeNames, UpstreamFeedField,
 };
 use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
@@ -136,6 +136,7 @@ impl<'a> Compiler<'a> {
                     &[place],
                     requires,
                 )?,
+                fields: self.asked(&request.document, "_entities", &output_rewrites),
                 request,
                 path,
                 input_rewrites: self.rewrites(node.input_rewrites.as_deref()),
@@ -152,13 +153,15 @@ impl<'a> Compiler<'a> {
                 it.merge_paths.iter().map(|it| self.path(it.as_slice())).collect();
             let places: Vec<String> = paths.iter().map(|it| place(it)).collect();
             let fetch = (&*node.service_name, &*node.operation.document_str);
+            let output_rewrites = self.rewrites(it.output_rewrites.as_deref());
             let mut alias = BatchAlias {
                 alias: it.alias.as_str().into(),
                 representations_variable: it.representations_variable_name.as_str().into(),
                 paths,
                 requires: self.entities(fetch, &it.alias, &places, &it.requires)?,
+                fields: self.asked(&node.operation.document_str, &it.alias, &output_rewrites),
                 input_rewrites: self.rewrites(it.input_rewrites.as_deref()),
-                output_rewrites: self.rewrites(it.output_rewrites.as_deref()),
+                output_rewrites,
             };
             if aliases.iter().any(|it| sends_other_things(it, &alias)) {
                 give_own_variable(&mut alias, &mut document)?;
@@ -191,6 +194,15 @@ impl<'a> Compiler<'a> {
             self.fetched.note_entities(all, document, alias, place);
         }
         Ok(requires)
+    }
+
+    /// What a fetch brings to entities, under the keys that the data has.
+    fn asked(&self, document: &str, alias: &str, rewrites: &[Rewrite]) -> Vec<AskedField> {
+        let field = |(on, key): (String, String)| AskedField {
+            types: self.types([&on]),
+            key: renamed(&key, rewrites).into(),
+        };
+        asked_of_entities(document, alias).into_iter().map(field).collect()
     }
 
     fn request(
@@ -401,6 +413,21 @@ impl<'a> Compiler<'a> {
         }
         Ok(arguments)
     }
+}
+
+/// The key that a member of an entity has in the data.
+fn renamed<'k>(key: &'k str, rewrites: &'k [Rewrite]) -> &'k str {
+    let to = rewrites.iter().find_map(|it| match it {
+        Rewrite::RenameKey { path, to } => {
+            let mut keys = path.iter().filter_map(|it| match it {
+                RewriteSegment::Key(key) => Some(&**key),
+                RewriteSegment::Types(_) => None,
+            });
+            (keys.next() == Some(key) && keys.next().is_none()).then_some(&**to)
+        }
+        Rewrite::SetString { .. } => None,
+    });
+    to.unwrap_or(key)
 }
 
 /// Whether two aliases share a variable and should not: to the planner, which does not look at arguments,

@@ -8,6 +8,7 @@ use super::{
     events::{EventGraph, FILTER, check_elsewhere, is_event_directive, lower_link},
     graft::Services,
     graphs::SubgraphSource,
+    interface_objects::with_externals,
     links::refused,
     origins::{Origins, syntax_error},
     protection::{of_graph, unenforced},
@@ -68,6 +69,7 @@ pub(super) fn compose(
         other => other,
     };
     let sdl = composed.map_err(|errors| errors.iter().map(|it| it.located(&origins)).collect::<Vec<_>>())?;
+    let sdl = with_externals(sdl, &services);
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
 }
 
@@ -162,6 +164,12 @@ impl Failure {
     fn located(&self, origins: &Origins<'_>) -> LoadError {
         let mut error = origins.composer_error(self.code.as_deref(), &self.message);
         if self.is_satisfiability() {
+            if let Some(at) = self.coordinates().find(|it| is_of_root(it)) {
+                error.message.push_str(&format!(
+                    " ({at} is asked for below a field that leads back to a root type, which is not supported yet \
+                     where several graphs have fields of it)"
+                ));
+            }
             error.message.push_str(" (`supergraph.lenient: true` serves the graph all the same)");
         }
         error
@@ -186,6 +194,11 @@ impl Failure {
         let reason = reason.trim_matches(['-', ' ', '.']);
         format!("{query} is out of reach ({reason}): what cannot be fetched answers null with an error")
     }
+}
+
+/// Whether a field is one of a root type, as the composer calls those. At the root itself each is in reach.
+fn is_of_root(coordinate: &str) -> bool {
+    ["Query.", "Mutation.", "Subscription."].iter().any(|it| coordinate.starts_with(it))
 }
 
 fn is_name(text: &str) -> bool {

@@ -24,6 +24,7 @@ mod explain;
 mod flags;
 mod graft;
 mod graphs;
+mod interface_objects;
 mod introspection;
 mod join;
 mod limits;

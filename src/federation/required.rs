@@ -194,6 +194,16 @@ impl FetchedCalls {
     }
 }
 
+/// The fields that a request asks entities for, each with the type that it is asked on. `alias` is the entities'
+/// response key.
+pub(super) fn asked_of_entities(document: &str, alias: &str) -> Vec<(String, String)> {
+    let Some(request) = Request::parse(document) else { return Vec::new() };
+    let fields = request.entities(alias).into_iter().flat_map(|set| request.fields(set, ""));
+    let own =
+        |(on, it): (&str, &query::Field)| (on.to_owned(), it.alias.as_ref().unwrap_or(&it.name).clone());
+    fields.map(own).filter(|(_, key)| key != "__typename").collect()
+}
+
 /// Parts of a path, with a dot between them.
 pub(super) fn join(path: &str, name: &str) -> String {
     match (path, name) {

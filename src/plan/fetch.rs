@@ -79,6 +79,8 @@ pub struct EntityFetch {
     pub path: Vec<PathSegment>,
     /// What a representation is made of, beside `__typename`.
     pub requires: Vec<RequiresItem>,
+    /// What the answer brings to each object.
+    pub fields: Vec<AskedField>,
     /// Applied to a copy of each object before `requires` is read from it.
     pub input_rewrites: Vec<Rewrite>,
     /// Applied to each entity before it is merged.
@@ -100,6 +102,8 @@ pub struct BatchAlias {
     pub representations_variable: Arc<str>,
     pub paths: Vec<Vec<PathSegment>>,
     pub requires: Vec<RequiresItem>,
+    /// See [`EntityFetch::fields`].
+    pub fields: Vec<AskedField>,
     pub input_rewrites: Vec<Rewrite>,
     pub output_rewrites: Vec<Rewrite>,
 }
@@ -114,6 +118,15 @@ pub enum PathSegment {
     List,
     /// Only objects of these types (an object without `__typename` passes).
     Types(TypeNames),
+}
+
+/// A field that entities are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedField {
+    /// Objects of these types have it.
+    pub types: TypeNames,
+    /// The canonical key under which it comes to lie.
+    pub key: Arc<str>,
 }
 
 /// A part of a representation.

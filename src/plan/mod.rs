@@ -29,8 +29,8 @@ pub use feed::{
     ProviderId, ProviderKind, StreamOptions, UpstreamFeed, UpstreamFeedField,
 };
 pub use fetch::{
-    BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step,
-    SubgraphId, SubgraphRequest,
+    AskedField, BatchAlias, BatchFetch, EntityFetch, PathSegment, RequiresItem, Rewrite, RewriteSegment,
+    RootFetch, Step, SubgraphId, SubgraphRequest,
 };
 pub use forwarded::{Forwarded, HeaderList};
 pub use group::{GroupKey, GroupSpec};

@@ -10,6 +10,9 @@ pub(super) const ERRORS_MAX: usize = 1000;
 /// Code of an answer or event that contradicts the schema.
 pub(super) const INVALID_GRAPHQL: &str = "INVALID_GRAPHQL";
 
+/// Code of a field whose subgraph could not be told what it needs to know.
+pub(super) const REQUIRED_FIELD_MISSING: &str = "REQUIRED_FIELD_MISSING";
+
 #[derive(Debug, Default)]
 pub(super) struct Errors {
     pub(super) list: Vec<Error>,

@@ -8,7 +8,8 @@ use super::{
     event::{check, put_under_key},
     fetch::{Dispatcher, Errand},
     job::Job,
-    project::{Root, write_data},
+    lacking::Lacking,
+    project::{Data, Root, write_data},
     upstream,
 };
 use crate::{
@@ -195,7 +196,7 @@ impl Inner {
             (FeedField::Event(feed), None) => self.read_in_place(&mut scratch.out, event, feed, operation),
             _ => self.take_in(scratch, event, feed, operation).map(|Start { root, errors }| {
                 self.begin(scratch, operation, root);
-                self.respond(scratch, operation, root, errors)
+                self.respond(scratch, operation, root, errors, &Lacking::default())
             }),
         }
         .unwrap_or_else(|error| self.refuse(feed, error))
@@ -212,7 +213,7 @@ impl Inner {
         let typename = check(&event.document, event.root, feed)?;
         count(&self.counters.executions, 1);
         let root = Root::Member { key: &feed.key, value: event.root, typename };
-        Ok(self.write(&event.document, root, operation, Errors::default(), out))
+        Ok(self.write(&event.document, root, operation, Errors::default(), &Lacking::default(), out))
     }
 
     fn refuse(&self, feed: &FeedField, error: graphql::Error) -> Executed {
@@ -263,7 +264,7 @@ impl Inner {
     ) -> Executed {
         let operation = &*bound.operation;
         self.begin(&mut scratch, operation, root);
-        let mut headers = Vec::new();
+        let (mut headers, mut lacking) = (Vec::new(), Lacking::default());
         if let Some(steps) = &operation.plan.steps {
             let job = Job {
                 dispatcher: &self.dispatcher,
@@ -275,11 +276,12 @@ impl Inner {
                 document: scratch.document.into(),
                 root,
                 headers: Mutex::default(),
+                lacking: Mutex::default(),
             };
             errors.append(job.run(steps).await);
-            (scratch.document, headers) = job.into_parts();
+            (scratch.document, headers, lacking) = job.into_parts();
         }
-        let executed = self.respond(&mut scratch, operation, root, errors);
+        let executed = self.respond(&mut scratch, operation, root, errors, &lacking);
         self.buffers.give_back(scratch);
         Executed { headers, ..executed }
     }
@@ -300,8 +302,9 @@ impl Inner {
         operation: &Operation,
         root: NodeId,
         errors: Errors,
+        lacking: &Lacking,
     ) -> Executed {
-        self.write(document, Root::Object(root), operation, errors, out)
+        self.write(document, Root::Object(root), operation, errors, lacking, out)
     }
 
     fn write(
@@ -310,9 +313,10 @@ impl Inner {
         root: Root<'_>,
         operation: &Operation,
         mut errors: Errors,
+        lacking: &Lacking,
         out: &mut Vec<u8>,
     ) -> Executed {
-        write_data(&operation.projection, document, root, &mut errors, out);
+        write_data(&operation.projection, Data { document, root, lacking }, &mut errors, out);
         count(&self.counters.errors_dropped, errors.dropped);
         count(&self.counters.serialisations, 1);
         let response = response(&errors.list, out);

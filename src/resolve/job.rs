@@ -4,12 +4,13 @@
 //! it only between two waits. Errors come back in the plan's order, however the answers come in.
 
 use super::{
-    Brokers, FetchAnswer, FetchError, SubgraphHeaders,
+    Brokers, ErrorMode, FetchAnswer, FetchError, SubgraphHeaders,
     answer::{Answer, Place, Scene, Teller, Whereabouts},
     broker,
     counters::{Counters, count},
     errors::Errors,
     fetch::{Call, Dispatcher, EntityList, Errand},
+    lacking::Lacking,
     paths,
     represent::{Recipe, Representations},
     rewrite,
@@ -20,8 +21,8 @@ use crate::{
         json::{Document, Kind, NodeId},
     },
     plan::{
-        BatchAlias, BatchFetch, BrokerCall, EntityFetch, Operation, PathSegment, Rewrite, RootFetch, Step,
-        SubgraphRequest,
+        AskedField, BatchAlias, BatchFetch, BrokerCall, EntityFetch, Operation, PathSegment, Rewrite,
+        RootFetch, Step, SubgraphRequest,
     },
 };
 use futures_util::future::join_all;
@@ -44,6 +45,8 @@ pub(super) struct Job<'a> {
     pub(super) root: NodeId,
     /// Headers of subgraphs' answers, as they came in.
     pub(super) headers: Mutex<Vec<SubgraphHeaders>>,
+    /// What could not be asked for.
+    pub(super) lacking: Mutex<Lacking>,
 }
 
 /// Representations of one variable and the parts of the answer that complete them.
@@ -58,9 +61,10 @@ struct Completion<'a> {
 type StepFuture<'f> = Pin<Box<dyn Future<Output = Errors> + Send + 'f>>;
 
 impl Job<'_> {
-    pub(super) fn into_parts(self) -> (Document, Vec<SubgraphHeaders>) {
+    pub(super) fn into_parts(self) -> (Document, Vec<SubgraphHeaders>, Lacking) {
         let document = self.document.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (document, self.headers.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let headers = self.headers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (document, headers, self.lacking.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn run<'f>(&'f self, step: &'f Step) -> StepFuture<'f> {
@@ -118,6 +122,7 @@ impl Job<'_> {
         let recipe = Recipe { requires: &fetch.requires, input_rewrites: &fetch.input_rewrites };
         let path = [&fetch.path[..]];
         let representations = Representations::gather(&mut self.document(), self.root, path, recipe);
+        self.note_lacking(&fetch.request, &representations, &fetch.fields);
         if representations.is_empty() {
             return Errors::default();
         }
@@ -133,12 +138,16 @@ impl Job<'_> {
 
     async fn fetch_batch(&self, fetch: &BatchFetch) -> Errors {
         let lists = self.gather_batch(&fetch.aliases);
+        let of = |alias: &BatchAlias| {
+            let found = lists.iter().find(|(name, _)| **name == *alias.representations_variable);
+            found.map(|(_, it)| it).expect("gathered for every alias")
+        };
+        fetch.aliases.iter().for_each(|it| self.note_lacking(&fetch.request, of(it), &it.fields));
         if lists.iter().all(|(_, it)| it.is_empty()) {
             return Errors::default();
         }
-        let of = |variable: &str| lists.iter().find(|(name, _)| *name == variable).map(|(_, it)| it);
         let completions = fetch.aliases.iter().map(|alias| Completion {
-            representations: of(&alias.representations_variable).expect("gathered for every alias"),
+            representations: of(alias),
             key: &alias.alias,
             paths: alias.paths.iter().map(|it| &it[..]).collect(),
             output_rewrites: &alias.output_rewrites,
@@ -162,6 +171,22 @@ impl Job<'_> {
             lists.push((variable, Representations::gather(&mut document, self.root, paths, recipe)));
         }
         lists
+    }
+
+    /// Keeps in mind which fields cannot be asked for.
+    fn note_lacking(
+        &self,
+        request: &SubgraphRequest,
+        representations: &Representations,
+        fields: &[AskedField],
+    ) {
+        if representations.missing.is_empty() {
+            return;
+        }
+        let is_hidden = self.dispatcher.errors().mode == ErrorMode::Hidden;
+        let subgraph = self.counters.name(request.subgraph);
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.note(&self.document(), representations, fields, (!is_hidden).then_some(subgraph));
     }
 
     /// Sends representations and merges the entities that come back.

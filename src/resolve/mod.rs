@@ -16,6 +16,7 @@ mod executor;
 mod fetch;
 mod flights;
 mod job;
+mod lacking;
 mod leaf;
 mod options;
 mod paths;

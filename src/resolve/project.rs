@@ -5,7 +5,8 @@
 //! parent had written is cut off again. One error tells of it, unless a subgraph's error already does.
 
 use super::{
-    errors::{Errors, Explained, INVALID_GRAPHQL},
+    errors::{Errors, Explained, INVALID_GRAPHQL, REQUIRED_FIELD_MISSING},
+    lacking::Lacking,
     leaf,
 };
 use crate::{
@@ -16,6 +17,14 @@ use crate::{
     plan::{FieldSource, Leaf, Projection, SelectionSet, TypeNames, ValueType},
 };
 use std::sync::Arc;
+
+/// Everything that is known when the response is written.
+#[derive(Clone, Copy)]
+pub(super) struct Data<'a> {
+    pub(super) document: &'a Document,
+    pub(super) root: Root<'a>,
+    pub(super) lacking: &'a Lacking,
+}
 
 /// What the data is made of.
 #[derive(Clone, Copy)]
@@ -33,8 +42,7 @@ pub(super) enum Root<'a> {
 /// Appends `data` and adds what is wrong with it to `errors`, which so far are those of subgraphs.
 pub(super) fn write_data(
     projection: &Projection,
-    document: &Document,
-    root: Root<'_>,
+    Data { document, root, lacking }: Data<'_>,
     errors: &mut Errors,
     out: &mut Vec<u8>,
 ) {
@@ -43,7 +51,8 @@ pub(super) fn write_data(
         Root::Member { value, typename, .. } => typename.map(|it| (value, it)),
         Root::Object(_) => None,
     };
-    let mut writer = Writer { document, untold, root_type: &projection.root_type, explained, errors, out };
+    let root_type = &projection.root_type;
+    let mut writer = Writer { document, lacking, untold, root_type, explained, errors, out };
     let written = writer.object(&projection.root, &projection.root_type, root, None);
     if written != Outcome::Written {
         out.extend_from_slice(b"null");
@@ -77,6 +86,7 @@ enum Step<'p> {
 
 struct Writer<'a> {
     document: &'a Document,
+    lacking: &'a Lacking,
     /// An object that leaves out its type, and which it is.
     untold: Option<(NodeId, &'a str)>,
     root_type: &'a str,
@@ -120,7 +130,11 @@ impl Writer<'_> {
                         Root::Object(object) => self.document.get(object, source),
                         Root::Member { key, value, .. } => (**source == *key).then_some(value),
                     };
-                    if !self.member(value, node, &at) {
+                    let lacks = match (node, object) {
+                        (None, Root::Object(object)) => self.lacks(object, source, &at),
+                        _ => false,
+                    };
+                    if !self.field(value, node, lacks, &at) {
                         self.out.truncate(start);
                         return Outcome::Failed;
                     }
@@ -129,6 +143,28 @@ impl Writer<'_> {
         }
         self.out.push(b'}');
         Outcome::Written
+    }
+
+    /// As [`Self::member`], for a field; one that is lacking has its error already.
+    fn field(&mut self, ty: &ValueType, node: Option<NodeId>, lacks: bool, place: &Place<'_>) -> bool {
+        match ty {
+            ValueType::NonNull(_) if lacks => false,
+            _ => self.member(ty, node, place),
+        }
+    }
+
+    /// Reports a field that could not be asked for, unless an error explains it.
+    fn lacks(&mut self, object: NodeId, source: &str, place: &Place<'_>) -> bool {
+        let lacking = self.lacking;
+        let Some(reason) = lacking.reason(object, source) else { return false };
+        if !self.errors.is_full() && self.explained.contains(&place.path()) {
+            return false;
+        }
+        self.report(place, |field| {
+            graphql::Error::new(format!("Cannot resolve field '{field}': {reason}."))
+                .with_code(REQUIRED_FIELD_MISSING)
+        });
+        true
     }
 
     /// Appends a field's or item's value, `null` if need be; `false` when null cannot stand there.

@@ -23,6 +23,8 @@ pub(super) struct Representations {
     by_hash: HashMap<u64, SmallVec<[u32; 1]>, RandomState>,
     /// Objects to complete, each with the number of its representation.
     pub(super) targets: Vec<(NodeId, u32)>,
+    /// Objects that have no representation, each with the field that is missing.
+    pub(super) missing: Vec<(NodeId, String)>,
 }
 
 /// How an object becomes a representation.
@@ -32,8 +34,9 @@ pub(super) struct Recipe<'a> {
     pub(super) input_rewrites: &'a [Rewrite],
 }
 
-/// A field that the representation needs is not there: an earlier fetch did not bring it.
-struct Missing;
+/// A field that the representation needs is not there: an earlier fetch did not bring it. Its name, behind those of
+/// the fields around it.
+struct Missing(String);
 
 impl Representations {
     /// Gathers the objects at all `paths`.
@@ -52,6 +55,7 @@ impl Representations {
             items: Vec::with_capacity(found.len()),
             by_hash: HashMap::default(),
             targets: Vec::with_capacity(found.len()),
+            missing: Vec::new(),
         };
         all.json.push(b'[');
         for object in found {
@@ -87,8 +91,13 @@ impl Representations {
             self.json.push(b',');
         }
         let start = self.json.len();
-        if !write_entity(document, object, read_from, recipe.requires, &mut self.json) {
-            return self.json.truncate(before);
+        match write_entity(document, object, read_from, recipe.requires, &mut self.json) {
+            Ok(true) => {}
+            Ok(false) => return self.json.truncate(before),
+            Err(Missing(field)) => {
+                self.missing.push((object, field));
+                return self.json.truncate(before);
+            }
         }
         let index = self.intern(start..self.json.len(), before);
         self.targets.push((object, index));
@@ -112,8 +121,8 @@ impl Representations {
     }
 }
 
-/// Appends the representation of one entity; `false` (and rubbish appended) when it has none: its type
-/// is unknown, no condition applies, or a needed field is missing.
+/// Appends the representation of one entity. With rubbish appended, it has none: `false` when no condition applies,
+/// an error when a needed field is missing, its type included.
 ///
 /// What is sent comes from `read_from`. Conditions may be about the entity's own type too: for a subgraph that
 /// knows only the interface, the rewritten copy has the interface's name and would pass none that names a type.
@@ -123,17 +132,19 @@ fn write_entity(
     read_from: NodeId,
     requires: &[RequiresItem],
     out: &mut Vec<u8>,
-) -> bool {
+) -> Result<bool, Missing> {
     let typename = |of| document.get(of, "__typename").and_then(|it| document.as_str(it));
     let (own, sent) = (typename(entity), typename(read_from));
-    let Some(own) = own.as_deref().or_else(|| only_type(requires)) else { return false };
+    let Some(own) = own.as_deref().or_else(|| only_type(requires)) else {
+        return Err(Missing("__typename".to_owned()));
+    };
     out.extend_from_slice(b"{\"__typename\":");
     write_string(sent.as_deref().unwrap_or(own), out);
     let typenames = [Some(own), sent.as_deref()];
     let mut object = Object { document, node: read_from, typenames, names: SmallVec::new() };
-    let written = object.write(requires, out);
+    let applied = object.write(requires, out)?;
     out.push(b'}');
-    written.is_ok_and(|applied| applied || requires.is_empty())
+    Ok(applied || requires.is_empty())
 }
 
 /// The type that an object without `__typename` must have, when the conditions leave just one.
@@ -192,7 +203,9 @@ impl<'a> Object<'a> {
         out.push(b',');
         write_string(name, out);
         out.push(b':');
-        write_value(self.document, value.ok_or(Missing)?, selection, out)
+        let value = value.ok_or_else(|| Missing(name.to_owned()))?;
+        write_value(self.document, value, selection, out)
+            .map_err(|Missing(below)| Missing(format!("{name}.{below}")))
     }
 }
 

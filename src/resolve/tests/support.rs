@@ -124,6 +124,7 @@ pub(super) fn entities(subgraph: &str, at: &str, requires: Vec<RequiresItem>) ->
         request: request(subgraph, "E", &[]),
         path: path(at),
         requires,
+        fields: vec![],
         input_rewrites: vec![],
         output_rewrites: vec![],
     }
@@ -144,6 +145,7 @@ pub(super) fn batch_alias(
         representations_variable: variable.into(),
         paths: paths.iter().map(|it| path(it)).collect(),
         requires,
+        fields: vec![],
         input_rewrites: vec![],
         output_rewrites: vec![],
     }
