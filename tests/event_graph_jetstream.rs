@@ -83,7 +83,8 @@ fn config(demo: &Demo, nats: &NatsServer, provider: &str) -> String {
     let providers =
         format!(r#"{{ nats: [{{ id: default, url: "{url}", {provider} }}], memory: [{{ id: my-nats }}] }}"#);
     let graph = format!("event_graphs: [\"{}\", ", fixture("jetstream_events.graphql").display());
-    demo.config_with(&providers, "skip_unavailable_providers: true", "").replace("event_graphs: [", &graph)
+    let config = demo.config_with(&providers, "skip_unavailable_providers: true", "");
+    config.replace("event_graphs: [", &graph).replace("  trigger_linger: 0s\n", "")
 }
 
 fn kadri(field: &str) -> Value {
@@ -119,6 +120,37 @@ fn c_nats_19_a_durable_consumer_replays() {
     stage.publish(3);
     assert_eq!(client.next("2"), kadri("employeeUpdatedStream"));
     assert_eq!(other.next("1"), json!({ "data": { "employeeUpdatedStream": { "id": 3 } } }));
+}
+
+/// A page that reloads finds what was published meanwhile: nothing is read for nobody, however soon somebody comes
+/// back. So it is also where a stream deletes what was acknowledged, and a feed cannot be read by position.
+#[test]
+fn what_is_published_while_a_page_reloads_waits_for_it() {
+    for (query, field, retention) in
+        [(DURABLE_3, "employeeUpdatedStream", "limits"), (ORDERED_3, "employeeLogged", "workqueue")]
+    {
+        let mut stage = Stage::start();
+        stage.api.delete("employees");
+        stage.api.create("employees", &["employeeStream.>"], &json!({ "retention": retention }));
+        let mut client = stage.client();
+        stage.listen(&mut client, "1", query, 1);
+        stage.publish(3);
+        assert_eq!(client.next("1"), kadri(field));
+        wait_until("it is acknowledged", PATIENCE, || stage.acknowledged() == Some(1));
+        drop(client);
+        wait_until("nobody is subscribed", PATIENCE, || count(&stage.router, "members") == 0);
+        (0..3).for_each(|_| stage.publish(3));
+        wait_until("nobody takes them", PATIENCE, || {
+            let consumer = &stage.consumers()[0];
+            let count = |what: &str| consumer[what].as_u64().expect("a number");
+            count("num_pending") + count("num_ack_pending") == 3
+        });
+
+        let mut client = stage.client();
+        client.subscribe("1", query);
+        (0..3).for_each(|_| assert_eq!(client.next("1"), kadri(field), "{retention}"));
+        wait_until("all is acknowledged", PATIENCE, || stage.acknowledged() == Some(4));
+    }
 }
 
 /// C-NATS-20.

@@ -15,8 +15,8 @@ use juga::{
     },
     plan::{
         BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation,
-        OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate,
-        SelectionSet, Template, TypeNames,
+        JetStreamOptions, OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate,
+        RuleValueTemplate, SelectionSet, StreamOptions, Template, TypeNames,
     },
 };
 use std::{
@@ -33,6 +33,8 @@ const SEEDS: u64 = 256;
 const STEPS: u32 = 2_000;
 const MEMBERS_MAX: usize = 14;
 const FEEDS: usize = 3;
+/// One that the broker remembers what was read of, as its options say: nobody lingers there.
+const REMEMBERED: usize = 2;
 /// Bytes of the longest event: it may wait even where it is larger than the bound, but alone.
 const PAYLOAD_MAX: usize = 130;
 
@@ -95,6 +97,8 @@ struct Company {
 struct Listening {
     id: TriggerId,
     state: TriggerState,
+    /// The broker remembers what was read.
+    is_remembered: bool,
     linger_until: Option<Instant>,
     grace_until: Option<Instant>,
     told: bool,
@@ -386,7 +390,16 @@ impl Life {
         let (feed, trigger) = self.trigger()?;
         let (now, grace) = (self.now, self.options.outage_grace);
         let listening = self.listening[feed].as_mut().expect("just seen");
-        Some(match self.rng.u8(0..5) {
+        Some(match self.rng.u8(0..6) {
+            5 => {
+                listening.is_remembered = true;
+                if listening.linger_until.is_some() {
+                    self.stops_due.push(trigger);
+                    self.dead_triggers.push(trigger);
+                    self.listening[feed] = None;
+                }
+                Input::TriggerRemembered { trigger }
+            }
             0 if listening.state != TriggerState::Interrupted => {
                 listening.state = TriggerState::Interrupted;
                 listening.grace_until = Some(now + grace);
@@ -514,7 +527,7 @@ impl Life {
             return;
         }
         let listening = self.listening[feed].as_mut().expect("it had a group");
-        if self.options.trigger_linger.is_zero() {
+        if self.options.trigger_linger.is_zero() || listening.is_remembered {
             self.stops_due.push(listening.id);
             self.dead_triggers.push(listening.id);
             self.listening[feed] = None;
@@ -578,9 +591,9 @@ impl Life {
         assert_eq!(self.starts_due, [feed], "started without need");
         self.starts_due.clear();
         assert!(!self.dead_triggers.contains(&id), "{id:?} is an old trigger's");
-        let state = TriggerState::Starting;
+        let (state, is_remembered) = (TriggerState::Starting, feed == REMEMBERED);
         self.listening[feed] =
-            Some(Listening { id, state, linger_until: None, grace_until: None, told: false });
+            Some(Listening { id, state, is_remembered, linger_until: None, grace_until: None, told: false });
     }
 
     fn window_of(&self, spec: &GroupSpec) -> usize {
@@ -773,7 +786,14 @@ fn operation(kind: Kind) -> Arc<Operation> {
         kind: ProviderKind::Nats,
         provider: "default".into(),
         destinations: vec![Template::parse(&format!("feed-{}", kind.feed))],
-        stream: None,
+        stream: (kind.feed == REMEMBERED).then(|| {
+            StreamOptions::JetStream(JetStreamOptions {
+                stream: "s".into(),
+                consumer: "c".into(),
+                consumer_inactive_threshold: 30,
+                is_ordered: false,
+            })
+        }),
         arguments: vec![("id".into(), InputValue::Json("2".into()))],
         rule,
         possible: TypeNames::new(["Thing".into()]),

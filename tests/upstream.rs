@@ -53,7 +53,7 @@ impl Stage {
             "overrides:\n  subgraphs:\n    clock: {{ subscription_url: \"{}\", {overriding} }}\n{more}",
             upstream.url(scheme)
         );
-        let config = demo.config(&more).replace("  event_graphs", &clock);
+        let config = demo.config(&more).replace("  event_graphs", &clock).replace("  trigger_linger: 0s\n", "");
         Self { upstream, router: Router::start(&config), demo }
     }
 
@@ -763,6 +763,39 @@ fn subscriptions_by_server_sent_events() {
         stream.complete();
         assert_eq!(client.message(), complete("1"));
         wait_until_idle(&stage.router);
+    }
+}
+
+/// A subgraph says at the start of a subscription what is the case. Whoever comes back hears that too, however soon the
+/// last has left.
+#[test]
+fn who_comes_back_hears_the_subgraphs_first_response() {
+    let query = "subscription { tick }";
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("1", query);
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    peer.next(&id, &tick(1));
+    assert_eq!(client.next("1"), tick(1));
+    drop(client);
+    wait_until("nobody is subscribed", PATIENCE, || count(&stage.router, "members") == 0);
+    let mut client = stage.client();
+    client.subscribe("1", query);
+    peer.goodbye(&id);
+    let (id, _) = peer.subscription();
+    peer.next(&id, &tick(2));
+    assert_eq!(client.next("1"), tick(2));
+
+    let stage = Stage::over("http", "", "subscription_protocol: sse_post");
+    for number in [1, 2] {
+        let mut client = stage.client();
+        client.subscribe("1", query);
+        let mut stream = stage.upstream.stream();
+        stream.next(&tick(number));
+        assert_eq!(client.next("1"), tick(number));
+        drop(client);
+        wait_until("nobody is subscribed", PATIENCE, || count(&stage.router, "members") == 0);
     }
 }
 

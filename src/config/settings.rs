@@ -196,7 +196,8 @@ settings! {
         /// the background. With `false` such a provider stops the start.
         skip_unavailable_providers: bool as Toggle = Is("true");
         /// Keep listening to a feed this long after its last subscriber left, so that clients who scroll
-        /// or reconnect do not start it anew.
+        /// or reconnect do not start it anew. Not where something is used up or missed by that: a durable consumer of
+        /// JetStream is stopped with its last subscriber, and so is a subscription that a subgraph serves.
         trigger_linger: Duration as Time = Is("5s");
         /// How many events of one feed may wait for the router, where the broker keeps none: NATS and Redis
         /// channels. Later ones are dropped, counted, logged, and told to subscribers as `EVENTS_LOST`.

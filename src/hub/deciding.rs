@@ -70,6 +70,7 @@ impl Hub {
             Input::Join { member, spec } => self.join(now, member, spec),
             Input::Leave { group, sink } => self.leave(now, group, sink),
             Input::TriggerLive { trigger } => self.trigger_live(now, trigger),
+            Input::TriggerRemembered { trigger } => self.trigger_remembered(trigger),
             Input::TriggerFailed { trigger, errors } => self.trigger_failed(now, trigger, errors),
             Input::TriggerEnded { trigger } => self.trigger_ended(now, trigger),
             Input::TriggerInterrupted { trigger } => self.trigger_interrupted(now, trigger),

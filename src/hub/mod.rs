@@ -95,6 +95,8 @@ pub enum Input {
     Leave { group: GroupId, sink: Sink },
     /// The source confirmed that it listens.
     TriggerLive { trigger: TriggerId },
+    /// The broker remembers what was read for this trigger: it is stopped as soon as nobody listens.
+    TriggerRemembered { trigger: TriggerId },
     /// The source cannot start, or gave up for good, and has forgotten the trigger: no
     /// [`Output::StopTrigger`] follows. Updates that came before still go out first.
     TriggerFailed { trigger: TriggerId, errors: graphql::Errors },

@@ -18,7 +18,8 @@ pub struct Options {
     /// Bytes of payload that may wait in one group's backlog. The newest event is kept even when it is
     /// larger alone.
     pub group_backlog_bytes: usize,
-    /// How long a trigger without groups is kept, in case someone comes back. Zero: not at all.
+    /// How long a trigger without groups is kept, in case someone comes back. Zero: not at all. Holds
+    /// only where nothing is used up or missed by it, see [`Feed::may_linger`](crate::plan::Feed::may_linger).
     pub trigger_linger: Duration,
     /// How long a feed may be away before its subscribers are told.
     pub outage_grace: Duration,

@@ -256,6 +256,19 @@ fn a_trigger_lingers_and_is_taken_up_again() {
 }
 
 #[test]
+fn nothing_lingers_where_the_broker_remembers_what_was_read() {
+    let mut story = Story::new(Options::default());
+    story.tell(story.join(1, a()), &["start a", "joined 1 g0"]);
+    story.tell(Input::TriggerRemembered { trigger: story.triggers[0] }, &[]);
+    story.tell(story.leave(0), &["stop t0"]);
+    // Word of it comes while it lingers.
+    story.tell(story.join(2, a()), &["start a", "joined 2 g1"]);
+    story.tell(story.leave(1), &[]);
+    story.tell(Input::TriggerRemembered { trigger: story.triggers[1] }, &["stop t1"]);
+    assert!(story.hub.is_idle());
+}
+
+#[test]
 fn the_end_of_a_feed_comes_after_its_last_update() {
     let mut story = Story::new(Options::default());
     story.tell(story.join(1, a()), &["start a", "joined 1 g0"]);

@@ -18,6 +18,8 @@ pub(super) struct Trigger {
     /// Where its provider counts events that nobody wanted.
     pub(super) unwanted: Option<usize>,
     pub(super) state: TriggerState,
+    /// Kept for a while without groups, in case someone comes back.
+    pub(super) may_linger: bool,
     /// In no particular order, but the same one for the same inputs.
     pub(super) groups: Vec<GroupId>,
     /// The same groups, as events find them.
@@ -48,6 +50,7 @@ impl Hub {
             feed: feed.clone(),
             unwanted: self.unwanted.place(&feed.feed),
             state: TriggerState::Starting,
+            may_linger: feed.feed.may_linger() && !self.options.trigger_linger.is_zero(),
             groups: Vec::new(),
             matcher: Matcher::default(),
             position: Position::default(),
@@ -64,13 +67,22 @@ impl Hub {
 
     /// The trigger's last group is gone.
     pub(super) fn linger(&mut self, now: Instant, id: TriggerId) {
-        if self.options.trigger_linger.is_zero() {
+        let Some(trigger) = self.triggers.get_mut(id) else { return };
+        if !trigger.may_linger {
             return self.stop_trigger(id);
         }
-        let Some(trigger) = self.triggers.get_mut(id) else { return };
         let until = now + self.options.trigger_linger;
         trigger.lingers_until = Some(until);
         self.timers.set(until, id, Timer::Linger);
+    }
+
+    /// The broker remembers what is read for the trigger, so nothing is to be read for nobody.
+    pub(super) fn trigger_remembered(&mut self, id: TriggerId) {
+        let Some(trigger) = self.known_trigger(id) else { return };
+        trigger.may_linger = false;
+        if trigger.groups.is_empty() {
+            self.stop_trigger(id);
+        }
     }
 
     pub(super) fn linger_over(&mut self, id: TriggerId) {

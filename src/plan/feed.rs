@@ -91,6 +91,22 @@ pub enum Feed {
     Upstream(UpstreamFeed),
 }
 
+impl Feed {
+    /// Whether nothing is missed or used up when the feed goes on while nobody listens.
+    ///
+    /// A durable consumer's messages are acknowledged when they are read, so they must not be read for nobody; a
+    /// subgraph says at the start of a subscription what is the case, so whoever comes back needs a start of their own.
+    pub fn may_linger(&self) -> bool {
+        match self {
+            Self::Events(feed) => match &feed.stream {
+                Some(StreamOptions::JetStream(options)) => options.is_ordered,
+                Some(StreamOptions::Redis { .. } | StreamOptions::LabelledKafka) | None => true,
+            },
+            Self::Upstream(_) => false,
+        }
+    }
+}
+
 /// Messages of a broker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventFeed {

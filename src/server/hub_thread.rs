@@ -224,6 +224,7 @@ pub(super) fn trigger(ticket: Ticket) -> TriggerId {
 fn input_of(trigger: TriggerId, report: Report) -> Input {
     match report {
         Report::Live => Input::TriggerLive { trigger },
+        Report::Remembered => Input::TriggerRemembered { trigger },
         Report::Event { position, payload } => Input::Received { trigger, position, payload },
         Report::Labelled { position, payload, labels } => {
             Input::Labelled { trigger, position, payload, labels }

@@ -20,6 +20,9 @@ pub struct Ticket(pub u64);
 pub enum Report {
     /// The broker confirmed that it sends this feed's events.
     Live,
+    /// The broker remembers what was read for this feed, though the feed does not ask for it: the next who reads goes on
+    /// from there. Comes before the first event.
+    Remembered,
     Event {
         position: Position,
         payload: Bytes,

@@ -128,6 +128,10 @@ impl Durable {
     }
 
     async fn supervise(&mut self) {
+        if self.feed.options.is_ordered {
+            // The event graph asks for reading by position, which this stream does not allow.
+            self.tell(Report::Remembered).await;
+        }
         loop {
             match AssertUnwindSafe(self.read()).catch_unwind().await {
                 Ok(Ending::Failed(error)) => return self.tell(Report::Failed([error].into())).await,
