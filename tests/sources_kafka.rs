@@ -436,6 +436,7 @@ fn plain(password: &str) -> KafkaAuthentication {
 
 fn scram(mechanism: ScramMechanism, password: &str) -> KafkaAuthentication {
     let (username, password) = (kafka::USER.to_owned(), password.to_owned());
+    assert!(!broker.topics().contains(&"nowhere".to_owned()), "the broker was asked to make it");
     KafkaAuthentication::Scram { username, password, mechanism }
 }
 

@@ -240,6 +240,12 @@ impl KafkaBroker {
         self.producer.flush(PATIENCE).expect("the broker has all of it");
     }
 
+    /// The names of all topics.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let all = self.consumer().fetch_metadata(None, PATIENCE).expect("metadata");
+        all.topics().iter().map(|it| it.name().to_owned()).collect()
+    }
+
     /// Everything that is in a topic: payloads by partition, in their order.
     pub(crate) fn records(&self, topic: &str) -> BTreeMap<i32, Vec<(i64, String)>> {
         let consumer = self.consumer();
@@ -356,7 +362,6 @@ ssl.truststore.type=PEM
 ssl.truststore.location={authority}
 listener.name.mutual.ssl.client.auth=required
 log.dirs={dir}/data
-auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1

@@ -71,7 +71,6 @@ fn consumer(options: &KafkaOptions) -> Result<ClientConfig, String> {
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "false")
         .set("isolation.level", isolation(options.isolation))
-        .set("allow.auto.create.topics", "false")
         // What is gone is told before reading goes on.
         .set("auto.offset.reset", "error");
     Ok(config)
@@ -90,6 +89,8 @@ fn common(options: &KafkaOptions) -> Result<ClientConfig, String> {
     config
         .set("bootstrap.servers", options.brokers.join(","))
         .set("client.id", "juga")
+        // The library's publishing client has it otherwise, and names of topics may come from arguments.
+        .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "2000")
         .set("socket.keepalive.enable", "true")
