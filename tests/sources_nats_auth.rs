@@ -256,3 +256,23 @@ fn a_strict_start_needs_one_server_of_the_list() {
     works(&Rig::start(both([&servers[0], &servers[1]])));
     works(&Rig::start(both([&servers[1], &servers[0]])));
 }
+
+/// What stands before a host is percent-decoded, whichever of a list has it. What nobody escaped stands as it is.
+#[test]
+fn credentials_in_urls_are_percent_decoded() {
+    let server =
+        NatsServer::start_with_config(r#"authorization { user: "us@er", password: "p:a/ss%w+rd" }"#);
+    let at = server.url().replace("nats://", "");
+    for url in [
+        format!("nats://us%40er:p%3Aa%2Fss%25w%2Brd@{at}"),
+        format!("nats://us%40er:p:a%2fss%w+rd@{at}"),
+        format!("nats://us%40er:p%3Aa%2Fss%25w+rd@127.0.0.1:1, nats://{at}"),
+    ] {
+        let options = Options { nats: vec![NatsOptions::new("default", url)], ..Options::default() };
+        works(&Rig::try_start(options, 100).unwrap_or_else(|error| panic!("{error}")));
+    }
+    let server = NatsServer::start_with_config(r#"authorization { token: "t@ken" }"#);
+    let url = server.url().replace("nats://", "nats://t%40ken@");
+    let options = Options { nats: vec![NatsOptions::new("default", url)], ..Options::default() };
+    works(&Rig::try_start(options, 100).unwrap_or_else(|error| panic!("{error}")));
+}

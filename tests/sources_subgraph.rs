@@ -682,3 +682,19 @@ fn after_a_reload_what_stayed_the_same_keeps_its_connections() {
         assert!(rig.io.wait(fetching).is_ok());
     }
 }
+
+/// A URL's credentials are told as such, decoded, and are no part of the host's name.
+#[test]
+fn credentials_in_a_url_are_told_to_the_subgraph() {
+    let (subgraph, io) = (Subgraph::start(), IoThread::start());
+    let url = format!("http://us%40er:p%3Aw@{}/graphql", subgraph.address);
+    let client = SubgraphClient::new(&io.handle, &[endpoint(&url, SubgraphOptions::default())]).expect("client");
+    let rig = Rig { io, client, subgraph };
+    let answer = rig.exchange(|it| {
+        // base64 of `us@er:p:w`, in lower case as all of the head.
+        assert!(it.head.contains("\r\nauthorization: basic dxnazxi6cdp3\r\n"), "{}", it.head);
+        assert!(!it.head.contains('@'), "{}", it.head);
+        it.answer("200 OK", "application/json", "{\"data\":{}}");
+    });
+    assert_eq!(&answer.expect("an answer")[..], b"{\"data\":{}}");
+}

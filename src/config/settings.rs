@@ -255,7 +255,7 @@ settings! {
         /// Its name.
         id: String as Text = Required("default");
         /// `nats://` or `tls://`; several servers of one cluster are separated by commas. May hold
-        /// credentials, so it is not for logs.
+        /// credentials (percent-encoded), so it is not for logs.
         url: String as NatsUrl = Required("nats://localhost:4222");
         /// How long a request waits for its reply.
         request_timeout: Duration as Wait = Is("10s");

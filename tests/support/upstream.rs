@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Upstream {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    credentials: &'static str,
 }
 
 impl Upstream {
@@ -34,7 +35,7 @@ impl Upstream {
     pub fn start_with(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener that can be asked");
-        Self { listener, tls }
+        Self { listener, tls, credentials: "" }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -43,7 +44,12 @@ impl Upstream {
 
     /// For `overrides.subgraphs.<name>.subscription_url`.
     pub fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://{}/subscriptions", self.address())
+        format!("{scheme}://{}{}/subscriptions", self.credentials, self.address())
+    }
+
+    /// The same with credentials in its URL: `user:password@`.
+    pub fn with_credentials(self, credentials: &'static str) -> Self {
+        Self { credentials, ..self }
     }
 
     /// The next connection, bare.

@@ -3,7 +3,7 @@
 //! Files are read again before each attempt to connect: what was renewed on disk holds from the next
 //! connection on. Messages never quote what a file or a key holds.
 
-use crate::sources::options::NatsAuthentication;
+use crate::{net::credentials::Credentials, sources::options::NatsAuthentication};
 use async_nats::{Auth, AuthError, ConnectOptions, ServerAddr};
 use nkeys::{KeyPair, KeyPairType};
 use std::path::Path;
@@ -28,15 +28,21 @@ pub(super) fn connect_options(
             let signing = signing.clone();
             Ok(ConnectOptions::with_auth_callback(move |nonce| answer(signing.clone(), nonce)))
         }
-        // The library ignores what stands before the host.
-        None => Ok(servers.iter().find(|it| it.has_user_pass()).map_or(base.clone(), |it| {
-            let user = it.username().unwrap_or_default().to_owned();
-            match it.password() {
-                Some(password) => base.user_and_password(user, password.to_owned()),
-                None => base.token(user),
-            }
-        })),
+        None => Ok(match servers.iter().find_map(in_address) {
+            Some(Credentials { user, password: Some(password) }) => base.user_and_password(user, password),
+            Some(Credentials { user: token, password: None }) => base.token(token),
+            None => base,
+        }),
     }
+}
+
+/// What stands before the host, which the library ignores.
+fn in_address(server: &ServerAddr) -> Option<Credentials> {
+    let user = server.username().filter(|_| server.has_user_pass())?;
+    Some(match server.password() {
+        Some(password) => Credentials::parse(&format!("{user}:{password}")),
+        None => Credentials::parse(user),
+    })
 }
 
 /// What a connection is opened with, in answer to the server's nonce.

@@ -2,17 +2,18 @@
 
 use super::{
     breaker::{Breaker, Pass, Refusal, Verdict},
-    exchange::{Http, exchange, request},
+    exchange::{Http, exchange, introduce, request},
     options::SubgraphEndpoint,
     retry::{Failure, Retry},
 };
 use crate::{
     graphql::Uploads,
+    net::credentials::Credentials,
     plan::OperationKind,
     resolve::{FetchAnswer, FetchError, FetchRequest},
 };
 use bytes::Bytes;
-use http::{Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -30,6 +31,8 @@ use tokio_rustls::rustls::ClientConfig;
 pub(super) struct Subgraph {
     pub(super) endpoint: SubgraphEndpoint,
     uri: Uri,
+    /// Who we are to it, if its URL says so.
+    authorization: Option<HeaderValue>,
     http: Http,
     /// For WebSockets.
     pub(super) websocket_tls: Arc<ClientConfig>,
@@ -49,9 +52,21 @@ impl Subgraph {
         http: Http,
         websocket_tls: Arc<ClientConfig>,
     ) -> Self {
+        let (uri, credentials) = Credentials::split(&uri);
+        let authorization = credentials.map(|it| it.basic());
         let permits = Semaphore::new(endpoint.options.requests_max.clamp(1, Semaphore::MAX_PERMITS));
         let breaker = endpoint.options.breaker.clone().map(|it| Mutex::new(Breaker::new(it)));
-        Self { endpoint, uri, http, websocket_tls, permits, breaker, retries: 0.into(), rejected: 0.into() }
+        Self {
+            endpoint,
+            uri,
+            authorization,
+            http,
+            websocket_tls,
+            permits,
+            breaker,
+            retries: 0.into(),
+            rejected: 0.into(),
+        }
     }
 
     /// The pool of connections, for what is no fetch.
@@ -74,7 +89,8 @@ impl Subgraph {
         let deadline = Instant::now() + self.endpoint.options.timeout;
         let may_repeat = fetch.kind == OperationKind::Query && files.is_none();
         let mut retry = Retry::new(self.endpoint.options.retry.as_ref().filter(|_| may_repeat));
-        let request = request(&self.uri, fetch, files);
+        let mut request = request(&self.uri, fetch, files);
+        introduce(request.headers_mut(), self.authorization.as_ref());
         loop {
             let failure = match self.attempt(request.clone(), deadline).await {
                 Ok(answer) => return Ok(answer),

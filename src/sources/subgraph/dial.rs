@@ -1,8 +1,13 @@
 //! WebSockets to subgraphs: connects, shakes hands, and gives the socket away, with TLS where it is spoken.
 
-use super::{attempts::Subgraph, connect::server_name};
+use super::{
+    attempts::Subgraph,
+    body::{Encoding, collect},
+    connect::server_name,
+    exchange::introduce,
+};
 use crate::{
-    net::websocket::client::Opening,
+    net::{credentials::Credentials, websocket::client::Opening},
     plan::{HeaderList, SubgraphId},
     sources::causes,
 };
@@ -150,7 +155,9 @@ fn request(dial: &Dial, opening: &Opening) -> Request<Empty<Bytes>> {
         headers.append(name, value.clone());
     }
     headers.extend(opening.headers());
-    let host = dial.uri.authority().map_or("", |it| it.as_str());
+    let (uri, credentials) = Credentials::split(&dial.uri);
+    introduce(headers, credentials.map(|it| it.basic()).as_ref());
+    let host = uri.authority().map_or("", |it| it.as_str());
     headers.insert(HOST, HeaderValue::from_str(host).expect("an authority is a header value"));
     request
 }

@@ -4,10 +4,10 @@
 use super::{
     SubgraphOptions,
     body::{Encoding, collect},
-    exchange::Http,
+    exchange::{Http, introduce},
     http as client,
 };
-use crate::{resolve::FetchError, sources::causes};
+use crate::{net::credentials::Credentials, resolve::FetchError, sources::causes};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{
@@ -117,7 +117,9 @@ fn request(what: &Download) -> Result<Request<Full<Bytes>>, DownloadError> {
         return Err(DownloadError::Url);
     }
     let mut request = Request::new(Full::new(Bytes::new()));
+    let (uri, credentials) = Credentials::split(&uri);
     *request.uri_mut() = uri;
+    introduce(request.headers_mut(), credentials.map(|it| it.basic()).as_ref());
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
     if let Download::Service(_) = what {
         *request.method_mut() = Method::POST;

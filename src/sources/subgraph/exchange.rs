@@ -18,7 +18,7 @@ use crate::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
 };
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -67,6 +67,13 @@ pub(super) fn request(uri: &Uri, fetch: FetchRequest, files: Option<Arc<Uploads>
 /// The request as it goes over the wire.
 fn with_body(mut request: Request<Bytes>) -> Result<Request<RequestBody>, FetchError> {
     match request.extensions_mut().remove::<Arc<Uploads>>() {
+/// Says who we are, where nobody else's word is passed on.
+pub(super) fn introduce(headers: &mut HeaderMap, authorization: Option<&HeaderValue>) {
+    if let Some(authorization) = authorization {
+        headers.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
+    }
+}
+
         None => Ok(request.map(|it| Either::Left(Full::new(it)))),
         Some(files) => upload::attach(request, &files),
     }

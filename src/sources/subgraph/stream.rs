@@ -1,10 +1,19 @@
 //! Subscriptions at subgraphs by Server-Sent Events ("GraphQL over SSE", distinct connections): one HTTP
 //! request for each, whose answer goes on until the subscription ends.
 
-use super::{SubgraphClient, attempts::Subgraph, retry::reconnect_wait};
+use super::{
+    SubgraphClient,
+    attempts::Subgraph,
+    body::{Encoding, collect},
+    exchange::introduce,
+    retry::reconnect_wait,
+};
 use crate::{
     graphql::{self, json::write_string},
-    net::event_stream::{Event, Parser},
+    net::{
+        credentials::Credentials,
+        event_stream::{Event, Parser},
+    },
     plan::{Position, UpstreamFeed},
     resolve::{ErrorPropagation, UpstreamLoss},
     sources::{FeedSink, Report, Ticket, sink::deliver},
@@ -191,7 +200,8 @@ impl Stream {
         let body = if by_get { Bytes::new() } else { self.json() };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = if by_get { Method::GET } else { Method::POST };
-        *request.uri_mut() = if by_get { self.uri_with_query() } else { self.target.uri.clone() };
+        let (uri, credentials) = Credentials::split(&self.target.uri);
+        *request.uri_mut() = if by_get { self.with_query(uri) } else { uri };
         let headers = request.headers_mut();
         if !by_get {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -223,15 +233,16 @@ impl Stream {
         body.into()
     }
 
-    fn uri_with_query(&self) -> Uri {
-        let mut text = self.target.uri.to_string();
-        text.push(if self.target.uri.query().is_some() { '&' } else { '?' });
+    fn with_query(&self, uri: Uri) -> Uri {
+        let mut text = uri.to_string();
+        text.push(if uri.query().is_some() { '&' } else { '?' });
         text.push_str("query=");
         graphql::encode_query_part(self.feed.document.as_bytes(), &mut text);
         for (name, json) in self.members() {
             text.push_str(&format!("&{name}="));
             graphql::encode_query_part(json, &mut text);
         }
-        text.parse().unwrap_or_else(|_| self.target.uri.clone())
+        text.parse().unwrap_or(uri)
+        introduce(headers, credentials.map(|it| it.basic()).as_ref());
     }
 }
