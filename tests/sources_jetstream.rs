@@ -751,3 +751,72 @@ fn who_may_not_read_a_consumer_is_told() {
     drop(server);
     let _ = std::fs::remove_dir_all(folder);
 }
+
+/// Removals and expiries in a key-value bucket are no events, however it is read.
+#[test]
+fn removals_in_a_bucket_are_skipped_and_counted() {
+    let server = jetstream::server();
+    let mut api = Api::of(&server);
+    let markers = json!({ "allow_msg_ttl": true, "subject_delete_marker_ttl": 1_000_000_000u64, "max_age": 1_000_000_000u64 });
+    api.create("S", &["s.>"], &markers);
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &ordered(&["s.1"]));
+    rig.listen(2, &durable(&["s.1"]));
+    api.publish("s.1", "1");
+    let mut client = server.client();
+    client.publish_with_headers("s.1", &[("KV-Operation", "DEL")], b"");
+    client.publish_with_headers("s.1", &[("KV-Operation", "PURGE"), ("Nats-Rollup", "sub")], b"");
+    client.flush();
+    let value = api.publish("s.1", "value");
+    for ticket in [1, 2] {
+        let last = std::iter::repeat_with(|| next_but_gaps(&rig, ticket)).find(|it| *it != event(1, "1"));
+        assert_eq!(last, Some(event(value, "value")));
+    }
+    // The value expires, and the server leaves a marker in its place.
+    until("all of them have come", || (rig.status("default").skipped >= 6).then_some(()));
+    let last = api.publish("s.1", "last");
+    for ticket in [1, 2] {
+        assert_eq!(next_but_gaps(&rig, ticket), event(last, "last"));
+    }
+    until("all is acknowledged", || (api.consumers("S")[0]["num_ack_pending"] == 0).then_some(()));
+}
+
+/// A cluster whose other servers are away has no leader: JetStream is out of order, and nothing else.
+#[test]
+fn plain_subjects_are_published_to_while_jetstream_has_no_leader() {
+    let mut server = jetstream::server();
+    server.lose_its_cluster();
+    server.restart();
+    let rig = Rig::start(options(&server));
+    rig.listen(1, &sources::feed("default", &["plain"]));
+    let publish = |to: &str| rig.wait(rig.sources().publish(nats_message("default", to, "{}")));
+    // The server needs about ten seconds to know that there is no leader. Until then it answers nothing, from then on that.
+    let (start, mut n) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs(13) {
+        n += 1;
+        publish("plain").expect("whoever listens gets it");
+        assert_eq!(rig.next(1), event(n, "{}"));
+    }
+    let answer = Api::of(&server).ask("STREAM.NAMES", &json!({}));
+    assert_eq!(answer["error"]["code"], 503, "{answer}");
+    publish("nobody.listens").expect("the server has it");
+    assert_eq!(rig.status("default").failed, 0);
+}
+
+/// What is known of a subject holds while JetStream cannot say: a stream that does not confirm has not got it.
+#[test]
+fn a_subject_that_was_a_streams_is_not_confirmed_without_it() {
+    let (mut server, _) = stage();
+    let rig = Rig::start(options(&server));
+    let publish = |to: &str| rig.wait(rig.sources().publish(nats_message("default", to, "{}")));
+    publish("s.1").expect("stored");
+    publish("plain").expect("the server has it");
+    server.lose_its_cluster();
+    server.restart();
+    until("it is connected again", || publish("plain").ok());
+    publish("s.1").expect_err("the stream is not there");
+    // Longer than an answer of JetStream's is believed.
+    thread::sleep(Duration::from_secs(11));
+    publish("s.1").expect_err("and it is still a stream's subject");
+    publish("plain").expect("the server has it");
+}

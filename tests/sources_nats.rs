@@ -379,3 +379,46 @@ fn a_message_too_large_for_the_server_is_an_error() {
     rig.wait(rig.sources().publish(message)).expect_err("too large");
     assert_eq!(rig.status("default").reconnects, 0);
 }
+
+/// A server's own words on a subject, and marks that a value was removed, are no events.
+#[test]
+fn marks_of_a_subject_are_skipped_and_counted() {
+    let server = NatsServer::start();
+    let rig = Rig::start(strict(options(&server)));
+    rig.listen(1, &feed("default", &["a"]));
+    let mut client = server.client();
+    client.publish_with_headers("a", &[("KV-Operation", "DEL")], b"");
+    client.publish_with_headers("a", &[("KV-Operation", "PURGE"), ("Nats-Rollup", "sub")], b"");
+    client.publish_with_headers("a", &[("Nats-Marker-Reason", "MaxAge")], b"");
+    client.publish_with_head("a", "NATS/1.0 100 Idle Heartbeat\r\n\r\n", b"");
+    client.publish_with_head("a", "NATS/1.0 100 FlowControl Request\r\n\r\n", b"");
+    client.publish_with_headers("a", &[("X-Own", "1")], b"{}");
+    assert_eq!(rig.next(1), event(1, "{}"));
+    let status = rig.status("default");
+    assert_eq!((status.received, status.skipped), (1, 5));
+}
+
+/// What a service says of its failure is the reason.
+#[test]
+fn a_service_that_answers_with_an_error_is_quoted() {
+    let server = NatsServer::start();
+    let rig = Rig::start(strict(options(&server)));
+    let mut client = server.client();
+    client.subscribe("svc");
+    for (head, expected) in [
+        (
+            "NATS/1.0\r\nNats-Service-Error: no such order\r\nNats-Service-Error-Code: 404\r\n\r\n",
+            ("no such order", Some("404")),
+        ),
+        ("NATS/1.0\r\nNats-Service-Error: broken\r\n\r\n", ("broken", None)),
+        ("NATS/1.0\r\nNats-Service-Error-Code: 500\r\n\r\n", ("without a reason", Some("500"))),
+        ("NATS/1.0 408 Request Timeout\r\n\r\n", ("Request Timeout", Some("408"))),
+    ] {
+        let waiting = rig.sources().request(nats_message("default", "svc", "{}"));
+        let (_, reply, _) = client.next_message();
+        client.publish_with_head(&reply.expect("a reply subject"), head, b"");
+        let (message, code) = (expected.0.to_owned(), expected.1.map(str::to_owned));
+        assert_eq!(rig.wait(waiting).expect_err("an error"), BrokerError::Service { message, code });
+    }
+    assert_eq!(rig.status("default").failed, 4);
+}

@@ -146,7 +146,7 @@ pub struct Provider {
     pub published: u64,
     /// Publishes and requests that the broker did not confirm or answer.
     pub failed: u64,
-    /// Messages without a value.
+    /// Messages that are no events.
     pub skipped: u64,
     /// Errors after which the client went on by itself.
     pub errors: u64,

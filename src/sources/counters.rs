@@ -20,7 +20,7 @@ pub(super) struct Counters {
     pub(super) reconnects: AtomicU64,
     /// Tasks that ended without being told to and were started again.
     pub(super) restarts: AtomicU64,
-    /// Messages without a value, which are no events (Kafka's tombstones).
+    /// Messages that are no events: without a value (Kafka's tombstones), or marks of the broker's (`nats/marks`).
     pub(super) skipped: AtomicU64,
     /// Errors of a client library that goes on by itself.
     pub(super) errors: AtomicU64,
@@ -75,7 +75,7 @@ pub struct ProviderStatus {
     pub reconnects: u64,
     /// Tasks that ended without being told to and were started again.
     pub restarts: u64,
-    /// Messages without a value, which are no events.
+    /// Messages that are no events: without a value, or marks of the broker's.
     pub skipped: u64,
     /// Errors of the client library after which it went on by itself.
     pub errors: u64,

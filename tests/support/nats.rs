@@ -274,6 +274,21 @@ impl NatsClient {
         self.try_send(&messages.chain(*b"PING\r\n").collect::<Vec<u8>>())?;
         while self.try_line()? != "PONG" {}
         Ok(())
+    /// Sends a message with headers.
+    pub(crate) fn publish_with_headers(&mut self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) {
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        self.publish_with_head(subject, &format!("NATS/1.0\r\n{lines}\r\n"), payload);
+    }
+
+    /// Sends a message with a head as it is.
+    pub(crate) fn publish_with_head(&mut self, subject: &str, head: &str, payload: &[u8]) {
+        let mut line =
+            format!("HPUB {subject} {} {}\r\n{head}", head.len(), head.len() + payload.len()).into_bytes();
+        line.extend_from_slice(payload);
+        line.extend_from_slice(b"\r\n");
+        self.send(&line);
+    }
+
     }
 
     /// Sends a message that asks for an answer.

@@ -245,6 +245,7 @@ impl Desk {
         }
         Counters::add(&self.provider.counters.received, heard.received);
         Counters::add(&self.provider.counters.dropped, heard.dropped);
+        Counters::add(&self.provider.counters.skipped, heard.skipped);
         self.flush(ticket);
         !heard.is_closed
     }

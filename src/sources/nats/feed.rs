@@ -1,6 +1,9 @@
 //! One running feed: its subscriptions, and what it has for the hub.
 
-use super::ready::{Bell, Ready};
+use super::{
+    marks::is_mark,
+    ready::{Bell, Ready},
+};
 use crate::{
     plan::Position,
     sources::{
@@ -44,6 +47,7 @@ pub(super) struct Feed {
 pub(super) struct Heard {
     pub(super) received: u64,
     pub(super) dropped: u64,
+    pub(super) skipped: u64,
     /// There was room until now.
     pub(super) begins_to_lose: bool,
     /// One of them will bring no more.
@@ -124,6 +128,10 @@ impl Feed {
 
     fn receive(&mut self, index: usize, message: Message, heard: &mut Heard) {
         if self.is_over || !self.subjects.is_first(index, &message.subject) {
+            return;
+        }
+        if is_mark(&message) {
+            heard.skipped += 1;
             return;
         }
         heard.received += 1;

@@ -10,6 +10,7 @@ mod credentials;
 mod desk;
 mod feed;
 mod jetstream;
+mod marks;
 mod ready;
 mod refusals;
 mod session;

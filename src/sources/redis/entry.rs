@@ -55,6 +55,11 @@ impl Entry {
         self.fields.iter().find(|(field, _)| field == name.as_bytes()).map(|(_, value)| value)
     }
 
+    /// It was there, and there is nothing left of it: every entry has a field.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.fields.is_empty()
+    }
+
     fn read(value: Value) -> Option<Self> {
         let Value::Array(parts) = value else { return None };
         let mut parts = parts.into_iter();
@@ -186,6 +191,7 @@ mod tests {
         assert_eq!((read[0].1[1].id, read[0].1[1].field("payload")), (id("1-1"), None));
         assert_eq!(read_entries(Value::Nil), Some(Vec::new()));
         assert_eq!(read_entries(Value::Int(1)), None);
+        assert_eq!(read[0].1.iter().map(Entry::is_deleted).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

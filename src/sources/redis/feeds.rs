@@ -9,7 +9,7 @@ use super::{
 use crate::{
     plan::Position,
     sources::{
-        Report, Ticket,
+        Counters, Report, Ticket,
         sink::{deliver, unavailable},
     },
 };
@@ -229,6 +229,10 @@ impl Feeds {
             return false;
         }
         feed.places[part] = entry.id;
+        if entry.is_deleted() {
+            Counters::add(&self.shared.counters.skipped, 1);
+            return true;
+        }
         // An entry without the field cannot be read, and the hub says so to whom it concerns.
         let payload = entry.field(&feed.asked.field).cloned().unwrap_or_default();
         let position = position(&feed.places);

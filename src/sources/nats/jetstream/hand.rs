@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     plan::Position,
-    sources::{Counters, Report, Ticket, nats::Shared, sink::deliver},
+    sources::{
+        Counters, Report, Ticket,
+        nats::{Shared, marks::is_mark},
+        sink::deliver,
+    },
 };
 use async_nats::{
     Client, Subject,
@@ -40,7 +44,7 @@ pub(super) struct Hand {
 struct Current {
     sequence: u64,
     message: Message,
-    /// The sink has it.
+    /// The sink has it, or it is no event.
     is_taken: bool,
 }
 
@@ -119,11 +123,13 @@ impl Hand {
     }
 
     async fn hand_over(&mut self, sequence: u64, message: Message, read_to: u64) {
-        Counters::add(&self.provider.counters.received, 1);
         let pending = message.info().map_or(0, |it| it.pending);
         self.doubt.read(self.handed_over.max(read_to), sequence, pending);
         self.handed_over = sequence;
-        self.current = Some(Current { sequence, message, is_taken: false });
+        let is_for_nobody = is_mark(&message);
+        let counters = &self.provider.counters;
+        Counters::add(if is_for_nobody { &counters.skipped } else { &counters.received }, 1);
+        self.current = Some(Current { sequence, message, is_taken: is_for_nobody });
         self.finish().await;
     }
 

@@ -9,7 +9,7 @@ use crate::{
     plan::Position,
     sources::{
         Counters, Report, Ticket,
-        nats::Shared,
+        nats::{Shared, marks::is_mark},
         sink::{deliver, unavailable},
     },
 };
@@ -81,6 +81,10 @@ impl Listeners {
     /// Gives a message to everyone it is for, waiting for the hub as long as it takes; whether it had to wait.
     pub(super) async fn hand_over(&mut self, sequence: u64, message: &Message) -> bool {
         let mut has_waited = false;
+        if is_mark(message) {
+            Counters::add(&self.provider.counters.skipped, 1);
+            return has_waited;
+        }
         for ticket in self.routes.find(&message.subject, sequence) {
             Counters::add(&self.provider.counters.received, 1);
             let (position, payload) = (Position::single(sequence), message.payload.clone());
