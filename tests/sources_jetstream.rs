@@ -20,7 +20,10 @@ use juga::{
 use nats::{NatsServer, until};
 use serde_json::{Value, json};
 use sources::{Rig, event, nats_message};
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 fn options(server: &NatsServer) -> Options {
     let nats = NatsOptions {

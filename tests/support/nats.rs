@@ -66,6 +66,16 @@ impl NatsServer {
         self.args = vec!["-c".to_owned(), path.to_str().expect("UTF-8 path").to_owned()];
     }
 
+    /// From the next start on it is one of a cluster whose other servers are away: JetStream has no leader.
+    pub(crate) fn lose_its_cluster(&mut self) {
+        let store = self.dir.join("cluster");
+        self.configure(&format!(
+            "server_name: one\njetstream {{ store_dir: \"{}\" }}\ncluster {{ name: c, listen: \"127.0.0.1:-1\", \
+             routes: [\"nats://127.0.0.1:1\", \"nats://127.0.0.1:2\"] }}\n",
+            store.display()
+        ));
+    }
+
     fn prepare() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -264,16 +274,6 @@ impl NatsClient {
         self.send(&message(subject, payload));
     }
 
-    /// Publishes all of these in one go; the server has them when this succeeds.
-    pub(crate) fn try_publish_all<'a>(
-        &mut self,
-        subject: &str,
-        payloads: impl IntoIterator<Item = &'a str>,
-    ) -> std::io::Result<()> {
-        let messages = payloads.into_iter().flat_map(|it| message(subject, it.as_bytes()));
-        self.try_send(&messages.chain(*b"PING\r\n").collect::<Vec<u8>>())?;
-        while self.try_line()? != "PONG" {}
-        Ok(())
     /// Sends a message with headers.
     pub(crate) fn publish_with_headers(&mut self, subject: &str, headers: &[(&str, &str)], payload: &[u8]) {
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -289,6 +289,16 @@ impl NatsClient {
         self.send(&line);
     }
 
+    /// Publishes all of these in one go; the server has them when this succeeds.
+    pub(crate) fn try_publish_all<'a>(
+        &mut self,
+        subject: &str,
+        payloads: impl IntoIterator<Item = &'a str>,
+    ) -> std::io::Result<()> {
+        let messages = payloads.into_iter().flat_map(|it| message(subject, it.as_bytes()));
+        self.try_send(&messages.chain(*b"PING\r\n").collect::<Vec<u8>>())?;
+        while self.try_line()? != "PONG" {}
+        Ok(())
     }
 
     /// Sends a message that asks for an answer.

@@ -283,20 +283,18 @@ impl Shared {
     async fn publish(&self, to: Arc<str>, payload: Bytes) -> Result<(), String> {
         let session = self.ready(&to)?;
         let refusal = session.refusals().watch(vec![Line::Publish(to.clone())]);
-        let connects = session.connects();
-        let work = async {
-            if self.catchers.has(&session, &to).await? {
-                return self.catchers.publish(&session, &to, payload).await;
-            }
-            session.client.publish(to.to_string(), payload).await.map_err(|error| causes(&error))?;
-            session.confirm().await.map_err(|error| error.to_string())?;
-            // Written to the old connection, confirmed by the new one: nobody knows.
-            if session.connects() == connects { Ok(()) } else { Err("the connection was lost".to_owned()) }
-        };
         tokio::select! {
             biased;
             () = refusal.refused() => Err("the server does not permit it".to_owned()),
-            outcome = work => outcome,
+            outcome = self.catchers.publish(&session, &to, payload, &self.id) => outcome,
+        }
+    }
+
+    async fn request(&self, to: Arc<str>, payload: Bytes) -> Result<Bytes, BrokerError> {
+        let reply = self.reply(to, payload).await?;
+        match reply::service_error(&reply) {
+            Some(error) => Err(error),
+            None => Ok(reply.payload),
         }
     }
 
