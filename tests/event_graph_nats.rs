@@ -263,6 +263,28 @@ fn a_request_that_gets_no_good_reply_is_an_error_in_time() {
     }
 }
 
+/// A service that answers with an error is quoted to the client, and in the log.
+#[test]
+fn a_service_that_fails_is_quoted() {
+    let stage = Stage::start();
+    let mut responder = stage.nats.client();
+    responder.subscribe("getEmployee.5");
+    let answered = thread::spawn(move || {
+        let (_, to, _) = responder.next_message();
+        let headers = [("Nats-Service-Error", "no such employee"), ("Nats-Service-Error-Code", "404")];
+        responder.publish_with_headers(&to.expect("a reply subject"), &headers, b"");
+        responder.flush();
+    });
+    let answer = stage.answer(&json!({ "query": "{ employeeFromEvent(id: 5) { id } }" }));
+    answered.join().expect("a request");
+    let error = &answer["errors"][0];
+    assert_eq!(error["message"], "Failed to fetch from Subgraph 'events', Reason: no such employee.", "{answer}");
+    assert_eq!(error["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR");
+    assert_eq!(error["extensions"]["serviceErrorCode"], "404");
+    assert_eq!(error["path"], json!(["employeeFromEvent"]));
+    assert!(stage.router.log().iter().any(|it| it.contains("no such employee")));
+}
+
 /// C-NATS-17, C-NATS-18, for the graph's own mutation.
 #[test]
 fn c_nats_17_mutate() {

@@ -149,9 +149,9 @@ fn mutations_publish_to_it_and_nobody_answers_requests() {
     rig.wait(rig.sources().publish(nats_message("default", "a", "{\"id\":1}"))).expect("published");
     assert_eq!(rig.next(1), event(1, "{\"id\":1}"));
     let error = rig.wait(rig.sources().request(nats_message("default", "a", "{}"))).expect_err("nobody");
-    assert_eq!(error.0, "nobody answers requests to 'a'");
+    assert_eq!(error.to_string(), "nobody answers requests to 'a'");
     let error = rig.wait(rig.sources().publish(nats_message("mine", "a", "{}"))).expect_err("undefined");
-    assert_eq!(error.0, "nats provider with ID mine is not defined");
+    assert_eq!(error.to_string(), "nats provider with ID mine is not defined");
 }
 
 #[test]

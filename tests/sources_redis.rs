@@ -245,15 +245,15 @@ fn publishing_is_confirmed_or_refused_at_once() {
     server.pause();
     let start = Instant::now();
     let error = publish(&rig, "orders.*", "paused").expect_err("paused");
-    assert!(error.0.contains("no answer within 300ms"), "{error}");
+    assert!(error.to_string().contains("no answer within 300ms"), "{error}");
     until("it is down", || (!rig.status("default").up).then_some(()));
-    assert_eq!(publish(&rig, "orders.*", "refused").expect_err("down").0, "not connected");
+    assert_eq!(publish(&rig, "orders.*", "refused").expect_err("down").to_string(), "not connected");
     assert!(start.elapsed() < Duration::from_secs(5));
     server.resume();
 
     server.kill();
     until("it is down", || (!rig.status("default").up).then_some(()));
-    assert_eq!(publish(&rig, "orders.*", "refused").expect_err("down").0, "not connected");
+    assert_eq!(publish(&rig, "orders.*", "refused").expect_err("down").to_string(), "not connected");
     server.restart();
     let mut client = server.client();
     client.subscribe("orders.*");
@@ -335,7 +335,7 @@ fn credentials_are_needed_and_never_told() {
     assert_eq!(errors[0].code, Some("FEED_UNAVAILABLE"));
     assert_eq!([rig.next(2), rig.next(3)], [Report::Live, Report::Live], "the others are none the worse");
     let error = publish(&rig, "closed.a", "{}").expect_err("closed");
-    assert!(error.0.contains("no permissions"), "{error}");
+    assert!(error.to_string().contains("no permissions"), "{error}");
     publish(&rig, "open.a", "{}").expect("open");
     assert_eq!(rig.next(2), event(1, "{}"));
     until("the failed feed is forgotten", || (rig.status("default").feeds == 2).then_some(()));
@@ -494,5 +494,88 @@ fn requests_are_refused_in_words() {
     let server = RedisServer::start();
     let rig = Rig::start(strict(options(&server)));
     let message = BrokerMessage { kind: ProviderKind::Redis, ..sources::nats_message("default", "a", "{}") };
-    assert_eq!(rig.wait(rig.sources().request(message)).expect_err("none").0, "Redis answers no requests");
+    assert_eq!(rig.wait(rig.sources().request(message)).expect_err("none").to_string(), "Redis answers no requests");
+}
+
+/// A master and its replica, and a provider that is given up soon by who is silent, in the order of its URLs.
+fn pair() -> (RedisServer, RedisServer) {
+    let master = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let replica = RedisServer::replica_of(&master);
+    (master, replica)
+}
+
+fn provider(first: &RedisServer, second: &RedisServer) -> RedisOptions {
+    RedisOptions { urls: vec![first.impatient_url(), second.url()], ..RedisOptions::new("default", "") }
+}
+
+/// A replica that has lost its master hears nothing and passes nothing on, so nobody stays there.
+#[test]
+fn a_replica_is_left_when_its_master_is_back() {
+    if is_missing() {
+        return;
+    }
+    for replica_first in [false, true] {
+        let (mut master, replica) = pair();
+        let options =
+            if replica_first { provider(&replica, &master) } else { provider(&master, &replica) };
+        let rig = Rig::start(strict(options));
+        rig.listen(1, &feed(&["a"]));
+        assert_eq!((master.channels().len(), replica.channels().len()), (1, 0), "the master is preferred");
+        publish(&rig, "a", "1").expect("published");
+        assert_eq!(rig.next(1), event(1, "1"));
+
+        master.kill();
+        assert_eq!(rig.next(1), Report::Interrupted);
+        until("the loss is known", || (!rig.status("default").up).then_some(()));
+        for _ in 0..20 {
+            publish(&rig, "a", "lost").expect_err("no master");
+        }
+        master.restart();
+        assert_eq!(rig.next(1), Report::Restored);
+        until("there is a master", || publish(&rig, "a", "2").ok());
+        assert_eq!(rig.next(1), event(2, "2"));
+        assert_eq!((master.channels().len(), replica.channels().len()), (1, 0));
+    }
+}
+
+/// A master that has become a replica takes messages, and they reach nobody: that is no success.
+#[test]
+fn publishing_follows_the_master_through_a_failover() {
+    if is_missing() {
+        return;
+    }
+    let (master, replica) = pair();
+    let rig = Rig::start(strict(provider(&master, &replica)));
+    publish(&rig, "a", "before").expect("published");
+    replica.promote();
+    let mut client = replica.client();
+    client.subscribe("a");
+    master.follow(&replica);
+    // It is told with the first message, and not only when somebody looks.
+    let error = publish(&rig, "a", "refused").expect_err("a replica");
+    assert!(error.to_string().contains("needs a master"), "{error}");
+    until("the new master is found", || publish(&rig, "a", "after").ok());
+    assert_eq!(client.next_message().1, b"after");
+    rig.listen(1, &feed(&["a"]));
+    publish(&rig, "a", "heard").expect("published");
+    until("it is heard", || (rig.next(1) == event(1, "heard")).then_some(()));
+}
+
+/// Whoever has replicas alone can listen, and is told that nothing can be published.
+#[test]
+fn replicas_alone_serve_who_listens() {
+    if is_missing() {
+        return;
+    }
+    let (master, replica) = pair();
+    let rig = Rig::start(strict(impatient(&replica)));
+    rig.listen(1, &feed(&["a"]));
+    master.client().publish("a", "1");
+    assert_eq!(rig.next(1), event(1, "1"));
+    publish(&rig, "a", "2").expect_err("a replica");
+    assert!(rig.status("default").up);
+    // And where one is among the servers later, it is found.
+    replica.promote();
+    until("it may be published to", || publish(&rig, "a", "3").ok());
+    assert_eq!(rig.next(1), event(2, "3"));
 }

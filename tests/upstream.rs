@@ -823,3 +823,62 @@ fn event_streams_end_with_a_reason_or_with_their_client() {
     stream.wait_for_end();
     wait_until_idle(&stage.router);
 }
+
+/// The words of a subgraph that does not begin a subscription, or ends it by an event of its own, reach the client.
+#[test]
+fn what_a_subgraph_says_of_a_refusal_is_told() {
+    let told = r#"{"errors":[{"message":"token expired","extensions":{"code":"UNAUTHENTICATED"}}]}"#;
+    for (scheme, overriding) in [("http", "subscription_protocol: sse_post"), ("ws", "")] {
+        let stage = Stage::over(scheme, "", overriding);
+        for (status, content_type) in [(401, "application/json"), (403, "application/graphql-response+json")] {
+            let mut client = stage.client();
+            client.subscribe("1", "subscription { tick }");
+            stage.upstream.answer(status, content_type, told);
+            let error = terminal(&mut client, "1");
+            assert_eq!(error["message"], "token expired", "{scheme}: {error}");
+            assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED", "{scheme}: {error}");
+            assert_eq!(error["extensions"]["statusCode"], status, "{scheme}: {error}");
+        }
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        stage.upstream.answer(502, "text/html", "<p>no</p>");
+        let error = terminal(&mut client, "1");
+        let words = "Subscription Upgrade request failed for Subgraph 'clock'.";
+        assert_eq!((&error["message"], &error["extensions"]["statusCode"]), (&json!(words), &json!(502)));
+    }
+    let stage = Stage::over("http", "", "subscription_protocol: sse_post");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    stage.upstream.answer(200, "application/json", told);
+    assert_eq!(terminal(&mut client, "1")["message"], "token expired");
+
+    client.subscribe("2", "subscription { tick }");
+    let mut stream = stage.upstream.stream();
+    stream.next(&tick(1));
+    assert_eq!(client.next("2"), tick(1));
+    stream.write(&format!("event: error\ndata: {told}\n\n"));
+    assert_eq!(terminal(&mut client, "2")["message"], "token expired");
+    wait_until_idle(&stage.router);
+}
+
+/// Credentials before the host of a URL are told as such, and the host is named without them.
+#[test]
+fn credentials_in_a_subscription_url_are_told() {
+    const BASIC: &str = "Basic dXNAZXI6cDp3";
+    let upstream = || Upstream::start().with_credentials("us%40er:p%3Aw@");
+    let stage = Stage::at(upstream(), "ws", "", "");
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let peer = stage.upstream.upgrade(TRANSPORT_WS);
+    let host = stage.upstream.address().to_string();
+    assert_eq!((peer.header("authorization"), peer.header("host")), (BASIC, &*host));
+
+    for protocol in ["sse", "sse_post"] {
+        let stage = Stage::at(upstream(), "http", "", &format!("subscription_protocol: {protocol}"));
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let host = stage.upstream.address().to_string();
+        let head = stage.upstream.stream().head.join("\n");
+        assert!(head.contains(BASIC) && head.contains(&host) && !head.contains('@'), "{head}");
+    }
+}

@@ -73,7 +73,7 @@ impl Brokers for Scripted {
     fn publish(&self, _: BrokerMessage) -> BoxFuture<Result<(), BrokerError>> {
         let script = self.next();
         let outcome =
-            if script.first().is_some_and(|it| it % 4 == 3) { Err(BrokerError("no".into())) } else { Ok(()) };
+            if script.first().is_some_and(|it| it % 4 == 3) { Err(BrokerError::Failed("no".into())) } else { Ok(()) };
         Box::pin(async move { outcome })
     }
 
@@ -81,7 +81,7 @@ impl Brokers for Scripted {
         let script = self.next();
         let mut dice = Dice::new(&script);
         let answer = match dice.below(6) {
-            0 => Err(BrokerError("no".into())),
+            0 => Err(BrokerError::Failed("no".into())),
             1 => Ok(Bytes::copy_from_slice(dice.bytes(200))),
             _ => Ok(event(&mut dice)),
         };

@@ -1,7 +1,7 @@
 //! Root fields that a broker answers: publish and request.
 
 use super::{
-    BrokerMessage, Brokers,
+    BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation,
     answer::json_string,
     counters::{Counters, count},
     event::check_typename,
@@ -31,6 +31,7 @@ pub(super) async fn call(
     call: &BrokerCall,
     variables: &Variables,
     counters: &Counters,
+    policy: &ErrorPropagation,
 ) -> Result<Reply, graphql::Error> {
     let destination = call.destination(variables).map_err(|error| graphql::Error::new(error.to_string()))?;
     let labels = call.labels(variables).map_err(|error| graphql::Error::new(error.to_string()))?;
@@ -54,7 +55,7 @@ pub(super) async fn call(
             Ok(payload) => Ok(Reply::Payload(payload)),
             Err(error) => {
                 tracing::warn!(provider = &*call.provider, %destination, %error, "request failed");
-                Err(failure(call, &error.0))
+                Err(request_failure(call, &error, policy))
             }
         },
     }
@@ -83,6 +84,23 @@ pub(super) fn value(
             let is_abstract = call.possible.only().is_none();
             check_typename(document, value, &call.possible, is_abstract, &call.graph)?;
             Ok(value)
+        }
+    }
+}
+
+/// What a client is told of a request that failed. The words of a service pass as those of a subgraph do.
+fn request_failure(call: &BrokerCall, error: &BrokerError, policy: &ErrorPropagation) -> graphql::Error {
+    match error {
+        BrokerError::Failed(reason) => failure(call, reason),
+        BrokerError::Service { .. } if policy.mode == ErrorMode::Hidden => {
+            failure(call, "the service answered with an error")
+        }
+        BrokerError::Service { message, code } => {
+            let error = failure(call, message);
+            match code {
+                Some(code) => error.with_extension("serviceErrorCode", json_string(code)),
+                None => error,
+            }
         }
     }
 }

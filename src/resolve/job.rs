@@ -249,7 +249,8 @@ impl Job<'_> {
     }
 
     async fn call_broker(&self, call: &BrokerCall) -> Errors {
-        let reply = broker::call(self.brokers, call, self.variables, self.counters).await;
+        let policy = self.dispatcher.errors();
+        let reply = broker::call(self.brokers, call, self.variables, self.counters, policy).await;
         let mut document = self.document();
         match reply.and_then(|reply| broker::value(&mut document, call, reply)) {
             Ok(value) => {

@@ -39,4 +39,4 @@ pub use ports::{
     BoxFuture, BrokerError, BrokerMessage, Brokers, FetchAnswer, FetchError, FetchRequest, SubgraphHeaders,
     Subgraphs,
 };
-pub use upstream::{UpstreamLoss, terminal_errors};
+pub use upstream::{UpstreamLoss, refusal_errors, terminal_errors};

@@ -82,5 +82,17 @@ pub struct BrokerMessage {
 
 /// Why a broker did not take a message or did not answer; for the log, and for `natsRequest` the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BrokerError(pub String);
+pub enum BrokerError {
+    /// It is not there, does not let us, does not answer, or not in time.
+    #[error("{0}")]
+    Failed(String),
+    /// Whoever answers the request says that it failed.
+    #[error("the service answered with an error: {message}")]
+    Service { message: String, code: Option<String> },
+}
+
+impl From<String> for BrokerError {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}

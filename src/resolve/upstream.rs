@@ -51,22 +51,49 @@ pub(super) fn take_in(
     Ok((root, errors))
 }
 
-/// What a subgraph says as it ends a subscription (a list of errors, or one, as JSON), for its subscribers.
+/// What a subgraph says as it ends a subscription (a list of errors, one, or a response with errors, as JSON), for its
+/// subscribers.
 pub fn terminal_errors(policy: &ErrorPropagation, service: &str, json: Bytes) -> graphql::Errors {
+    match policy.mode {
+        ErrorMode::Hidden => hidden().into(),
+        _ => {
+            let told = errors_of(policy, service, json, None);
+            told.unwrap_or_else(|| own_error(policy, service, LOST).into())
+        }
+    }
+}
+
+/// What a subgraph says of a subscription that it does not begin, if the body of its answer has errors.
+pub fn refusal_errors(
+    policy: &ErrorPropagation,
+    service: &str,
+    body: Bytes,
+    status: StatusCode,
+) -> Option<graphql::Errors> {
+    match policy.mode {
+        ErrorMode::Hidden => None,
+        _ => errors_of(policy, service, body, Some(status).filter(|it| !it.is_success())),
+    }
+}
+
+fn errors_of(
+    policy: &ErrorPropagation,
+    service: &str,
+    json: Bytes,
+    status: Option<StatusCode>,
+) -> Option<graphql::Errors> {
     let mut document = Document::new();
-    let root = document.parse(json).ok();
-    let given: Vec<NodeId> = match root.map(|it| document.kind(it)) {
-        Some(Kind::Array) => root.into_iter().flat_map(|it| document.children(it)).collect(),
-        Some(Kind::Object) => root.into_iter().collect(),
+    let root = document.parse(json).ok()?;
+    let root = document.get(root, "errors").unwrap_or(root);
+    let given: Vec<NodeId> = match document.kind(root) {
+        Kind::Array => document.children(root).collect(),
+        Kind::Object => vec![root],
+        Kind::String => return document.as_str(root).map(|it| own_error(policy, service, &it).into()),
         _ => Vec::new(),
     };
     let teller = Teller { service, policy, document: &document };
-    let told: Vec<_> = given.into_iter().take(ERRORS_MAX).map(|it| teller.template(it, None)).collect();
-    match policy.mode {
-        ErrorMode::Hidden => hidden().into(),
-        _ if told.is_empty() => own_error(policy, service, LOST).into(),
-        _ => told.into(),
-    }
+    let told: Vec<_> = given.into_iter().take(ERRORS_MAX).map(|it| teller.template(it, status)).collect();
+    (!told.is_empty()).then(|| told.into())
 }
 
 /// Why a subscription at a subgraph is over, other than by the subgraph's word.

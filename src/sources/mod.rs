@@ -242,18 +242,18 @@ impl Sources {
     }
 
     /// Has a message's provider do something with it.
-    fn ask<T: Send + 'static>(
+    fn ask<T: Send + 'static, E: Into<BrokerError> + 'static>(
         &self,
         message: BrokerMessage,
-        ask: impl FnOnce(&dyn Source, BrokerMessage) -> BoxFuture<Result<T, String>>,
+        ask: impl FnOnce(&dyn Source, BrokerMessage) -> BoxFuture<Result<T, E>>,
     ) -> BoxFuture<Result<T, BrokerError>> {
         match self.find(message.kind, &message.provider) {
             Ok(source) => {
                 let work = ask(&**source, message);
-                let stopping = Err(BrokerError("the router is stopping".to_owned()));
-                self.answer(async move { work.await.map_err(BrokerError) }, stopping)
+                let stopping = Err(BrokerError::Failed("the router is stopping".to_owned()));
+                self.answer(async move { work.await.map_err(Into::into) }, stopping)
             }
-            Err(missing) => Box::pin(std::future::ready(Err(BrokerError(missing.to_string())))),
+            Err(missing) => Box::pin(std::future::ready(Err(BrokerError::Failed(missing.to_string())))),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{ProviderStatus, Ticket};
 use crate::{
     graphql,
     plan::{EventFeed, Labels, Position},
-    resolve::BoxFuture,
+    resolve::{BoxFuture, BrokerError},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) trait Source: Send + Sync {
     }
 
     /// The payload of the first reply.
-    fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, String>>;
+    fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, BrokerError>>;
 
     /// All feeds were stopped, and the router is about to go: what it has left behind at the broker is taken away, as
     /// far as that works.

@@ -125,6 +125,18 @@ impl Upstream {
         head
     }
 
+    /// Answers the next connection's request with this and nothing else.
+    #[track_caller]
+    pub fn answer(&self, status: u16, content_type: &str, body: &str) {
+        let mut socket = self.accept();
+        read_head(&mut socket);
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status} No\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        socket.write_all(answer.as_bytes()).expect("the router reads");
+    }
+
     /// The next connection's request for Server-Sent Events, answered with their head.
     #[track_caller]
     pub fn stream(&self) -> EventStream {

@@ -355,7 +355,7 @@ impl World {
     fn next(&self, message: BrokerMessage) -> Result<&'static str, BrokerError> {
         self.messages.lock().expect("lock").push(message);
         let scripted = self.broker.lock().expect("lock").unwrap_or(Err("no broker"));
-        scripted.map_err(|it| BrokerError(it.to_owned()))
+        scripted.map_err(|it| BrokerError::Failed(it.to_owned()))
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     graphql,
     plan::{EventFeed, Labels, Position, ProviderId},
-    resolve::BoxFuture,
+    resolve::{BoxFuture, BrokerError},
 };
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -194,8 +194,9 @@ impl Source for KafkaProvider {
         })
     }
 
-    fn request(&self, to: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, String>> {
-        Box::pin(std::future::ready(Err(format!("nobody answers requests to '{to}'"))))
+    fn request(&self, to: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, BrokerError>> {
+        let error = BrokerError::Failed(format!("nobody answers requests to '{to}'"));
+        Box::pin(std::future::ready(Err(error)))
     }
 
     fn is_up(&self) -> bool {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     graphql,
     plan::{EventFeed, Position, ProviderId},
-    resolve::BoxFuture,
+    resolve::{BoxFuture, BrokerError},
 };
 use bytes::Bytes;
 use log::Log;
@@ -123,8 +123,9 @@ impl Source for MemoryProvider {
         })
     }
 
-    fn request(&self, to: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, String>> {
-        Box::pin(std::future::ready(Err(format!("nobody answers requests to '{to}'"))))
+    fn request(&self, to: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, BrokerError>> {
+        let error = BrokerError::Failed(format!("nobody answers requests to '{to}'"));
+        Box::pin(std::future::ready(Err(error)))
     }
 
     fn is_up(&self) -> bool {

@@ -13,6 +13,7 @@ mod jetstream;
 mod marks;
 mod ready;
 mod refusals;
+mod reply;
 mod session;
 mod starting;
 
@@ -24,9 +25,9 @@ use super::{
 use crate::{
     graphql,
     plan::{EventFeed, Position, ProviderId, StreamOptions},
-    resolve::BoxFuture,
+    resolve::{BoxFuture, BrokerError},
 };
-use async_nats::{RequestErrorKind, ServerAddr};
+use async_nats::{Message, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use desk::{Ask, Desk};
 use jetstream::{Catchers, JetStream};
@@ -156,7 +157,7 @@ impl Source for NatsProvider {
         })
     }
 
-    fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, String>> {
+    fn request(&self, to: Arc<str>, payload: Bytes) -> BoxFuture<Result<Bytes, BrokerError>> {
         let shared = self.shared.clone();
         Box::pin(async move { shared.bounded(shared.request(to, payload)).await })
     }
@@ -268,11 +269,11 @@ impl Shared {
     }
 
     /// Counts failures and bounds the time.
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    async fn bounded<T, E: From<String>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let limit = self.options.request_timeout;
         let outcome = match timeout(limit, work).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(format!("no answer within {limit:?}")),
+            Err(_) => Err(format!("no answer within {limit:?}").into()),
         };
         if outcome.is_err() {
             Counters::add(&self.counters.failed, 1);
@@ -298,7 +299,7 @@ impl Shared {
         }
     }
 
-    async fn request(&self, to: Arc<str>, payload: Bytes) -> Result<Bytes, String> {
+    async fn reply(&self, to: Arc<str>, payload: Bytes) -> Result<Message, String> {
         let session = self.ready(&to)?;
         let refusal = session.refusals().watch(vec![Line::Publish(to.clone())]);
         let connects = session.connects();
@@ -311,7 +312,7 @@ impl Shared {
             _ = link.wait_for(|it| it.closed || it.connects > connects || (it.connects == connects && !it.connected)) =>
                 Err("the connection was lost".to_owned()),
             reply = session.client.send_request(to.to_string(), request) => match reply {
-                Ok(message) => Ok(message.payload),
+                Ok(message) => Ok(message),
                 Err(error) => Err(match error.kind() {
                     RequestErrorKind::NoResponders => format!("nobody answers requests to '{to}'"),
                     RequestErrorKind::TimedOut => format!("no answer within {:?}", self.options.request_timeout),

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     graphql,
     plan::{EventFeed, Position, ProviderId, StreamOptions},
-    resolve::BoxFuture,
+    resolve::{BoxFuture, BrokerError},
 };
 use bytes::Bytes;
 use channel::NameSet;
@@ -176,8 +176,9 @@ impl Source for RedisProvider {
         Box::pin(async move { publisher.publish(&to, &payload).await })
     }
 
-    fn request(&self, _: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, String>> {
-        Box::pin(std::future::ready(Err("Redis answers no requests".to_owned())))
+    fn request(&self, _: Arc<str>, _: Bytes) -> BoxFuture<Result<Bytes, BrokerError>> {
+        let error = BrokerError::Failed("Redis answers no requests".to_owned());
+        Box::pin(std::future::ready(Err(error)))
     }
 
     fn is_up(&self) -> bool {

@@ -27,6 +27,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConnection};
 
+/// What is read of a subgraph's reason for not switching protocols.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+
 /// Where to, and what to say.
 #[derive(Clone, Debug)]
 pub struct Dial {
@@ -59,8 +62,8 @@ pub struct Dialed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     /// The subgraph answered, and did not switch protocols.
-    #[error("the upgrade was refused with status {0}")]
-    Refused(StatusCode),
+    #[error("the upgrade was refused with status {status}")]
+    Refused { status: StatusCode, body: Bytes },
     #[error("no connection: {0}")]
     Unreachable(String),
     #[error("no connection within {0:?}")]
@@ -131,7 +134,9 @@ where
     let opening = Opening::new(dial.protocols);
     let mut answer = sender.send_request(request(dial, &opening)).await.map_err(unreachable)?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(DialError::Refused(answer.status()));
+        let (status, plain) = (answer.status(), Encoding::Plain);
+        let body = collect(answer.into_body(), plain, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+        return Err(DialError::Refused { status, body });
     }
     let protocol = opening
         .check(answer.status(), answer.headers())

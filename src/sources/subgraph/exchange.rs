@@ -36,6 +36,9 @@ const ACCEPT_VALUE: HeaderValue =
 const ACCEPT_ENCODING_VALUE: HeaderValue = HeaderValue::from_static("gzip");
 const CONTENT_TYPE_VALUE: HeaderValue = HeaderValue::from_static("application/json");
 
+/// What is logged of an error that is no GraphQL response.
+const SAID_BYTES_MAX: usize = 256;
+
 /// What goes out; may go out several times. Files that its variables have tickets for travel with it, as an
 /// extension.
 pub(super) fn request(uri: &Uri, fetch: FetchRequest, files: Option<Arc<Uploads>>) -> Request<Bytes> {
@@ -64,9 +67,6 @@ pub(super) fn request(uri: &Uri, fetch: FetchRequest, files: Option<Arc<Uploads>
     request
 }
 
-/// The request as it goes over the wire.
-fn with_body(mut request: Request<Bytes>) -> Result<Request<RequestBody>, FetchError> {
-    match request.extensions_mut().remove::<Arc<Uploads>>() {
 /// Says who we are, where nobody else's word is passed on.
 pub(super) fn introduce(headers: &mut HeaderMap, authorization: Option<&HeaderValue>) {
     if let Some(authorization) = authorization {
@@ -74,6 +74,9 @@ pub(super) fn introduce(headers: &mut HeaderMap, authorization: Option<&HeaderVa
     }
 }
 
+/// The request as it goes over the wire.
+fn with_body(mut request: Request<Bytes>) -> Result<Request<RequestBody>, FetchError> {
+    match request.extensions_mut().remove::<Arc<Uploads>>() {
         None => Ok(request.map(|it| Either::Left(Full::new(it)))),
         Some(files) => upload::attach(request, &files),
     }
@@ -130,7 +133,12 @@ fn judge(status: StatusCode, body: Bytes) -> Result<Bytes, FetchError> {
             Err(FetchError::Malformed("the body is not a JSON object".to_owned()))
         };
     }
-    if is_graphql(&body) { Ok(body) } else { Err(FetchError::Status(status.as_u16())) }
+    if is_graphql(&body) {
+        return Ok(body);
+    }
+    let said = String::from_utf8_lossy(&body[..body.len().min(SAID_BYTES_MAX)]);
+    tracing::warn!(status = status.as_u16(), %said, "a subgraph answers with an error that is no response");
+    Err(FetchError::Status(status.as_u16()))
 }
 
 fn is_graphql(body: &Bytes) -> bool {

@@ -15,12 +15,12 @@ use crate::{
         event_stream::{Event, Parser},
     },
     plan::{Position, UpstreamFeed},
-    resolve::{ErrorPropagation, UpstreamLoss},
+    resolve::{ErrorPropagation, UpstreamLoss, refusal_errors, terminal_errors},
     sources::{FeedSink, Report, Ticket, sink::deliver},
 };
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, StatusCode, Uri,
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
 };
 use http_body_util::{BodyExt, Either, Full};
@@ -94,7 +94,21 @@ struct Stream {
 /// How a stream ended.
 enum Ending {
     Complete,
-    Lost { loss: UpstreamLoss, had_stood: bool },
+    /// The subgraph says that it failed.
+    Failed(graphql::Errors),
+    Lost { refusal: Refusal, had_stood: bool },
+}
+
+/// Why there is no stream: how it was lost, and what the subgraph says of that, if anything.
+struct Refusal {
+    loss: UpstreamLoss,
+    told: Option<graphql::Errors>,
+}
+
+impl From<UpstreamLoss> for Refusal {
+    fn from(loss: UpstreamLoss) -> Self {
+        Self { loss, told: None }
+    }
 }
 
 impl Stream {
@@ -103,6 +117,7 @@ impl Stream {
         loop {
             match self.listen(interrupted).await {
                 Ending::Complete => return self.report(Report::Ended).await,
+                Ending::Failed(errors) => return self.report(Report::Failed(errors)).await,
                 Ending::Lost { had_stood, .. } if self.target.reconnect && (had_stood || interrupted) => {
                     attempts = if had_stood { 0 } else { attempts + 1 };
                     if had_stood || !interrupted {
@@ -111,8 +126,9 @@ impl Stream {
                     interrupted = true;
                     sleep(reconnect_wait(attempts, fastrand::f64())).await;
                 }
-                Ending::Lost { loss, .. } => {
-                    let errors = loss.errors(&self.target.errors, &self.subgraph.endpoint.name);
+                Ending::Lost { refusal: Refusal { loss, told }, .. } => {
+                    let own = || loss.errors(&self.target.errors, &self.subgraph.endpoint.name);
+                    let errors = told.unwrap_or_else(own);
                     return self.report(Report::Failed(errors)).await;
                 }
             }
@@ -123,7 +139,7 @@ impl Stream {
     async fn listen(&mut self, interrupted: bool) -> Ending {
         let mut body = match self.ask().await {
             Ok(body) => body,
-            Err(loss) => return Ending::Lost { loss, had_stood: false },
+            Err(refusal) => return Ending::Lost { refusal, had_stood: false },
         };
         if interrupted {
             self.report(Report::Restored).await;
@@ -136,16 +152,16 @@ impl Stream {
             let Ok(bytes) = frame.into_data() else { continue };
             let Ok(events) = parser.push(&bytes) else { break };
             for event in events {
-                if self.take_in(event).await {
-                    return Ending::Complete;
+                if let Some(ending) = self.take_in(event).await {
+                    return ending;
                 }
             }
         }
-        Ending::Lost { loss: UpstreamLoss::Broken, had_stood: true }
+        Ending::Lost { refusal: UpstreamLoss::Broken.into(), had_stood: true }
     }
 
     /// Sends the request; the body of its answer.
-    async fn ask(&self) -> Result<Incoming, UpstreamLoss> {
+    async fn ask(&self) -> Result<Incoming, Refusal> {
         let options = &self.subgraph.endpoint.options;
         let limit = options.response_header_timeout.unwrap_or(options.timeout);
         let answering = self.subgraph.http().request(self.request().map(Either::Left));
@@ -158,36 +174,50 @@ impl Stream {
                     ?reason,
                     "a subgraph does not answer"
                 );
-                return Err(UpstreamLoss::Broken);
+                return Err(UpstreamLoss::Broken.into());
             }
         };
         let kind = answer.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-        if answer.status() != StatusCode::OK {
-            return Err(UpstreamLoss::Refused(answer.status()));
+        let is_stream = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+        match answer.status() == StatusCode::OK && is_stream {
+            true => Ok(answer.into_body()),
+            false => Err(self.refusal(answer).await),
         }
-        if !kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
-            tracing::warn!(
-                subgraph = &*self.subgraph.endpoint.name,
-                kind,
-                "a subgraph answers no event stream"
-            );
-            return Err(UpstreamLoss::Broken);
-        }
-        Ok(answer.into_body())
     }
 
-    /// Tells the sink about an event; `true` when it was the last.
-    async fn take_in(&mut self, event: Event) -> bool {
+    /// An answer that is no stream: a subgraph says in its body what is wrong.
+    async fn refusal(&self, answer: Response<Incoming>) -> Refusal {
+        let (name, status) = (&*self.subgraph.endpoint.name, answer.status());
+        let kind = answer.headers().get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        tracing::warn!(subgraph = name, status = status.as_u16(), kind, "a subgraph answers no event stream");
+        let loss = match status {
+            StatusCode::OK => UpstreamLoss::Broken,
+            status => UpstreamLoss::Refused(status),
+        };
+        let Ok(encoding) = Encoding::of(answer.headers()) else { return loss.into() };
+        let limit = self.subgraph.endpoint.options.timeout;
+        let collecting = collect(answer.into_body(), encoding, self.target.event_bytes_max);
+        let Ok(Ok(body)) = tokio::time::timeout(limit, collecting).await else { return loss.into() };
+        Refusal { loss, told: refusal_errors(&self.target.errors, name, body, status) }
+    }
+
+    /// Tells the sink about an event; how the stream ended, when it was the last.
+    async fn take_in(&mut self, event: Event) -> Option<Ending> {
         match &*event.name {
-            "complete" => true,
+            "complete" => Some(Ending::Complete),
+            // The protocol has no such event; there are servers that send it all the same.
+            "error" => {
+                let (policy, name) = (&self.target.errors, &*self.subgraph.endpoint.name);
+                Some(Ending::Failed(terminal_errors(policy, name, event.data.into())))
+            }
             "next" | "" | "message" if !event.data.is_empty() => {
                 self.events += 1;
                 let (position, payload) = (Position::single(self.events), event.data.into());
                 self.report(Report::Event { position, payload }).await;
-                false
+                None
             }
             // Nothing that the protocol knows.
-            _ => false,
+            _ => None,
         }
     }
 
@@ -213,6 +243,7 @@ impl Stream {
         {
             headers.append(name, value.clone());
         }
+        introduce(headers, credentials.map(|it| it.basic()).as_ref());
         request
     }
 
@@ -243,6 +274,5 @@ impl Stream {
             graphql::encode_query_part(json, &mut text);
         }
         text.parse().unwrap_or(uri)
-        introduce(headers, credentials.map(|it| it.basic()).as_ref());
     }
 }

@@ -3,7 +3,7 @@
 use super::{LinkId, Upstreams, link::State};
 use crate::{
     graphql::Errors,
-    resolve::UpstreamLoss,
+    resolve::{UpstreamLoss, refusal_errors},
     sources::{
         Report,
         subgraph::{DialError, reconnect_wait},
@@ -26,7 +26,10 @@ impl Loss {
 impl Upstreams {
     pub(super) fn not_dialed(&mut self, now: Instant, id: LinkId, error: &DialError) {
         let loss = match error {
-            DialError::Refused(status) => Loss::Upstream(UpstreamLoss::Refused(*status)),
+            DialError::Refused { status, body } => {
+                let told = refusal_errors(&self.around.errors, &self.target(id).name, body.clone(), *status);
+                told.map_or(Loss::Upstream(UpstreamLoss::Refused(*status)), Loss::Unwanted)
+            }
             DialError::Unreachable(_) | DialError::Timeout(_) => Loss::BROKEN,
         };
         tracing::warn!(subgraph = &*self.target(id).name, %error, "no WebSocket to a subgraph");
