@@ -9,6 +9,7 @@
 //! Threads per provider: `juga-kafka-N` reads, `juga-kafkaq-N` asks, `juga-kafkap-N` publishes, and those of
 //! the library, whose number follows from the number of brokers. None of them from feeds or topics.
 
+mod anchors;
 mod client;
 mod connect;
 mod gauges;

@@ -6,6 +6,7 @@
 
 use super::{
     Shared,
+    anchors::Anchors,
     connect::QUESTION_TIMEOUT,
     handover,
     health::Context,
@@ -22,6 +23,7 @@ use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    message::Timestamp,
     metadata::MetadataTopic,
     types::RDKafkaRespErr,
 };
@@ -83,6 +85,8 @@ pub(super) struct Questions {
     asks: Receiver<Ask>,
     reader: Sender<Command>,
     starting: Vec<Starting>,
+    /// Whether topics are what they were.
+    anchors: Anchors,
     /// Where the last look ended.
     looked_up_to: Option<Arc<str>>,
     ranges_wanted: bool,
@@ -96,8 +100,8 @@ impl Questions {
         reader: Sender<Command>,
     ) -> KafkaResult<Self> {
         let client = config.create_with_context(shared.context(true))?;
-        let starting = Vec::new();
-        Ok(Self { shared, client, asks, reader, starting, looked_up_to: None, ranges_wanted: false })
+        let (starting, anchors) = (Vec::new(), Anchors::default());
+        Ok(Self { shared, client, asks, reader, starting, anchors, looked_up_to: None, ranges_wanted: false })
     }
 
     /// Asks until the provider is stopped.
@@ -157,6 +161,11 @@ impl Questions {
         }
         let topics = self.starting.iter().flat_map(|it| it.topics.iter().cloned()).collect();
         let answers = self.answers(&topics);
+        if let Ok(answers) = &answers {
+            // Before the first look: a topic may be made anew until then.
+            let new: Vec<_> = answers.iter().filter(|(it, _)| !self.anchors.knows(it)).collect();
+            let _ = self.made_anew(new);
+        }
         let is_away = answers.as_ref().is_err_and(|error| !is_answer(error));
         let answers = answers.unwrap_or_else(|error| {
             let reason = error.to_string();
@@ -206,6 +215,7 @@ impl Questions {
     /// Looks at the next few topics, and at the cluster as a whole.
     fn look(&mut self) {
         let all = self.shared.gauges.topics();
+        self.anchors.keep(&self.known_topics(&all));
         let topics = self.next_topics(&all);
         if topics.is_empty() {
             let _ = self.noting(self.client.fetch_metadata(Some(NO_TOPIC), QUESTION_TIMEOUT).map(|_| ()));
@@ -214,6 +224,13 @@ impl Questions {
         if self.compare(&topics).is_ok() && self.ranges_wanted {
             self.find_ranges(&all);
         }
+    }
+
+    /// Those that are read, and those that are to be.
+    fn known_topics(&self, read: &[Arc<str>]) -> Vec<Arc<str>> {
+        let starting = self.starting.iter().flat_map(|it| it.topics.iter());
+        let all: BTreeSet<Arc<str>> = read.iter().chain(starting).cloned().collect();
+        all.into_iter().collect()
     }
 
     fn next_topics(&mut self, all: &[Arc<str>]) -> BTreeSet<Arc<str>> {
@@ -225,13 +242,16 @@ impl Questions {
     }
 
     /// Asks for the ends of topics, and tells the reader what is new.
-    fn compare(&self, topics: &BTreeSet<Arc<str>>) -> KafkaResult<()> {
+    fn compare(&mut self, topics: &BTreeSet<Arc<str>>) -> KafkaResult<()> {
         // Before the question: an end is never before a position that is older than it.
         let before: Vec<Vec<u64>> = topics.iter().map(|it| self.positions(it)).collect();
         let answers = self.answers(topics)?;
+        let made_anew = self.made_anew(&answers)?;
         for (topic, positions) in topics.iter().zip(before) {
             match &answers[topic] {
-                Found::Ends(ends) => self.compare_topic(topic, &positions, ends)?,
+                Found::Ends(ends) => {
+                    self.compare_topic(topic, &positions, ends, made_anew.contains(topic))?;
+                }
                 Found::Missing => {}
                 Found::Refused(reason) | Found::Unsettled(reason) => {
                     self.shared.health.trouble(Some(topic), reason);
@@ -241,7 +261,45 @@ impl Questions {
         Ok(())
     }
 
-    fn compare_topic(&self, topic: &Arc<str>, positions: &[u64], ends: &[u64]) -> KafkaResult<()> {
+    /// Topics that are not those that were there when they were first looked at.
+    fn made_anew<'a>(
+        &mut self,
+        answers: impl IntoIterator<Item = (&'a Arc<str>, &'a Found)>,
+    ) -> KafkaResult<BTreeSet<Arc<str>>> {
+        let now = Timestamp::now().to_millis().unwrap_or_default();
+        let mut list = TopicPartitionList::new();
+        for (topic, found) in answers {
+            let Found::Ends(ends) = found else { continue };
+            for (partition, time) in self.anchors.questions(topic, ends, now) {
+                list.add_partition_offset(topic, partition_number(partition), Offset::Offset(time))?;
+            }
+        }
+        let mut found = BTreeSet::new();
+        if list.count() == 0 {
+            return Ok(found);
+        }
+        let firsts = self.noting(self.client.offsets_for_times(list, QUESTION_TIMEOUT))?;
+        for it in firsts.elements() {
+            let first = match it.offset() {
+                Offset::Offset(first) => u64::try_from(first).ok(),
+                _ => None,
+            };
+            let Ok(partition) = usize::try_from(it.partition()) else { continue };
+            if it.error().is_ok() && self.anchors.answer(it.topic(), partition, first) {
+                found.insert(Arc::from(it.topic()));
+            }
+        }
+        found.iter().for_each(|it| self.anchors.forget(it));
+        Ok(found)
+    }
+
+    fn compare_topic(
+        &mut self,
+        topic: &Arc<str>,
+        positions: &[u64],
+        ends: &[u64],
+        is_made_anew: bool,
+    ) -> KafkaResult<()> {
         for (gauge, end) in self.shared.gauges.of(topic).iter().zip(ends) {
             gauge.ends(*end);
         }
@@ -249,9 +307,11 @@ impl Questions {
             self.tell(Command::Grow { topic: topic.clone(), partitions: ends.len() });
         }
         // Less there than was read: the topic was deleted and made anew, or lost its end.
-        let anew: Vec<usize> =
-            (0..positions.len().min(ends.len())).filter(|it| ends[*it] < positions[*it]).collect();
+        let anew: Vec<usize> = (0..positions.len().min(ends.len()))
+            .filter(|it| is_made_anew || ends[*it] < positions[*it])
+            .collect();
         if !anew.is_empty() {
+            self.anchors.forget(topic);
             self.reset_to_earliest(topic, anew)?;
         }
         Ok(())

@@ -125,7 +125,9 @@ impl StreamInfo {
     /// Whether entries behind this place may have been trimmed. In doubt they have: the server does not say which
     /// entries it once had.
     pub(super) fn may_have_lost(self, place: EntryId) -> bool {
-        let nothing_was_removed = self.added == Some(self.length);
+        // A stream that has lost nothing still has what somebody was at: without it, it was made anew.
+        let is_made_anew = place > EntryId::ZERO && self.first.is_some_and(|first| first > place);
+        let nothing_was_removed = self.added == Some(self.length) && !is_made_anew;
         let nothing_is_behind = self.last == place || nothing_was_removed;
         self.is_other(place) || !nothing_is_behind && self.first.is_none_or(|first| first > place)
     }
@@ -213,6 +215,9 @@ mod tests {
             (info(1, None, "1-0", "1-0"), "3-0", true),
             (info(0, None, "", "0-0"), "3-0", true),
             (info(0, None, "", "0-0"), "0-0", false),
+            (info(3, Some(3), "1-0", "3-0"), "2-0", false),
+            (info(2, Some(2), "5-0", "6-0"), "3-0", true),
+            (info(2, Some(2), "5-0", "6-0"), "0-0", false),
         ] {
             assert_eq!(info.may_have_lost(id(place)), expected, "{info:?} {place}");
         }
