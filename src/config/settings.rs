@@ -390,7 +390,8 @@ settings! {
     pub struct RedisProvider {
         /// Its name.
         id: String as Text = Required("redis");
-        /// `redis://` or `rediss://`; at least one, tried in this order. May hold credentials, so they are not for
+        /// `redis://` or `rediss://`; at least one, tried in this order: the first that is a master is used, and
+        /// replicas serve who listens where there is none. May hold credentials, so they are not for
         /// logs. Of the options in the first one's query, `dial_timeout`, `read_timeout` and `skip_verify` count, and
         /// `db` in each.
         urls: Vec<String> as List<RedisUrl> = Absent("redis://localhost:6379");

@@ -74,6 +74,27 @@ impl RedisServer {
         server
     }
 
+    /// A replica of another server, in step with it.
+    pub(crate) fn replica_of(master: &Self) -> Self {
+        let replica = Self::start_with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+        replica.follow(master);
+        replica
+    }
+
+    /// Replicates another server from now on. Done when it is in step.
+    pub(crate) fn follow(&self, master: &Self) {
+        let mut client = self.client();
+        client.ask(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+        until("the replica has all", || {
+            client.ask(&["INFO", "replication"]).text().contains("master_link_status:up").then_some(())
+        });
+    }
+
+    /// Is a master from now on.
+    pub(crate) fn promote(&self) {
+        self.client().ask(&["REPLICAOF", "NO", "ONE"]);
+    }
+
     fn prepare(args: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

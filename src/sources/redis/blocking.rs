@@ -10,6 +10,7 @@ use super::{
 };
 use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection, cmd};
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How long the server waits for an entry before it answers that there is none.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -20,7 +21,9 @@ pub(super) struct Server {
     shared: Arc<Shared>,
     publisher: Arc<Publisher>,
     commands: MultiplexedConnection,
-    _watch: Watch,
+    watch: Watch,
+    /// When the server was last asked what it is.
+    looked: Instant,
     /// The server's number for the connection, if it tells.
     client: Option<i64>,
 }
@@ -33,7 +36,7 @@ impl Server {
     ) -> Result<Self, Ending> {
         let (mut commands, watch) = connection.split();
         let client = identify(&mut commands, shared.connector.patience()).await?;
-        Ok(Self { shared, publisher, commands, _watch: watch, client })
+        Ok(Self { shared, publisher, commands, watch, looked: Instant::now(), client })
     }
 
     pub(super) async fn ask(&mut self, command: &Cmd) -> Result<Value, RedisError> {
@@ -48,6 +51,7 @@ impl Server {
         places: &Places,
         each: usize,
     ) -> Result<Brought, Ending> {
+        self.look().await?;
         match self.wait(feeds, asks, places, each).await {
             Ok(answer) => {
                 let read =
@@ -63,6 +67,18 @@ impl Server {
                 Ok(Brought { unreadable, ..Brought::default() })
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks now and then whether the server is still what it should be. It cannot be asked while it waits for entries.
+    async fn look(&mut self) -> Result<(), Ending> {
+        if self.looked.elapsed() < self.shared.connector.patience() {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        match self.watch.look(&self.shared.connector).await {
+            Some(reason) => Err(Ending::Lost(reason)),
+            None => Ok(()),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use super::{
     address::{Server, Servers},
+    role::{Purpose, Role},
     slots,
 };
 use crate::sources::{ClientTls, causes, options::RedisOptions, tls};
@@ -27,6 +28,7 @@ use tokio_rustls::{
 
 /// Nodes of a cluster that are remembered beside the configured ones.
 const LEARNED_MAX: usize = 1024;
+const HUNG_UP: &str = "the server hung up";
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 
@@ -47,12 +49,22 @@ pub(super) struct Connection {
     watch: Watch,
 }
 
-/// Notices the end of a connection.
+/// Notices the end of a connection, and that its server is not what it should be any more.
 pub(super) struct Watch {
+    address: (String, u16),
+    purpose: Purpose,
     commands: MultiplexedConnection,
     /// Moves bytes between the socket and whoever waits for an answer.
     driver: JoinHandle<()>,
     patience: Duration,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Default)]
+pub(super) struct NoConnection {
+    pub(super) reason: String,
+    /// There are servers that could be listened to, and none to publish at.
+    pub(super) is_for_lack_of_a_master: bool,
 }
 
 impl Connector {
@@ -77,21 +89,82 @@ impl Connector {
         self.servers.read_timeout
     }
 
-    /// Connects to the first server that answers. The error is the last server's.
-    pub(super) async fn connect(&self, config: &AsyncConnectionConfig) -> Result<Connection, String> {
-        let mut failure = String::new();
+    /// Connects to the first server that is a master, or else to the first replica that serves the purpose. The error is
+    /// the last server's.
+    pub(super) async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+        purpose: Purpose,
+    ) -> Result<Connection, NoConnection> {
+        let (mut failure, mut second_best) = (NoConnection::default(), None);
         for server in self.candidates() {
-            let limit = self.servers.dial_timeout;
-            let outcome = timeout(limit, self.connect_to(&server, config)).await;
-            match outcome.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))) {
-                Ok(connection) => {
-                    self.learn(&connection).await;
-                    return Ok(connection);
+            let (connection, role) = match self.connect_and_ask(&server, config, purpose).await {
+                Ok(found) => found,
+                Err(reason) => {
+                    failure.reason = reason;
+                    continue;
                 }
-                Err(error) => failure = error,
+            };
+            if let Some(objection) = role.objection(purpose) {
+                failure.is_for_lack_of_a_master |= role.objection(Purpose::Listen).is_none();
+                failure.reason = format!("{}:{}: {objection}", server.host, server.port);
+            } else if role.is_best() {
+                self.learn(&connection).await;
+                return Ok(connection);
+            } else {
+                second_best.get_or_insert(connection);
             }
         }
-        Err(failure)
+        second_best.ok_or(failure)
+    }
+
+    async fn connect_and_ask(
+        &self,
+        server: &Server,
+        config: &AsyncConnectionConfig,
+        purpose: Purpose,
+    ) -> Result<(Connection, Role), String> {
+        let limit = self.servers.dial_timeout;
+        let connecting = timeout(limit, self.connect_to(server, config, purpose)).await;
+        let connection = connecting.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))?;
+        let role = self.role(&connection.commands).await?;
+        Ok((connection, role))
+    }
+
+    /// What a server is. All nodes of a cluster pass on what is published, and who has a stream is asked elsewhere.
+    pub(super) async fn role(&self, commands: &MultiplexedConnection) -> Result<Role, String> {
+        if self.is_cluster {
+            return Ok(Role::Untold);
+        }
+        let (question, mut commands, limit) = (Role::question(), commands.clone(), self.patience());
+        match timeout(limit, question.query_async::<Value>(&mut commands)).await {
+            Ok(answer) => Role::read(answer).map_err(|error| causes(&error)),
+            Err(_) => Err(format!("the server did not answer within {limit:?}")),
+        }
+    }
+
+    /// The same, from a server that is to give a sign of life in any case.
+    async fn role_or_ping(&self, commands: &MultiplexedConnection) -> Result<Role, String> {
+        if !self.is_cluster {
+            return self.role(commands).await;
+        }
+        let (ping, mut commands, limit) = (cmd("PING"), commands.clone(), self.patience());
+        match timeout(limit, ping.query_async::<Value>(&mut commands)).await {
+            Ok(answer) => Role::read(answer.map(|_| Value::Nil)).map_err(|error| causes(&error)),
+            Err(_) => Err(format!("the server did not answer within {limit:?}")),
+        }
+    }
+
+    /// Whether another of the servers is a master.
+    async fn has_master_beside(&self, address: &(String, u16)) -> bool {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        for server in self.servers.list.iter().filter(|it| it.host != address.0 || it.port != address.1) {
+            let found = self.connect_and_ask(server, &config, Purpose::Publish).await;
+            if found.is_ok_and(|(_, role)| role == Role::Master) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Connects to one node of the cluster.
@@ -102,7 +175,7 @@ impl Connector {
         config: &AsyncConnectionConfig,
     ) -> Result<Connection, String> {
         let limit = self.servers.dial_timeout;
-        let outcome = timeout(limit, self.connect_to(&self.node(host, port), config)).await;
+        let outcome = timeout(limit, self.connect_to(&self.node(host, port), config, Purpose::Listen)).await;
         outcome.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
     }
 
@@ -131,12 +204,14 @@ impl Connector {
         &self,
         server: &Server,
         config: &AsyncConnectionConfig,
+        purpose: Purpose,
     ) -> Result<Connection, String> {
         let socket = self.socket(server).await?;
         let connecting = MultiplexedConnection::new_with_config(&server.login, socket, config.clone());
         let (commands, driver) = connecting.await.map_err(|error| causes(&error))?;
         let driver = tokio::spawn(driver);
-        let watch = Watch { commands: commands.clone(), driver, patience: self.patience() };
+        let (address, patience) = ((server.host.clone(), server.port), self.patience());
+        let watch = Watch { address, purpose, commands: commands.clone(), driver, patience };
         Ok(Connection { host: server.host.clone(), commands, watch })
     }
 
@@ -175,20 +250,36 @@ impl Connection {
 }
 
 impl Watch {
-    /// Done when the connection is lost: hung up on, or silent though it was asked. The text says which.
-    pub(super) async fn lost(&mut self) -> String {
+    /// Done when the connection is of no use any more: hung up on, silent though it was asked, or to a server that is not
+    /// what it was. The text says which.
+    pub(super) async fn lost(&mut self, connector: &Connector) -> String {
         loop {
             if timeout(self.patience, &mut self.driver).await.is_ok() {
-                return "the server hung up".to_owned();
+                return HUNG_UP.to_owned();
             }
-            let ping = cmd("PING");
-            let asked = timeout(self.patience, ping.query_async::<Value>(&mut self.commands)).await;
-            match asked {
-                // An answer, even if it says no: a user may not be allowed to ask.
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) if error.code().is_some() => {}
-                Ok(Err(error)) => return causes(&error),
-                Err(_) => return format!("the server did not answer within {:?}", self.patience),
+            if let Some(reason) = self.look(connector).await {
+                return reason;
+            }
+        }
+    }
+
+    /// Asks the server whether it lives, and what it is. Why it is of no use any more.
+    pub(super) async fn look(&mut self, connector: &Connector) -> Option<String> {
+        let role = match connector.role_or_ping(&self.commands).await {
+            Ok(role) => role,
+            Err(reason) => return Some(reason),
+        };
+        if let Some(objection) = role.objection(self.purpose) {
+            return Some(objection);
+        }
+        if role.is_best() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            _ = &mut self.driver => Some(HUNG_UP.to_owned()),
+            is_there = connector.has_master_beside(&self.address) => {
+                is_there.then(|| "it goes to a replica, and there is a master".to_owned())
             }
         }
     }

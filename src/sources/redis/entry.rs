@@ -191,9 +191,9 @@ mod tests {
         assert_eq!(read[0].0, "s");
         assert_eq!(read[0].1[0].field("payload").map(|it| &it[..]), Some(&b"{}"[..]));
         assert_eq!((read[0].1[1].id, read[0].1[1].field("payload")), (id("1-1"), None));
+        assert_eq!(read[0].1.iter().map(Entry::is_deleted).collect::<Vec<_>>(), [false, true]);
         assert_eq!(read_entries(Value::Nil), Some(Vec::new()));
         assert_eq!(read_entries(Value::Int(1)), None);
-        assert_eq!(read[0].1.iter().map(Entry::is_deleted).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

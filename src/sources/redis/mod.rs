@@ -15,6 +15,7 @@ mod feeds;
 mod intake;
 mod publisher;
 mod reader;
+mod role;
 mod routes;
 mod slots;
 mod subscriber;
@@ -30,10 +31,11 @@ use crate::{
 };
 use bytes::Bytes;
 use channel::NameSet;
-use connect::{Connection, Connector, reconnect_delay};
+use connect::{Connection, Connector, NoConnection, reconnect_delay};
 use feeds::StreamFeed;
 use publisher::Publisher;
 use reader::Reader;
+use role::Purpose;
 use redis::AsyncConnectionConfig;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -89,12 +91,21 @@ enum LineState {
     Up,
     /// Not needed.
     Idle,
+    /// Events come; to publish, a master is looked for.
+    ReplicasOnly,
     /// The last attempt to connect failed, for this reason.
     Failing(String),
 }
 
 impl Line {
     const ALL: [Self; 3] = [Self::Subscriber, Self::Publisher, Self::Reader];
+
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Publisher => Purpose::Publish,
+            Self::Subscriber | Self::Reader => Purpose::Listen,
+        }
+    }
 }
 
 /// What is wrong with a provider's options, whether or not a server is there.
@@ -200,9 +211,10 @@ impl Shared {
     /// Connects, however often it takes.
     async fn connect(&self, line: Line, config: &AsyncConnectionConfig) -> Connection {
         for attempt in 0.. {
-            match self.connector.connect(config).await {
+            match self.connector.connect(config, line.purpose()).await {
                 Ok(connection) => return connection,
-                Err(error) => self.failing(line, error),
+                Err(NoConnection { reason, is_for_lack_of_a_master: true }) => self.replicas_only(line, reason),
+                Err(NoConnection { reason, .. }) => self.failing(line, reason),
             }
             tokio::time::sleep(reconnect_delay(attempt)).await;
         }
@@ -214,6 +226,13 @@ impl Shared {
         let before = self.set(line, LineState::Failing(error.clone()));
         if !matches!(before, LineState::Failing(_)) {
             tracing::warn!(provider = &*self.id, ?line, error, "could not connect to Redis, trying on");
+        }
+    }
+
+    /// An attempt failed because there is no master. Whoever only listens need not care.
+    fn replicas_only(&self, line: Line, reason: String) {
+        if self.set(line, LineState::ReplicasOnly) != LineState::ReplicasOnly {
+            tracing::warn!(provider = &*self.id, ?line, reason, "nothing can be published to Redis, trying on");
         }
     }
 
@@ -245,7 +264,7 @@ impl Shared {
     /// Sets a line's state and returns the one before; the provider is up when all of them are.
     fn set(&self, line: Line, state: LineState) -> LineState {
         let before = self.lines[line as usize].send_replace(state);
-        let all = self.lines.iter().all(|it| matches!(*it.borrow(), LineState::Up | LineState::Idle));
+        let all = self.lines.iter().all(|it| !matches!(*it.borrow(), LineState::Connecting | LineState::Failing(_)));
         self.counters.up.store(all, Relaxed);
         before
     }

@@ -120,7 +120,8 @@ impl Subscriber {
 
     async fn serve(&mut self, connection: Connection, intake: &Intake) -> String {
         let (commands, mut watch) = connection.split();
-        let lost = watch.lost();
+        let shared = self.shared.clone();
+        let lost = watch.lost(&shared.connector);
         tokio::pin!(lost);
         let mut stepping: Option<Stepping> = None;
         self.desk.is_connected = true;
