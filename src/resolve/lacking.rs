@@ -8,9 +8,16 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// By object and canonical key, why the field could not be asked for.
+/// Fields that could not be asked for, by their object.
 #[derive(Debug, Default)]
-pub(super) struct Lacking(HashMap<NodeId, Vec<(Arc<str>, Arc<str>)>>);
+pub(super) struct Lacking(HashMap<NodeId, Vec<Lack>>);
+
+#[derive(Debug)]
+struct Lack {
+    /// Canonical.
+    key: Arc<str>,
+    reason: Arc<str>,
+}
 
 impl Lacking {
     /// Notes the fields that a fetch would have brought to objects without a representation. `subgraph` is `None` where
@@ -26,14 +33,17 @@ impl Lacking {
         for (object, required) in &representations.missing {
             let reason = reasons.entry(required).or_insert_with(|| reason(required, subgraph).into());
             let asked = fields.iter().filter(|it| may_be(document, *object, &it.types));
-            self.0.entry(*object).or_default().extend(asked.map(|it| (it.key.clone(), reason.clone())));
+            self.0
+                .entry(*object)
+                .or_default()
+                .extend(asked.map(|it| Lack { key: it.key.clone(), reason: reason.clone() }));
         }
     }
 
     /// Why a field of an object could not be asked for.
     pub(super) fn reason(&self, object: NodeId, key: &str) -> Option<&str> {
         let fields = self.0.get(&object)?;
-        fields.iter().find(|(it, _)| **it == *key).map(|(_, reason)| &**reason)
+        fields.iter().find(|it| *it.key == *key).map(|it| &*it.reason)
     }
 }
 

@@ -70,7 +70,10 @@ impl Lane {
         let (queue, counters, progress) =
             (self.waiting.clone(), self.counters.clone(), Arc::<Progress>::default());
         let its = progress.clone();
-        let thread = Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || work_off(&queue, &its, &counters))?;
+        let thread = Builder::new()
+            .name(name)
+            .stack_size(STACK_BYTES)
+            .spawn(move || work_off(&queue, &its, &counters))?;
         Ok(Worker { thread, progress, seen: 0, looks: 0 })
     }
 
