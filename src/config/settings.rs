@@ -172,7 +172,8 @@ settings! {
     pub struct Subgraph {
         /// Its name in the supergraph.
         name: String as Text = Required("deals");
-        /// Where it is reached, `http` or `https`.
+        /// Where it is reached, `http` or `https`. Credentials in it (`user:password@`, percent-encoded) are sent as
+        /// `Authorization: Basic`, unless a header rule says otherwise.
         routing_url: String as RoutingUrl = Required("http://localhost:4001/graphql");
         /// Its schema.
         schema: SubgraphSchema as SubgraphSchema = Section;
