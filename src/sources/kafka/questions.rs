@@ -289,7 +289,6 @@ impl Questions {
                 found.insert(Arc::from(it.topic()));
             }
         }
-        found.iter().for_each(|it| self.anchors.forget(it));
         Ok(found)
     }
 
@@ -310,9 +309,10 @@ impl Questions {
         let anew: Vec<usize> = (0..positions.len().min(ends.len()))
             .filter(|it| is_made_anew || ends[*it] < positions[*it])
             .collect();
-        if !anew.is_empty() {
-            self.anchors.forget(topic);
+        if is_made_anew || !anew.is_empty() {
             self.reset_to_earliest(topic, anew)?;
+            // Not before it is told: what cannot be asked now shows in the next look.
+            self.anchors.forget(topic);
         }
         Ok(())
     }
