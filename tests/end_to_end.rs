@@ -23,7 +23,8 @@ fn an_event_becomes_an_update_with_fields_of_two_subgraphs() {
     let next = client.next("1");
     assert_eq!(next["data"]["employeeUpdated"]["details"]["forename"], "Kadri");
     client.complete("1");
-    support::wait::wait_until("no trigger", std::time::Duration::from_secs(5), || {
+    // Its feed lingers for five seconds.
+    support::wait::wait_until("no trigger", std::time::Duration::from_secs(20), || {
         router.metrics().get("router_engine_triggers") == 0.0
     });
 }

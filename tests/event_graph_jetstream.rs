@@ -84,7 +84,7 @@ fn config(demo: &Demo, nats: &NatsServer, provider: &str) -> String {
         format!(r#"{{ nats: [{{ id: default, url: "{url}", {provider} }}], memory: [{{ id: my-nats }}] }}"#);
     let graph = format!("event_graphs: [\"{}\", ", fixture("jetstream_events.graphql").display());
     let config = demo.config_with(&providers, "skip_unavailable_providers: true", "");
-    config.replace("event_graphs: [", &graph).replace("  trigger_linger: 0s\n", "")
+    config.replace("event_graphs: [", &graph)
 }
 
 fn kadri(field: &str) -> Value {

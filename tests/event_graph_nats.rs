@@ -875,10 +875,7 @@ fn joining_while_events_flow_leaves_no_gap() {
 #[test]
 fn a_lingering_feed_is_not_started_anew() {
     let (demo, nats) = (Demo::start(), NatsServer::start());
-    let config = demo
-        .config_with(&providers(&nats, &nats), LENIENT, "")
-        .replace("trigger_linger: 0s", "trigger_linger: 700ms");
-    let router = Router::start(&config);
+    let router = Router::start(&demo.config_with(&providers(&nats, &nats), LENIENT, ""));
     let mut client = Client::connect(&router.websocket_url());
     for _ in 0..100 {
         client.subscribe("1", "subscription { employeeUpdated(employeeID: 3) { id } }");

@@ -43,7 +43,7 @@ json_log: true
 supergraph:
   subgraphs: [{{ name: harbours, routing_url: "http://127.0.0.1:1", schema: {{ file: "{}" }} }}]
   event_graphs: ["{}"]
-events: {{ trigger_linger: 0s, providers: {{ memory: [{{ id: default }}] }} }}
+events: {{ providers: {{ memory: [{{ id: default }}] }} }}
 "#,
         subgraph.display(),
         file.display(),

@@ -94,7 +94,7 @@ impl Stage {
              json_log: true\n\
              execution_config: { file: { path: config.json } }\n\
              supergraph: { lenient: true }\n\
-             events: { trigger_linger: 0s, providers: { memory: [{ id: default }] } }\n",
+             events: { providers: { memory: [{ id: default }] } }\n",
         );
         std::fs::write(file.with_file_name("config.json"), config.to_string()).expect("a file");
         Self { router: Router::start_under(&[], &file), day, night }

@@ -53,7 +53,7 @@ impl Stage {
             "overrides:\n  subgraphs:\n    clock: {{ subscription_url: \"{}\", {overriding} }}\n{more}",
             upstream.url(scheme)
         );
-        let config = demo.config(&more).replace("  event_graphs", &clock).replace("  trigger_linger: 0s\n", "");
+        let config = demo.config(&more).replace("  event_graphs", &clock);
         Self { upstream, router: Router::start(&config), demo }
     }
 

@@ -91,7 +91,6 @@ supergraph:
   event_graphs: ["{graphs}/brokers.graphql"]
 events:
   skip_unavailable_providers: true
-  trigger_linger: 0s
   {events}
   providers:
     {kind}: [{{ id: default, {provider} }}]

@@ -30,7 +30,7 @@ pub fn is_live(state: &Value, members: u64) -> bool {
         && groups.iter().all(|it| it["joining"] == 0)
 }
 
-/// Waits until nobody listens to anything and nothing is left of it.
+/// Waits until nobody listens to anything and nothing is left of it: feeds linger for a while.
 #[track_caller]
 pub fn wait_until_idle(router: &Router) {
     wait_until("no trigger, no group, no subscription", PATIENCE, || {

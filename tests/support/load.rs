@@ -101,7 +101,6 @@ supergraph:
     - {{ name: ticks, routing_url: "http://127.0.0.1:9/graphql", schema: {{ file: "{graphs}/ticks.graphql" }} }}
   event_graphs: ["{graphs}/events.graphql"]
 events:
-  trigger_linger: 0s
   providers:
     memory: [{{ id: default, ring_events: 16 }}]
 {more}

@@ -82,7 +82,6 @@ supergraph:
   event_graphs: ["{}", "{}"]
 events:
   {events}
-  trigger_linger: 0s
   providers: {providers}
 {once}
 {more}
