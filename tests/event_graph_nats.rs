@@ -278,7 +278,10 @@ fn a_service_that_fails_is_quoted() {
     let answer = stage.answer(&json!({ "query": "{ employeeFromEvent(id: 5) { id } }" }));
     answered.join().expect("a request");
     let error = &answer["errors"][0];
-    assert_eq!(error["message"], "Failed to fetch from Subgraph 'events', Reason: no such employee.", "{answer}");
+    assert_eq!(
+        error["message"], "Failed to fetch from Subgraph 'events', Reason: no such employee.",
+        "{answer}"
+    );
     assert_eq!(error["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR");
     assert_eq!(error["extensions"]["serviceErrorCode"], "404");
     assert_eq!(error["path"], json!(["employeeFromEvent"]));

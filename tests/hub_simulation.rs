@@ -14,9 +14,9 @@ use juga::{
         TriggerState,
     },
     plan::{
-        BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue, Operation,
-        JetStreamOptions, OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate,
-        RuleValueTemplate, SelectionSet, StreamOptions, Template, TypeNames,
+        BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue, JetStreamOptions,
+        Operation, OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate,
+        SelectionSet, StreamOptions, Template, TypeNames,
     },
 };
 use std::{

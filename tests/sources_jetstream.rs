@@ -419,7 +419,8 @@ fn publishing_waits_for_the_stream() {
     let (server, mut api) = stage();
     let rig = Rig::start(options(&server));
     let publish = |subject: &str, payload: &str| {
-        rig.wait(rig.sources().publish(nats_message("default", subject, payload))).map_err(|it| it.to_string())
+        rig.wait(rig.sources().publish(nats_message("default", subject, payload)))
+            .map_err(|it| it.to_string())
     };
     for n in 1..=3u64 {
         publish("s.1", "{}").expect("stored");

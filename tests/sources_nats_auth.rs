@@ -260,8 +260,7 @@ fn a_strict_start_needs_one_server_of_the_list() {
 /// What stands before a host is percent-decoded, whichever of a list has it. What nobody escaped stands as it is.
 #[test]
 fn credentials_in_urls_are_percent_decoded() {
-    let server =
-        NatsServer::start_with_config(r#"authorization { user: "us@er", password: "p:a/ss%w+rd" }"#);
+    let server = NatsServer::start_with_config(r#"authorization { user: "us@er", password: "p:a/ss%w+rd" }"#);
     let at = server.url().replace("nats://", "");
     for url in [
         format!("nats://us%40er:p%3Aa%2Fss%25w%2Brd@{at}"),

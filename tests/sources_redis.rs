@@ -494,7 +494,10 @@ fn requests_are_refused_in_words() {
     let server = RedisServer::start();
     let rig = Rig::start(strict(options(&server)));
     let message = BrokerMessage { kind: ProviderKind::Redis, ..sources::nats_message("default", "a", "{}") };
-    assert_eq!(rig.wait(rig.sources().request(message)).expect_err("none").to_string(), "Redis answers no requests");
+    assert_eq!(
+        rig.wait(rig.sources().request(message)).expect_err("none").to_string(),
+        "Redis answers no requests"
+    );
 }
 
 /// A master and its replica, and a provider that is given up soon by who is silent, in the order of its URLs.
@@ -516,8 +519,7 @@ fn a_replica_is_left_when_its_master_is_back() {
     }
     for replica_first in [false, true] {
         let (mut master, replica) = pair();
-        let options =
-            if replica_first { provider(&replica, &master) } else { provider(&master, &replica) };
+        let options = if replica_first { provider(&replica, &master) } else { provider(&master, &replica) };
         let rig = Rig::start(strict(options));
         rig.listen(1, &feed(&["a"]));
         assert_eq!((master.channels().len(), replica.channels().len()), (1, 0), "the master is preferred");

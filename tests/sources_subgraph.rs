@@ -688,7 +688,8 @@ fn after_a_reload_what_stayed_the_same_keeps_its_connections() {
 fn credentials_in_a_url_are_told_to_the_subgraph() {
     let (subgraph, io) = (Subgraph::start(), IoThread::start());
     let url = format!("http://us%40er:p%3Aw@{}/graphql", subgraph.address);
-    let client = SubgraphClient::new(&io.handle, &[endpoint(&url, SubgraphOptions::default())]).expect("client");
+    let client =
+        SubgraphClient::new(&io.handle, &[endpoint(&url, SubgraphOptions::default())]).expect("client");
     let rig = Rig { io, client, subgraph };
     let answer = rig.exchange(|it| {
         // base64 of `us@er:p:w`, in lower case as all of the head.

@@ -830,7 +830,8 @@ fn what_a_subgraph_says_of_a_refusal_is_told() {
     let told = r#"{"errors":[{"message":"token expired","extensions":{"code":"UNAUTHENTICATED"}}]}"#;
     for (scheme, overriding) in [("http", "subscription_protocol: sse_post"), ("ws", "")] {
         let stage = Stage::over(scheme, "", overriding);
-        for (status, content_type) in [(401, "application/json"), (403, "application/graphql-response+json")] {
+        for (status, content_type) in [(401, "application/json"), (403, "application/graphql-response+json")]
+        {
             let mut client = stage.client();
             client.subscribe("1", "subscription { tick }");
             stage.upstream.answer(status, content_type, told);

@@ -248,7 +248,11 @@ fn providers(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             with(|it| it.filtered),
         ),
         ("router_streams_failed_messages", "Publishes and requests without an answer", with(|it| it.failed)),
-        ("router_streams_skipped_messages", "Messages that are no events: without a value, or a mark of the broker's", with(|it| it.skipped)),
+        (
+            "router_streams_skipped_messages",
+            "Messages that are no events: without a value, or a mark of the broker's",
+            with(|it| it.skipped),
+        ),
         ("router_streams_client_errors", "Errors a broker's client recovers from", with(|it| it.errors)),
     ] {
         page.counters(name, help, &samples)?;

@@ -35,8 +35,8 @@ use connect::{Connection, Connector, NoConnection, reconnect_delay};
 use feeds::StreamFeed;
 use publisher::Publisher;
 use reader::Reader;
-use role::Purpose;
 use redis::AsyncConnectionConfig;
+use role::Purpose;
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -213,7 +213,9 @@ impl Shared {
         for attempt in 0.. {
             match self.connector.connect(config, line.purpose()).await {
                 Ok(connection) => return connection,
-                Err(NoConnection { reason, is_for_lack_of_a_master: true }) => self.replicas_only(line, reason),
+                Err(NoConnection { reason, is_for_lack_of_a_master: true }) => {
+                    self.replicas_only(line, reason)
+                }
                 Err(NoConnection { reason, .. }) => self.failing(line, reason),
             }
             tokio::time::sleep(reconnect_delay(attempt)).await;
@@ -232,7 +234,12 @@ impl Shared {
     /// An attempt failed because there is no master. Whoever only listens need not care.
     fn replicas_only(&self, line: Line, reason: String) {
         if self.set(line, LineState::ReplicasOnly) != LineState::ReplicasOnly {
-            tracing::warn!(provider = &*self.id, ?line, reason, "nothing can be published to Redis, trying on");
+            tracing::warn!(
+                provider = &*self.id,
+                ?line,
+                reason,
+                "nothing can be published to Redis, trying on"
+            );
         }
     }
 
@@ -264,7 +271,10 @@ impl Shared {
     /// Sets a line's state and returns the one before; the provider is up when all of them are.
     fn set(&self, line: Line, state: LineState) -> LineState {
         let before = self.lines[line as usize].send_replace(state);
-        let all = self.lines.iter().all(|it| !matches!(*it.borrow(), LineState::Connecting | LineState::Failing(_)));
+        let all = self
+            .lines
+            .iter()
+            .all(|it| !matches!(*it.borrow(), LineState::Connecting | LineState::Failing(_)));
         self.counters.up.store(all, Relaxed);
         before
     }

@@ -3,12 +3,9 @@
 //! A server that has become a replica takes messages as before and passes them on to nobody, so each message comes with
 //! the question what the server is.
 
-use super::{
-    Line, Shared,
-    role::Purpose,
-};
+use super::{Line, Shared, role::Purpose};
 use crate::sources::{Counters, causes};
-use futures_util::future::join;
+use futures_util::{FutureExt, future::join};
 use redis::{AsyncConnectionConfig, Value, aio::MultiplexedConnection, cmd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{sync::Notify, time::timeout};
@@ -32,6 +29,8 @@ impl Publisher {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         loop {
             let (commands, mut watch) = self.shared.connect(Line::Publisher, &config).await.split();
+            // That was about the last one.
+            let _ = self.demoted.notified().now_or_never();
             *self.commands() = Some(commands);
             self.shared.up(Line::Publisher);
             let reason = tokio::select! {
@@ -63,7 +62,9 @@ impl Publisher {
             answer.map_err(|error| causes(&error))?;
             role
         };
-        let role = timeout(limit, publishing).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))?;
+        let role = timeout(limit, publishing)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))?;
         match role.objection(Purpose::Publish) {
             None => Ok(()),
             Some(objection) => {

@@ -68,7 +68,7 @@ pub(super) struct Brought {
 
 /// What has the streams.
 enum Log {
-    Server(Server),
+    Server(Box<Server>),
     Cluster(Box<Cluster>),
 }
 
@@ -139,7 +139,7 @@ impl Reader {
         let shared = self.shared.clone();
         Ok(match self.is_cluster {
             true => Log::Cluster(Box::new(Cluster::open(shared, connection).await?)),
-            false => Log::Server(Server::open(shared, self.publisher.clone(), connection).await?),
+            false => Log::Server(Box::new(Server::open(shared, self.publisher.clone(), connection).await?)),
         })
     }
 

@@ -86,8 +86,9 @@ mod tests {
     #[test]
     fn who_has_lost_its_master_hears_nothing_and_a_replica_passes_nothing_on() {
         let master = Value::Array(vec![word("master"), Value::Int(7), Value::Array(Vec::new())]);
-        let replica =
-            |state| Value::Array(vec![word("slave"), word("h"), Value::Int(6379), word(state), Value::Int(7)]);
+        let replica = |state| {
+            Value::Array(vec![word("slave"), word("h"), Value::Int(6379), word(state), Value::Int(7)])
+        };
         let sentinel = Value::Array(vec![word("sentinel"), Value::Array(Vec::new())]);
         for (answer, publishes, listens) in [
             (master, true, true),

@@ -96,7 +96,10 @@ enum Ending {
     Complete,
     /// The subgraph says that it failed.
     Failed(graphql::Errors),
-    Lost { refusal: Refusal, had_stood: bool },
+    Lost {
+        refusal: Refusal,
+        had_stood: bool,
+    },
 }
 
 /// Why there is no stream: how it was lost, and what the subgraph says of that, if anything.

@@ -5,7 +5,9 @@
 
 use super::{super::session::Session, lock};
 use crate::sources::{causes, nats::refusals::Line};
-use async_nats::{RequestError, RequestErrorKind, StatusCode, Subscriber, jetstream::context::PublishErrorKind};
+use async_nats::{
+    RequestError, RequestErrorKind, StatusCode, Subscriber, jetstream::context::PublishErrorKind,
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -166,12 +168,7 @@ impl Catchers {
     }
 
     /// Publishes, and waits until the stream has stored the message.
-    async fn store(
-        &self,
-        session: &Session,
-        subject: &Arc<str>,
-        payload: Bytes,
-    ) -> Result<(), String> {
+    async fn store(&self, session: &Session, subject: &Arc<str>, payload: Bytes) -> Result<(), String> {
         let stored = session.jetstream.publish(subject.to_string(), payload).await;
         let stored = match stored {
             Ok(stored) => stored.await,
