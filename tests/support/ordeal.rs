@@ -91,7 +91,7 @@ impl Story {
                     None => self.unreadable += 1,
                 }
             }
-            Report::Lost(_) | Report::Gap => {}
+            Report::Remembered | Report::Lost(_) | Report::Gap => {}
             Report::Failed(_) | Report::Ended => panic!("it ended: {report:?}"),
         }
     }
