@@ -1,5 +1,6 @@
 //! Subscriptions that a subgraph serves: from client to subgraph and back, every word of the subgraph's side
 //! being said by the test.
+#![expect(clippy::disallowed_methods, reason = "how soon a connection is made again is on the real clock")]
 
 #[path = "support/certificates.rs"]
 mod certificates;
@@ -7,6 +8,7 @@ mod support;
 
 use certificates::Certificates;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use support::{
     Demo, fixture,
     http_stream::{EVENTS, HttpStream, MULTIPART},
@@ -523,6 +525,7 @@ fn streams_over_http_share_a_subgraphs_subscription_and_its_fate() {
 
     let message = "Subscription Upgrade request failed for Subgraph 'clock'.";
     drop(peer);
+    wait_until("the router has seen the connection end", PATIENCE, || stage.links() == 0.0);
     let mut events = HttpStream::post(stage.router.graphql_url(), EVENTS, "subscription { refused: tick }");
     stage.upstream.refuse(403);
     let error = &events.result()["errors"][0];
@@ -635,6 +638,84 @@ fn a_subscription_can_wait_for_its_subgraph() {
         assert_eq!(gap["errors"][0]["extensions"]["code"], "EVENTS_LOST", "{gap}");
         peer.next(&id, &tick(2));
         assert_eq!(client.next("1"), tick(2));
+    }
+}
+
+/// What one client sends is never charged to the connection that others share.
+#[test]
+fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (id, _) = peer.subscription();
+    let asking = |bytes: usize| {
+        let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
+        let body = json!({ "query": query, "variables": { "t": "x".repeat(bytes) } }).to_string();
+        HttpStream::open("POST", stage.router.graphql_url(), EVENTS, &body)
+    };
+    for bytes in [4_500_000, 4 << 20] {
+        let told = asking(bytes).result();
+        assert_eq!(told["errors"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE", "{told}");
+    }
+    let mut large = asking(4_000_000);
+    let (other, payload) = peer.subscription();
+    assert_eq!(payload["variables"]["t"].as_str().map(str::len), Some(4_000_000));
+    peer.next(&other, &json!({ "data": { "reminded": { "text": "now" } } }));
+    peer.next(&id, &tick(1));
+    assert_eq!(large.result()["data"]["reminded"]["text"], "now");
+    assert_eq!(client.next("1"), tick(1));
+}
+
+/// However many subscriptions are asked for at a time, they go out as the subgraph takes them: when it acknowledges,
+/// and when it comes back.
+#[test]
+fn a_burst_of_subscriptions_does_not_break_the_connection() {
+    const SUBSCRIPTIONS: u64 = 900;
+    let stage = Stage::with("", "subscription_reconnect: true");
+    let mut client = stage.client();
+    let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
+    // Together they are far beyond what sockets and buffers hold.
+    let topic = |number: u64| format!("{number:35000}");
+    for number in 0..SUBSCRIPTIONS {
+        let variables = json!({ "t": topic(number) });
+        client.subscribe_with(&number.to_string(), json!({ "query": query, "variables": variables }));
+    }
+    for _ in 0..2 {
+        let mut socket = stage.upstream.upgrade(TRANSPORT_WS);
+        assert_eq!(socket.hear(), json!({ "type": "connection_init" }));
+        wait_until("all wait for the subgraph", PATIENCE, || {
+            count(&stage.router, "triggers") == SUBSCRIPTIONS
+        });
+        socket.say(&json!({ "type": "connection_ack" }));
+        // While it reads nothing, nothing is lost.
+        wait_until("the router has asked for some", PATIENCE, || {
+            stage.router.metrics().sum("router_engine_upstream_connections") == 1.0
+        });
+        for number in 0..SUBSCRIPTIONS {
+            let (_, payload) = socket.subscription();
+            assert_eq!(payload["variables"]["t"], topic(number).as_str());
+        }
+    }
+}
+
+/// However often clients come back, a subgraph whose connections break gets the next one a little later.
+#[test]
+fn a_connection_that_breaks_is_not_made_again_at_once() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    client.subscribe("1", "subscription { tick }");
+    drop(stage.upstream.welcome(TRANSPORT_WS, &Value::Null));
+    assert_eq!(terminal(&mut client, "1")["message"], LOST);
+    // Waits are at least half of 0.5 s and of 1 s.
+    for (id, wait) in [("2", 250_u64), ("3", 500)] {
+        let began = Instant::now();
+        client.subscribe(id, "subscription { tick }");
+        let mut peer = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+        assert!(began.elapsed() >= Duration::from_millis(wait - 50), "{:?}", began.elapsed());
+        peer.subscription();
+        drop(peer);
+        assert_eq!(terminal(&mut client, id)["message"], LOST);
     }
 }
 

@@ -285,6 +285,7 @@ impl Reactor {
             self.take_mail();
             self.read_sockets();
             self.upstreams.read(self.now, &mut self.read_buffer, PHASE);
+            self.upstreams.ask(self.now, PHASE);
             self.drain_some();
             self.flush_some();
             self.sweep();
@@ -423,7 +424,7 @@ impl Reactor {
         let token = Token(self.connections.next_key().0 as usize);
         if let Err(error) = transport.register(self.poll.registry(), token) {
             tracing::warn!(%error, "a connection could not be registered and is dropped");
-            self.stats.connections_refused.increment();
+            self.stats.registrations_failed.increment();
             return;
         }
         let is_full = self.connections.len() >= self.options.connections_max;
@@ -433,11 +434,13 @@ impl Reactor {
         self.stats.connections_accepted.increment();
         self.schedule(key, self.options.connection_init_timeout);
         if self.drain.is_some() {
+            self.stats.refused_at_stop.increment();
             self.close(key, writing::service_restart());
         } else if is_full {
             self.stats.connections_refused.increment();
             self.close(key, writing::too_many_connections());
         } else if dialect.is_none() {
+            self.stats.subprotocols_refused.increment();
             self.close(key, writing::Closing::of(Close::subprotocol_not_acceptable()));
         } else {
             self.take_bytes(key, &mut read.to_vec());

@@ -1,6 +1,9 @@
 //! How a link ends, and what its feeds are told.
 
-use super::{LinkId, Upstreams, link::State};
+use super::{
+    LinkId, Upstreams,
+    link::{Stage, State},
+};
 use crate::{
     graphql::Errors,
     resolve::{UpstreamLoss, refusal_errors},
@@ -52,8 +55,11 @@ impl Upstreams {
             Loss::Upstream(loss) => loss.errors(&self.around.errors, &name),
             Loss::Unwanted(errors) => errors.clone(),
         };
-        let link = self.links.remove(id.index as usize);
+        let chance = self.chance();
+        let mut link = self.links.remove(id.index as usize);
         self.by_key.remove(&link.key);
+        let attempts = link.count_attempt(now);
+        self.resting.add(now, link.key, attempts, chance);
         for listening in link.feeds.into_values() {
             self.by_ticket.remove(&listening.ticket);
             self.report(listening.ticket, Report::Failed(errors.clone()));
@@ -69,16 +75,19 @@ impl Upstreams {
 
     /// Keeps the feeds, and comes back later.
     fn interrupt(&mut self, now: Instant, id: LinkId) {
-        let [a, b, ..] = self.mask();
-        let chance = f64::from(u16::from_ne_bytes([a, b])) / f64::from(u16::MAX);
+        let chance = self.chance();
         let link = &mut self.links[id.index as usize];
-        let first = !std::mem::replace(&mut link.interrupted, true);
-        link.state = State::Waiting(now + reconnect_wait(link.attempts, chance));
-        link.attempts += 1;
-        if first {
-            let tickets: Vec<_> = link.feeds.values().map(|it| it.ticket).collect();
-            tickets.into_iter().for_each(|it| self.report(it, Report::Interrupted));
-        }
+        link.interrupted = true;
+        let attempts = link.count_attempt(now);
+        link.state = State::Waiting(now + reconnect_wait(attempts - 1, chance));
+        let live = link.feeds.values_mut().filter(|it| it.stage == Stage::Live);
+        let interrupted: Vec<_> = live
+            .map(|it| {
+                it.stage = Stage::Interrupted;
+                it.ticket
+            })
+            .collect();
+        interrupted.into_iter().for_each(|it| self.report(it, Report::Interrupted));
         self.look_at(now, id);
     }
 }

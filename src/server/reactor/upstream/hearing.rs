@@ -41,17 +41,9 @@ impl Upstreams {
     }
 
     fn acknowledged(&mut self, now: Instant, id: LinkId) {
-        let numbers: Vec<u64> = self.links[id.index as usize].feeds.keys().copied().collect();
-        for number in numbers {
-            if self.is_known(id) {
-                self.subscribe(now, id, number);
-            }
-        }
-        if self.is_known(id) {
-            let link = &mut self.links[id.index as usize];
-            (link.interrupted, link.attempts) = (false, 0);
-            self.look_at(now, id);
-        }
+        self.links[id.index as usize].interrupted = false;
+        self.want_to_ask(id);
+        self.look_at(now, id);
     }
 
     /// A response of a feed; one that was just left is nobody's.

@@ -1,13 +1,20 @@
 //! One connection to a subgraph.
 
-use super::{super::transport::Transport, LinkKey};
+use super::{super::transport::Transport, LinkKey, resting::Rest};
 use crate::{
     net::websocket::Receiver,
     plan::Feed,
     protocol::client::Session,
     sources::{Ticket, subgraph::Dialing},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// A connection that stood for so long says nothing against the next one.
+const STEADY: Duration = Duration::from_secs(30);
 
 pub(super) struct Link {
     pub(super) key: LinkKey,
@@ -20,7 +27,7 @@ pub(super) struct Link {
     pub(super) idle_since: Instant,
     /// When its deadlines are looked at next.
     pub(super) due: Instant,
-    /// Dials in a row that came to nothing, where the subgraph's subscriptions are to outlive its absence.
+    /// Connections in a row that never stood, or not for long.
     pub(super) attempts: u32,
     /// It was lost, and its feeds wait for it to come back.
     pub(super) interrupted: bool,
@@ -46,6 +53,14 @@ pub(super) struct Up {
     pub(super) written: usize,
     /// Since when the socket takes no bytes.
     pub(super) blocked: Option<Instant>,
+    /// Bytes of subscribes that were put into `out` since it was last empty.
+    pub(super) asked_bytes: usize,
+    /// Feeds with this id and beyond are yet to be asked for on this connection.
+    pub(super) next_to_ask: u64,
+    /// Feeds that were asked for and are to be taken back.
+    pub(super) to_leave: VecDeque<u64>,
+    /// It waits for its turn to ask.
+    pub(super) asking: bool,
     /// Since when the subgraph owes us `connection_ack`.
     pub(super) opened: Instant,
     /// When the subgraph last said something.
@@ -61,19 +76,30 @@ pub(super) struct Listening {
     pub(super) feed: Arc<Feed>,
     /// Responses so far: positions of this feed.
     pub(super) events: u64,
+    pub(super) stage: Stage,
+}
+
+/// What the hub knows of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    New,
+    Live,
+    Interrupted,
 }
 
 impl Link {
-    pub(super) fn new(key: LinkKey, generation: u32, now: Instant) -> Self {
+    /// To be dialled at once, or when its subgraph has had its rest.
+    pub(super) fn new(key: LinkKey, generation: u32, now: Instant, rest: Option<Rest>) -> Self {
+        let Rest { until, attempts } = rest.unwrap_or(Rest { until: now, attempts: 0 });
         Self {
             key,
             generation,
-            state: State::Waiting(now),
+            state: State::Waiting(until),
             feeds: BTreeMap::new(),
             next_id: 1,
             idle_since: now,
             due: now,
-            attempts: 0,
+            attempts,
             interrupted: false,
         }
     }
@@ -96,6 +122,25 @@ impl Link {
     pub(super) fn is_acknowledged(&self) -> bool {
         matches!(&self.state, State::Up(up) if up.session.is_acknowledged())
     }
+
+    /// Connections in a row that came to nothing, counting the present one, which is over.
+    pub(super) fn count_attempt(&mut self, now: Instant) -> u32 {
+        if let State::Up(up) = &self.state
+            && up.session.is_acknowledged()
+            && now.saturating_duration_since(up.opened) >= STEADY
+        {
+            self.attempts = 0;
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        self.attempts
+    }
+
+    /// Whether something is to be asked for or taken back.
+    pub(super) fn has_to_ask(&self) -> bool {
+        let State::Up(up) = &self.state else { return false };
+        let has_new = || self.feeds.range(up.next_to_ask..).next().is_some();
+        up.session.is_acknowledged() && (!up.to_leave.is_empty() || has_new())
+    }
 }
 
 impl Up {
@@ -106,6 +151,10 @@ impl Up {
             receiver: Receiver::default(),
             out: Vec::new(),
             written: 0,
+            asked_bytes: 0,
+            next_to_ask: 0,
+            to_leave: VecDeque::new(),
+            asking: false,
             blocked: None,
             opened: now,
             heard: now,

@@ -3,12 +3,15 @@
 //! Subscriptions on behalf of equal clients share one connection ([`Link`]); each is a feed to the hub. A
 //! link is dialled on the io thread and owned here, like every WebSocket. In reading order: this file has
 //! the table and the verbs of the outside, `link` one connection's state, `reading` and `writing` its
-//! bytes, `hearing` what the subgraph says, `timers` its deadlines, `endings` how it ends.
+//! bytes, `asking` what it asks for, `hearing` what the subgraph says, `timers` its deadlines, `endings` how it
+//! ends, and `resting` when it is dialled again.
 
+mod asking;
 mod endings;
 mod hearing;
 mod link;
 mod reading;
+mod resting;
 mod timers;
 mod writing;
 
@@ -28,8 +31,9 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use link::{Link, Listening, State};
+use link::{Link, Listening, Stage, State};
 use mio::{Registry, Token};
+use resting::Resting;
 use slab::Slab;
 use std::{
     collections::{HashMap, VecDeque},
@@ -65,6 +69,9 @@ pub(super) struct Upstreams {
     expired: Vec<TimerKey>,
     /// Links with input, in the order in which they get their turn.
     readable: VecDeque<LinkId>,
+    /// Links that have something to ask for, in the same way.
+    asking: VecDeque<LinkId>,
+    resting: Resting,
     /// Reports that the hub had no room for, in order. While there are any, no link is read.
     waiting: VecDeque<(Ticket, Report)>,
     /// Masks must be hard to guess: a keyed hash of a counter is.
@@ -107,6 +114,8 @@ impl Upstreams {
             wheel: TimerWheel::new(now, TICK_DEFAULT, SLOTS_DEFAULT),
             expired: Vec::new(),
             readable: VecDeque::new(),
+            asking: VecDeque::new(),
+            resting: Resting::default(),
             waiting: VecDeque::new(),
             masks: (RandomState::new(), 0),
         }
@@ -115,17 +124,21 @@ impl Upstreams {
     /// Starts a feed: on a link that is there already, or on one that is dialled for it.
     pub(super) fn listen(&mut self, now: Instant, ticket: Ticket, feed: Arc<Feed>) {
         let Feed::Upstream(upstream) = &*feed else { return };
+        if let Some(error) = asking::refusal(upstream) {
+            return self.report(ticket, Report::Failed(error.into()));
+        }
         let key = LinkKey::of(upstream);
         let id = match self.by_key.get(&key) {
             Some(id) => *id,
             None => self.add_link(now, key),
         };
         let link = &mut self.links[id.index as usize];
-        let number = link.add(Listening { ticket, feed, events: 0 });
+        let number = link.add(Listening { ticket, feed, events: 0, stage: Stage::New });
         self.by_ticket.insert(ticket, (id, number));
-        if link.is_acknowledged() {
-            self.subscribe(now, id, number);
+        if matches!(link.state, State::Waiting(_)) {
+            self.look_at(now, id);
         }
+        self.want_to_ask(id);
     }
 
     /// Stops a feed. The link stays for a while: clients often come back.
@@ -136,9 +149,10 @@ impl Upstreams {
         if link.feeds.is_empty() {
             link.idle_since = now;
         }
-        if link.is_acknowledged() {
-            self.say(now, id, |session, out| session.write_unsubscribe(number, out));
+        if let Some(up) = link.up().filter(|it| number < it.next_to_ask) {
+            up.to_leave.push_back(number);
         }
+        self.want_to_ask(id);
         self.look_at(now, id);
     }
 
@@ -170,7 +184,8 @@ impl Upstreams {
 
     /// Whether the next turn has something to do at once.
     pub(super) fn has_work(&self) -> bool {
-        !self.expired.is_empty() || (!self.readable.is_empty() && !self.is_paused())
+        let has_turns = !self.readable.is_empty() || !self.asking.is_empty();
+        !self.expired.is_empty() || (has_turns && !self.is_paused())
     }
 
     pub(super) fn next_wake(&self, now: Instant) -> Option<Duration> {
@@ -189,9 +204,9 @@ impl Upstreams {
         self.generation = self.generation.wrapping_add(1);
         let index = u32::try_from(self.links.vacant_key()).expect("fewer than 2^32 links");
         let id = LinkId { index, generation: self.generation };
-        self.links.insert(Link::new(key.clone(), self.generation, now));
+        let rest = self.resting.take(now, &key);
+        self.links.insert(Link::new(key.clone(), self.generation, now, rest));
         self.by_key.insert(key, id);
-        self.dial(id);
         id
     }
 
@@ -227,6 +242,12 @@ impl Upstreams {
         if let Err(report) = self.around.hub.try_send(ticket, report) {
             self.waiting.push_back((ticket, report));
         }
+    }
+
+    /// A number in `0.0..=1.0`, hard to guess.
+    fn chance(&mut self) -> f64 {
+        let [a, b, ..] = self.mask();
+        f64::from(u16::from_ne_bytes([a, b])) / f64::from(u16::MAX)
     }
 
     fn mask(&mut self) -> [u8; 4] {

@@ -3,39 +3,14 @@
 use super::{LinkId, Upstreams, endings::Loss};
 use crate::{
     net::websocket::{self, CloseCode},
-    plan::Feed,
-    protocol::client::{Session, Subscribe},
-    sources::Report,
+    protocol::client::Session,
 };
 use std::{io::ErrorKind, time::Instant};
 
-/// Bytes that may wait for a subgraph; one that takes none is given up.
+/// Answers and pings that may wait for a subgraph, in bytes; one that takes none of them is given up.
 const OUT_BYTES_MAX: usize = 4 << 20;
 
 impl Upstreams {
-    /// Asks for a feed; it is live from then on, since the subprotocols know no confirmation.
-    pub(super) fn subscribe(&mut self, now: Instant, id: LinkId, number: u64) {
-        let link = &self.links[id.index as usize];
-        let Some(listening) = link.feeds.get(&number) else { return };
-        let (ticket, feed, interrupted) = (listening.ticket, listening.feed.clone(), link.interrupted);
-        let Feed::Upstream(upstream) = &*feed else { return };
-        let subscribe = Subscribe {
-            document: &upstream.document,
-            variables: &upstream.variables,
-            extensions: &upstream.forwarded.extensions,
-        };
-        self.say(now, id, |session, out| session.write_subscribe(number, subscribe, out));
-        if !self.is_known(id) {
-            return;
-        }
-        if interrupted {
-            self.report(ticket, Report::Restored);
-            self.report(ticket, Report::Gap);
-        } else {
-            self.report(ticket, Report::Live);
-        }
-    }
-
     /// Sends one message.
     pub(super) fn say(&mut self, now: Instant, id: LinkId, write: impl FnOnce(&Session, &mut Vec<u8>)) {
         let mask = self.mask();
@@ -49,11 +24,12 @@ impl Upstreams {
     pub(super) fn push(&mut self, now: Instant, id: LinkId, frame: &[u8]) {
         let Some(up) = self.links[id.index as usize].up() else { return };
         up.out.extend_from_slice(frame);
-        if up.out.len() - up.written > OUT_BYTES_MAX {
-            return self.lose(now, id, &Loss::BROKEN);
-        }
         if up.blocked.is_none() {
             self.flush(now, id);
+        }
+        let Some(up) = self.links[id.index as usize].up() else { return };
+        if up.out.len() - up.written > OUT_BYTES_MAX + up.asked_bytes {
+            self.lose(now, id, &Loss::BROKEN);
         }
     }
 
@@ -73,11 +49,12 @@ impl Upstreams {
                 Err(_) => break,
             }
         }
-        up.written = 0;
+        (up.written, up.asked_bytes) = (0, 0);
         up.out = Vec::new();
         if up.transport.flush().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             up.blocked = Some(now);
         }
+        self.want_to_ask(id);
     }
 
     /// Sends a close frame, as far as the socket takes it; the connection is about to be dropped.
