@@ -1,9 +1,15 @@
 //! What operators set about the traffic to subgraphs, seen from outside a router.
 
+#![expect(clippy::disallowed_methods, reason = "how long a query waits is on the real clock")]
+
 mod support;
 
 use serde_json::{Value, json};
-use std::{sync::mpsc, thread, time::Duration};
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 use support::{Demo, router::Router, subgraph::Behaviour, wait::wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,6 +106,28 @@ override_routing_url: {{ subgraphs: {{ noone: "http://127.0.0.1:9/" }} }}
         let warning = format!("sets something about a subgraph '{name}', which is not in the graph");
         assert_eq!(router.log().iter().filter(|it| it.contains(&warning)).count(), 1, "{:?}", router.log());
     }
+}
+
+/// With the defaults: nobody is there, and nothing says "later".
+#[test]
+fn a_subgraph_that_is_not_there_is_told_soon_and_logged_at_once() {
+    let demo = Demo::start();
+    // Nobody listens on port 9; the harness would turn retries off.
+    let config = demo.config("traffic_shaping: { router: {} }\n").replacen(
+        &demo.employees.url(),
+        "http://127.0.0.1:9/graphql",
+        1,
+    );
+    let router = Router::start(&config);
+    let began = Instant::now();
+    assert_eq!(ask(&router)["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(router.metrics().get("router_subgraph_retries_total{subgraph=\"employees\"}"), 5.0);
+    let log = router.log();
+    let first = log.iter().position(|it| it.contains("an attempt failed") && it.contains("WARN"));
+    let last = log.iter().position(|it| it.contains("fetch failed"));
+    assert!(first.is_some() && first < last, "{log:?}");
+    assert_eq!(log.iter().filter(|it| it.contains("an attempt failed")).count(), 1, "{log:?}");
 }
 
 #[test]

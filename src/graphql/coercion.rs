@@ -13,7 +13,7 @@ mod leaf;
 mod tests;
 
 use super::{
-    Error, InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables,
+    Error, InputDefinition, InputField, InputType, InputTypes, Uploads, VariableDefinition, Variables,
     json::{DEPTH_MAX, Document, Kind, NodeId, write_string},
 };
 use bytes::Bytes;
@@ -41,6 +41,16 @@ pub fn coerce_variables(
     types: &InputTypes,
     given: &Bytes,
 ) -> Result<Variables, Vec<Error>> {
+    coerce_variables_with_files(definitions, types, given, None)
+}
+
+/// The same for a request with files: a file's ticket is no text, so it stands for custom scalars alone.
+pub fn coerce_variables_with_files(
+    definitions: &[VariableDefinition],
+    types: &InputTypes,
+    given: &Bytes,
+    files: Option<&Uploads>,
+) -> Result<Variables, Vec<Error>> {
     let mut document = Document::new();
     let root = document
         .parse(given.clone())
@@ -51,7 +61,7 @@ pub fn coerce_variables(
     }
     let members = Members::of(&document, root, definitions.len());
     let mut coercion =
-        Coercion { types, errors: Vec::new(), defaults_left: DEFAULTS_MAX, defaults_around: 0 };
+        Coercion { types, files, errors: Vec::new(), defaults_left: DEFAULTS_MAX, defaults_around: 0 };
     let mut variables = Variables::new();
     for definition in definitions {
         let value = members.get(&definition.name);
@@ -96,6 +106,7 @@ impl<'d> Members<'d> {
 
 struct Coercion<'a> {
     types: &'a InputTypes,
+    files: Option<&'a Uploads>,
     errors: Vec<Error>,
     defaults_left: usize,
     /// Defaults within which the coercion is.
@@ -172,6 +183,9 @@ impl<'a> Coercion<'a> {
                 Some((name, InputDefinition::Object { fields, one_of })) => {
                     let ty = ObjectType { name, fields, one_of: *one_of };
                     self.object(document, value, &ty, place, out);
+                }
+                Some((_, leaf)) if *leaf != InputDefinition::Custom && self.is_file(document, value) => {
+                    self.invalid(place, document, value, &format!("{name} cannot represent a file."));
                 }
                 Some((_, leaf)) => {
                     if let Err(message) = write_leaf(document, value, name, leaf, out) {
@@ -368,8 +382,13 @@ impl<'a> Coercion<'a> {
         self.report(place.variable, text);
     }
 
+    fn is_file(&self, document: &Document, value: NodeId) -> bool {
+        let Some(files) = self.files else { return false };
+        document.as_str(value).is_some_and(|it| files.index_of(&it).is_some())
+    }
+
     fn report(&mut self, variable: &VariableDefinition, message: String) {
-        let mut error = bad_input(message);
+        let mut error = bad_input(self.files.map_or(message.clone(), |it| it.hide(&message)));
         error.locations.push(variable.location);
         self.errors.push(error);
     }

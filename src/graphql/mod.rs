@@ -10,9 +10,11 @@ mod response;
 mod uploads;
 mod variables;
 
-pub use coercion::{BAD_USER_INPUT, coerce_variables};
+pub use coercion::{BAD_USER_INPUT, coerce_variables, coerce_variables_with_files};
 pub use error::{Error, Errors, Location, PathSegment, write_errors};
-pub use request::{BAD_REQUEST, Request, decode_query_part, encode_query_part};
+pub use request::{
+    BAD_REQUEST, PERSISTED_QUERY_NOT_SUPPORTED, Request, decode_query_part, encode_query_part,
+};
 pub use response::{null_data_response, request_error_response};
-pub use uploads::{FileBroken, FilePiece, FileStream, OpenUploads, TICKET, UploadDesk, Uploads};
+pub use uploads::{FileBroken, FilePiece, FileStream, TICKET, Uploads};
 pub use variables::{InputDefinition, InputField, InputType, InputTypes, VariableDefinition, Variables};

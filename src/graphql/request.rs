@@ -12,6 +12,9 @@ use std::borrow::Cow;
 
 /// The code of a request whose envelope cannot be read.
 pub const BAD_REQUEST: &str = "BAD_REQUEST";
+/// The code of a request that names its operation instead of bringing it. Clients that see it send the text from
+/// then on.
+pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +50,27 @@ impl Request {
             Kind::Array => return Err(bad_request("Batches of requests are not supported.")),
             other => return Err(wrong_type("The request", "an object", other)),
         }
-        Ok(Self {
-            query: query(string_member(document, root, "query")?)?,
-            operation_name: string_member(document, root, "operationName")?,
-            variables: object_member(document, root, "variables")?,
-            extensions: object_member(document, root, "extensions")?,
-        })
+        let text = string_member(document, root, "query")?;
+        let operation_name = string_member(document, root, "operationName")?;
+        let variables = object_member(document, root, "variables")?;
+        Self::new(text, operation_name, variables, object_member(document, root, "extensions")?)
+    }
+
+    /// Puts a request together; `variables` and `extensions` are JSON objects.
+    pub fn new(
+        query: Option<String>,
+        operation_name: Option<String>,
+        variables: Bytes,
+        extensions: Bytes,
+    ) -> Result<Self, Error> {
+        match query {
+            Some(query) if !query.trim().is_empty() => {
+                Ok(Self { query, operation_name, variables, extensions })
+            }
+            _ if names_persisted_query(&extensions) => Err(persisted_query_not_supported()),
+            Some(_) => Err(bad_request("`query` must not be empty.")),
+            None => Err(bad_request("Must provide `query`, the text of an operation.")),
+        }
     }
 
     /// Reads a request from a URL's query string (without the `?`). `document` is scratch space.
@@ -76,18 +94,23 @@ impl Request {
             }
         }
         let operation_name = operation_name.filter(|it| !it.is_empty());
-        Ok(Self { query: query(query_text)?, operation_name, variables, extensions })
+        Self::new(query_text, operation_name, variables, extensions)
     }
 }
 
 const EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
 
-fn query(text: Option<String>) -> Result<String, Error> {
-    match text {
-        Some(text) if !text.trim().is_empty() => Ok(text),
-        Some(_) => Err(bad_request("`query` must not be empty.")),
-        None => Err(bad_request("Must provide `query`, the text of an operation.")),
-    }
+/// Whether a request without a text says which one it means.
+fn names_persisted_query(extensions: &Bytes) -> bool {
+    let mut document = Document::new();
+    let root = document.parse(extensions.clone()).ok();
+    let member = root.and_then(|it| document.get(it, "persistedQuery"));
+    member.is_some_and(|it| !document.is_null(it))
+}
+
+/// In the words that clients look for.
+fn persisted_query_not_supported() -> Error {
+    Error::new("PersistedQueryNotSupported").with_code(PERSISTED_QUERY_NOT_SUPPORTED)
 }
 
 fn string_member(document: &Document, root: NodeId, name: &str) -> Result<Option<String>, Error> {

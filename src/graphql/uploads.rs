@@ -1,16 +1,17 @@
 //! Files of one request, on their way from the client to subgraphs.
 //!
 //! Nobody holds a whole file: it is read while it is sent on. Where a file belongs, a variable has a ticket, a
-//! text that only this request's files answer to. Whoever sends that variable on redeems it, once.
+//! text that only this request's files answer to. The files travel with the operation; whoever sends such a
+//! variable on redeems its ticket, once. A ticket itself is never sent anywhere.
 
 use bytes::Bytes;
 use futures_util::Stream;
 use std::{
-    collections::HashMap,
+    hash::{Hash, Hasher},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -38,13 +39,19 @@ pub struct Uploads {
     nonce: String,
     prefix: String,
     files: Mutex<Vec<Option<FileStream>>>,
+    /// Nothing of them is with the client any more.
+    have_arrived: AtomicBool,
+    /// They will not arrive in full.
+    are_broken: AtomicBool,
 }
 
 impl Uploads {
     /// `nonce` tells this request's tickets from texts that clients make up.
     pub fn new(nonce: &str, files: Vec<FileStream>) -> Self {
         let files = files.into_iter().map(Some).collect();
-        Self { nonce: nonce.to_owned(), prefix: prefix(nonce), files: Mutex::new(files) }
+        let (nonce, prefix) = (nonce.to_owned(), prefix(nonce));
+        let (have_arrived, are_broken) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { nonce, prefix, files: Mutex::new(files), have_arrived, are_broken }
     }
 
     /// The text that stands in variables for a file.
@@ -57,9 +64,47 @@ impl Uploads {
         &self.nonce
     }
 
-    /// Which file a text stands for, if any.
+    /// The file that a text stands for, if any.
     pub fn index_of(&self, text: &str) -> Option<usize> {
-        text.strip_prefix(&self.prefix)?.parse().ok()
+        let number = text.strip_prefix(&self.prefix)?;
+        let is_ticket = !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit());
+        is_ticket.then(|| number.parse().ok()).flatten()
+    }
+
+    /// The files that a JSON text has tickets for, in its order.
+    pub fn named_in(&self, json: &[u8]) -> Vec<usize> {
+        let text = String::from_utf8_lossy(json);
+        text.split(&self.prefix).skip(1).filter_map(|rest| digits(rest).parse().ok()).collect()
+    }
+
+    /// A text for people, without tickets.
+    pub fn hide(&self, text: &str) -> String {
+        let mut pieces = text.split(&self.prefix);
+        let mut shown = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            shown.push_str("a file");
+            shown.push_str(&piece[digits(piece).len()..]);
+        }
+        shown
+    }
+
+    /// The client has sent all of them in full.
+    pub fn arrived(&self) {
+        self.have_arrived.store(true, Ordering::Release);
+    }
+
+    pub fn have_arrived(&self) -> bool {
+        self.have_arrived.load(Ordering::Acquire)
+    }
+
+    /// The client left, or a limit was passed. To be called before anybody can see one of them end.
+    pub fn broke(&self) {
+        self.are_broken.store(true, Ordering::Release);
+    }
+
+    /// Whether their request is refused, and nothing more may be done for it.
+    pub fn are_broken(&self) -> bool {
+        self.are_broken.load(Ordering::Acquire)
     }
 
     /// The file, for the first who asks.
@@ -69,53 +114,18 @@ impl Uploads {
     }
 }
 
-/// Where tickets are redeemed: the files of all requests of the moment. Requests pass through planning and
-/// sharing as if they had none.
-#[derive(Debug, Default)]
-pub struct UploadDesk {
-    /// By nonce.
-    open: Mutex<HashMap<String, Arc<Uploads>>>,
-    /// As many, to be read without the lock: most of the time there are none.
-    count: AtomicUsize,
-}
-
-/// Files that can be redeemed for as long as this lives.
-#[derive(Debug)]
-pub struct OpenUploads {
-    desk: Arc<UploadDesk>,
-    nonce: String,
-}
-
-impl UploadDesk {
-    pub fn open(self: &Arc<Self>, uploads: Arc<Uploads>) -> OpenUploads {
-        let nonce = uploads.nonce.clone();
-        let mut open = self.lock();
-        open.insert(nonce.clone(), uploads);
-        self.count.store(open.len(), Ordering::Release);
-        OpenUploads { desk: Arc::clone(self), nonce }
-    }
-
-    /// The files that a JSON text has tickets for.
-    pub fn find(&self, json: &[u8]) -> Option<Arc<Uploads>> {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let text = String::from_utf8_lossy(json);
-        let open = self.lock();
-        let mut nonces = text.split(TICKET).skip(1).filter_map(|it| it.split_once(':'));
-        nonces.find_map(|(nonce, _)| open.get(nonce).cloned())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Uploads>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+/// Requests have the same files if they are the same request.
+impl PartialEq for Uploads {
+    fn eq(&self, other: &Self) -> bool {
+        self.nonce == other.nonce
     }
 }
 
-impl Drop for OpenUploads {
-    fn drop(&mut self) {
-        let mut open = self.desk.lock();
-        open.remove(&self.nonce);
-        self.desk.count.store(open.len(), Ordering::Release);
+impl Eq for Uploads {}
+
+impl Hash for Uploads {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.nonce.hash(state);
     }
 }
 
@@ -123,6 +133,12 @@ impl std::fmt::Debug for Uploads {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Uploads(…)")
     }
+}
+
+/// The digits that a text begins with.
+fn digits(text: &str) -> &str {
+    let end = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+    &text[..end]
 }
 
 fn prefix(nonce: &str) -> String {
@@ -139,7 +155,7 @@ mod tests {
         let uploads = Uploads::new("n1", vec![file(), file()]);
         assert_eq!(uploads.index_of(&Uploads::ticket("n1", 1)), Some(1));
         for other in
-            [Uploads::ticket("n2", 1), "juga-upload:n1:".into(), "juga-upload:n1:-1".into(), "".into()]
+            [Uploads::ticket("n2", 1), "juga-upload:n1:".into(), "juga-upload:n1:+1".into(), "".into()]
         {
             assert_eq!(uploads.index_of(&other), None, "{other}");
         }
@@ -149,15 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn the_desk_knows_files_while_their_request_lasts() {
-        let desk = Arc::new(UploadDesk::default());
-        let body = format!(r#"{{"variables":{{"a":"juga-upload:","b":"{}"}}}}"#, Uploads::ticket("n1", 0));
-        assert!(desk.find(body.as_bytes()).is_none());
-        let others = desk.open(Arc::new(Uploads::new("n2", Vec::new())));
-        assert!(desk.find(body.as_bytes()).is_none());
-        let open = desk.open(Arc::new(Uploads::new("n1", Vec::new())));
-        assert_eq!(desk.find(body.as_bytes()).map(|it| it.nonce.clone()).as_deref(), Some("n1"));
-        drop((open, others));
-        assert!(desk.find(body.as_bytes()).is_none());
+    fn tickets_are_found_in_json_and_taken_out_of_texts_for_people() {
+        let uploads = Uploads::new("n1", Vec::new());
+        let (first, other) = (Uploads::ticket("n1", 12), Uploads::ticket("n2", 0));
+        let json = format!(r#"{{"a":"juga-upload:","b":["{first}",3],"c":"{other}","d":"{first}"}}"#);
+        assert_eq!(uploads.named_in(json.as_bytes()), [12, 12]);
+        let shown = uploads.hide(&format!("Int cannot represent \"{first}\", nor \"{other}\"."));
+        assert_eq!(shown, format!("Int cannot represent \"a file\", nor \"{other}\"."));
     }
 }

@@ -74,6 +74,18 @@ impl<'a> Reserved<'a> {
     }
 }
 
+impl Reserved<'_> {
+    /// Whether there was room for that much more; without it nothing is taken.
+    pub(super) fn try_add(&mut self, bytes: usize) -> bool {
+        let fits = |before: usize| before.checked_add(bytes).filter(|it| *it <= self.budget.bytes_max);
+        let has_room = self.budget.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if has_room {
+            self.bytes += bytes;
+        }
+        has_room
+    }
+}
+
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);

@@ -1,8 +1,9 @@
 //! Requests with files: the GraphQL multipart request specification, version 2.
 //!
-//! `operations` and `map` are read first; the operation then begins while its files still arrive, and each piece
-//! of a file goes on as soon as whoever wants it takes it. No file is ever held whole, so files must be wanted
-//! in the order in which they arrive: the time limits of whoever waits for a later one end what would not.
+//! `operations` and `map` are read first, and then all of the files if they are small; of larger ones only the
+//! beginning: the operation then begins while its files still arrive, and each piece of a file goes on as soon as
+//! whoever wants it takes it. No large file is ever held whole, so files must be wanted in the order in which they
+//! arrive: the time limits of whoever waits for a later one end what would not.
 
 use super::{
     body::{BodyError, Budget, Reserved},
@@ -18,7 +19,7 @@ use http_body_util::BodyExt;
 use hyper::{HeaderMap, StatusCode, body::Incoming, header::CONTENT_TYPE};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -34,6 +35,8 @@ const PREFLIGHT_HEADERS: [&str; 3] =
 /// What the multipart parser may take in without giving something out. Pieces of a body are smaller; heads of
 /// parts are much smaller.
 const HELD_BYTES_MAX: usize = 256 << 10;
+/// Bytes of files that are read before the operation begins.
+const AHEAD_BYTES_MAX: usize = 16 << 10;
 /// Pieces of one file that wait for whoever reads it.
 const PIECES_MAX: usize = 2;
 
@@ -113,27 +116,26 @@ pub(super) fn is_vouched_for(headers: &HeaderMap) -> bool {
 }
 
 /// A request whose files are on their way.
-pub(super) struct Begun {
+pub(super) struct Begun<'a> {
     pub(super) request: Request,
     pub(super) uploads: Arc<Uploads>,
-    pub(super) pump: Pump,
+    pub(super) pump: Pump<'a>,
 }
 
-/// Reads as far as the operation is known. `nonce` is nobody else's.
-pub(super) async fn begin(
+/// Reads until the operation may begin. `nonce` is nobody else's.
+pub(super) async fn begin<'a>(
     body: Incoming,
     boundary: String,
     nonce: &str,
     bounds: Bounds,
-    budget: &Budget,
-) -> Result<Begun, UploadError> {
+    budget: &'a Budget,
+) -> Result<Begun<'a>, UploadError> {
     let (mut parts, mut reserved) = (Parts::new(body, boundary, bounds), Reserved::new(budget));
     let texts = async {
         let operations = parts.text("operations", &mut reserved).await?;
         Ok((operations, parts.text("map", &mut reserved).await?))
     };
-    let texts = tokio::time::timeout(bounds.timeout, texts).await;
-    let (operations, map) = texts.unwrap_or(Err(UploadError::Body(BodyError::TooSlow)))?;
+    let (operations, map) = in_time(bounds, texts).await?;
     let places = Places::parse(map, bounds.files.files_max)?;
     let request = places.mark(operations, nonce).map_err(UploadError::Request)?;
     let mut files = Vec::with_capacity(places.0.len());
@@ -144,41 +146,134 @@ pub(super) async fn begin(
         wanted.insert(name, pieces);
     }
     let uploads = Arc::new(Uploads::new(nonce, files));
-    Ok(Begun { request, uploads, pump: Pump { parts, wanted } })
+    let mut source = Source { parts, wanted, current: None };
+    let mut ahead = Ahead { pieces: VecDeque::new(), reserved: Some(reserved) };
+    in_time(bounds, ahead.fill(&mut source)).await?;
+    Ok(Begun { request, pump: Pump { fate: Fate(uploads.clone()), source, ahead }, uploads })
+}
+
+async fn in_time<T>(
+    bounds: Bounds,
+    reading: impl Future<Output = Result<T, UploadError>>,
+) -> Result<T, UploadError> {
+    let read = tokio::time::timeout(bounds.timeout, reading).await;
+    read.unwrap_or(Err(UploadError::Body(BodyError::TooSlow)))
 }
 
 /// Brings files from the client to those who want them.
-pub(super) struct Pump {
-    parts: Parts,
-    wanted: HashMap<String, Pieces>,
+pub(super) struct Pump<'a> {
+    /// Dropped before the files' channels close.
+    fate: Fate,
+    source: Source,
+    ahead: Ahead<'a>,
+}
+
+/// Tells whoever carries the operation out that its files are broken, unless they have arrived by the time this is
+/// dropped.
+struct Fate(Arc<Uploads>);
+
+impl Drop for Fate {
+    fn drop(&mut self) {
+        if !self.0.have_arrived() {
+            self.0.broke();
+        }
+    }
+}
+
+impl Pump<'_> {
+    /// Done when all of them are through.
+    pub(super) async fn run(mut self) -> Result<(), UploadError> {
+        while let Some(arrived) = self.ahead.pieces.pop_front() {
+            arrived.hand_over().await;
+        }
+        self.ahead.reserved = None;
+        while let Some(arrived) = self.source.next().await? {
+            arrived.hand_over().await;
+        }
+        self.fate.0.arrived();
+        Ok(())
+    }
 }
 
 type Pieces = mpsc::Sender<Option<FilePiece>>;
 
-impl Pump {
-    /// Done when all of them are through.
-    pub(super) async fn run(mut self) -> Result<(), UploadError> {
-        while let Some(mut field) = self.parts.next().await? {
-            let name = field.name().unwrap_or_default().to_owned();
-            let Some(pieces) = self.wanted.remove(&name) else {
-                let message = format!("The part `{name}` is not in `map`, or is there twice.");
-                return Err(UploadError::Malformed(message));
-            };
-            // A receiver that is gone wants no more; the rest is read all the same.
-            let head = FilePiece::Head {
-                file_name: field.file_name().map(str::to_owned),
-                content_type: field.content_type().map(ToString::to_string),
-            };
-            _ = pieces.send(Some(head)).await;
-            while let Some(bytes) = self.parts.chunk(&mut field).await? {
-                _ = pieces.send(Some(FilePiece::Bytes(bytes))).await;
+/// What came of a file (`None`: its end), and who wants it.
+struct Arrived {
+    piece: Option<FilePiece>,
+    to: Pieces,
+}
+
+impl Arrived {
+    /// A receiver that is gone wants no more; the rest is read all the same.
+    async fn hand_over(self) {
+        _ = self.to.send(self.piece).await;
+    }
+}
+
+/// The files of a body, piece by piece.
+struct Source {
+    parts: Parts,
+    /// Files that have not begun, by the names of their parts.
+    wanted: HashMap<String, Pieces>,
+    current: Option<(Field<'static>, Pieces)>,
+}
+
+impl Source {
+    /// The next piece; `None` when all files are here.
+    async fn next(&mut self) -> Result<Option<Arrived>, UploadError> {
+        if let Some((field, to)) = &mut self.current {
+            let piece = self.parts.chunk(field).await?.map(FilePiece::Bytes);
+            let arrived = Arrived { to: to.clone(), piece };
+            if arrived.piece.is_none() {
+                self.current = None;
             }
-            _ = pieces.send(None).await;
+            return Ok(Some(arrived));
         }
+        let Some(field) = self.parts.next().await? else { return self.end().map(|()| None) };
+        let name = field.name().unwrap_or_default().to_owned();
+        let Some(to) = self.wanted.remove(&name) else {
+            let message = format!("The part `{name}` is not in `map`, or is there twice.");
+            return Err(UploadError::Malformed(message));
+        };
+        let head = FilePiece::Head {
+            file_name: field.file_name().map(str::to_owned),
+            content_type: field.content_type().map(ToString::to_string),
+        };
+        self.current = Some((field, to.clone()));
+        Ok(Some(Arrived { piece: Some(head), to }))
+    }
+
+    fn end(&self) -> Result<(), UploadError> {
         match self.wanted.keys().next() {
             Some(name) => Err(UploadError::Malformed(format!("The file `{name}` of `map` is missing."))),
             None => Ok(()),
         }
+    }
+}
+
+/// What is read before the operation begins: at least the head of a file, and the whole of a small body, so that
+/// one that turns out to be no request has no effect.
+struct Ahead<'a> {
+    pieces: VecDeque<Arrived>,
+    /// `None` once the pieces are handed over.
+    reserved: Option<Reserved<'a>>,
+}
+
+impl Ahead<'_> {
+    /// Takes in what there is room for.
+    async fn fill(&mut self, source: &mut Source) -> Result<(), UploadError> {
+        let mut bytes = 0;
+        while bytes < AHEAD_BYTES_MAX
+            && let Some(arrived) = source.next().await?
+        {
+            let len = if let Some(FilePiece::Bytes(it)) = &arrived.piece { it.len() } else { 0 };
+            self.pieces.push_back(arrived);
+            bytes += len;
+            if !self.reserved.as_mut().is_some_and(|it| it.try_add(len)) {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What reaches subgraphs on behalf of one client.
 
 use super::SubgraphId;
+use crate::graphql::Uploads;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Forwarded {
     pub extensions: Bytes,
     /// The payload of `connection_init` for subgraphs that are subscribed to over WebSocket.
     pub init_payload: Option<Bytes>,
+    /// Files that variables have tickets for.
+    pub files: Option<Arc<Uploads>>,
 }
 
 impl Forwarded {

@@ -11,7 +11,7 @@ use super::{
     flights::{Flights, Outcome},
 };
 use crate::{
-    graphql::{Variables, json::write_string},
+    graphql::{Uploads, Variables, json::write_string},
     plan::{Forwarded, HeaderList, OperationKind, SubgraphRequest},
 };
 use std::sync::Arc;
@@ -69,11 +69,13 @@ impl Dispatcher {
     /// Sends one request, or waits for the answer to an equal one.
     pub(super) async fn send(self: &Arc<Self>, call: Call<'_>) -> Outcome {
         let (request, representations) = (call.to_request(), call.lists.iter().map(|it| it.len).sum());
-        let Some(flights) = self.flights.as_ref().filter(|_| call.may_be_shared()) else {
-            return self.clone().exchange(request, representations).await;
+        let files = call.files(&request);
+        let may_be_shared = files.is_none() && call.may_be_shared();
+        let Some(flights) = self.flights.as_ref().filter(|_| may_be_shared) else {
+            return self.clone().exchange(request, files, representations).await;
         };
         let (flight, was_there) =
-            flights.join(request, |it| Box::pin(self.clone().exchange(it, representations)));
+            flights.join(request, |it| Box::pin(self.clone().exchange(it, None, representations)));
         if was_there {
             count(&self.counters.fetches_shared, 1);
         }
@@ -81,7 +83,12 @@ impl Dispatcher {
     }
 
     /// Sends one request, when it is its turn.
-    async fn exchange(self: Arc<Self>, request: FetchRequest, representations: usize) -> Outcome {
+    async fn exchange(
+        self: Arc<Self>,
+        request: FetchRequest,
+        files: Option<Arc<Uploads>>,
+        representations: usize,
+    ) -> Outcome {
         let index = usize::from(request.subgraph.0);
         let (Some(permits), Some(gauges)) = (self.permits.get(index), self.counters.subgraphs.get(index))
         else {
@@ -97,7 +104,10 @@ impl Dispatcher {
         let _in_flight = Gauged::new(&gauges.in_flight);
         count(&self.counters.fetches, 1);
         count(&self.counters.representations, representations);
-        self.subgraphs.fetch(request).await
+        match files {
+            None => self.subgraphs.fetch(request).await,
+            Some(files) => self.subgraphs.fetch_with_files(request, files).await,
+        }
     }
 }
 
@@ -113,6 +123,12 @@ impl Call<'_> {
         body.push(b'}');
         let headers = self.errand.forwarded.headers(subgraph).cloned();
         FetchRequest { subgraph, kind, body: body.into(), headers, trace: self.errand.trace.cloned() }
+    }
+
+    /// The client's files, if some of them belong into this request.
+    fn files(&self, request: &FetchRequest) -> Option<Arc<Uploads>> {
+        let files = self.errand.forwarded.files.as_ref()?;
+        (!files.named_in(&request.body).is_empty()).then(|| files.clone())
     }
 
     /// A mutation is everybody's own.

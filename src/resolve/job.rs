@@ -216,11 +216,22 @@ impl Job<'_> {
         request: &SubgraphRequest,
         lists: &[EntityList<'_>],
     ) -> Result<FetchAnswer, FetchError> {
+        self.look_at_files()?;
         let call = Call { request, variables: self.variables, lists, errand: self.errand };
         let answer = self.dispatcher.send(call).await?;
         let headers = SubgraphHeaders { subgraph: request.subgraph, headers: answer.headers.clone() };
         self.headers.lock().unwrap_or_else(PoisonError::into_inner).push(headers);
         Ok(answer)
+    }
+
+    /// Nothing more is sent for an operation whose files are broken: it is refused, and as far as it can still be, it
+    /// has no effect.
+    fn look_at_files(&self) -> Result<(), FetchError> {
+        let files = self.errand.forwarded.files.as_ref();
+        match files.is_some_and(|it| it.are_broken()) {
+            true => Err(FetchError::Files("one of them did not arrive in full")),
+            false => Ok(()),
+        }
     }
 
     /// What a fetch has to complain about; `whereabouts` is asked only when there is something.
@@ -250,7 +261,10 @@ impl Job<'_> {
 
     async fn call_broker(&self, call: &BrokerCall) -> Errors {
         let policy = self.dispatcher.errors();
-        let reply = broker::call(self.brokers, call, self.variables, self.counters, policy).await;
+        let reply = match self.look_at_files() {
+            Ok(()) => broker::call(self.brokers, call, self.variables, self.counters, policy).await,
+            Err(error) => Err(graphql::Error::new(error.to_string())),
+        };
         let mut document = self.document();
         match reply.and_then(|reply| broker::value(&mut document, call, reply)) {
             Ok(value) => {

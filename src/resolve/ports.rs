@@ -1,5 +1,6 @@
 //! What execution needs from the outside: subgraphs and brokers, as traits that `sources` implements.
 
+use crate::graphql::Uploads;
 use crate::plan::{HeaderList, Labels, OperationKind, ProviderKind, SubgraphId};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,6 +13,15 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Subgraphs: Send + Sync {
     /// Must not block; bounded in time by the implementation.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>>;
+
+    /// The same for a request whose variables have tickets for files. It goes out with them, or not at all.
+    fn fetch_with_files(
+        &self,
+        _request: FetchRequest,
+        _files: Arc<Uploads>,
+    ) -> BoxFuture<Result<FetchAnswer, FetchError>> {
+        Box::pin(std::future::ready(Err(FetchError::Files("they cannot be sent there"))))
+    }
 }
 
 /// One request to a subgraph.
@@ -57,6 +67,9 @@ pub enum FetchError {
     /// Not sent at all, to spare a subgraph that is in trouble; says why.
     #[error("not sent: {0}")]
     Rejected(&'static str),
+    /// The files that it is to bring are not to be had; says why.
+    #[error("files: {0}")]
+    Files(&'static str),
     #[error("the router is stopping")]
     Stopping,
 }

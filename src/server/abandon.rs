@@ -5,11 +5,20 @@ use std::future::Future;
 
 /// Gives up the work of a query when dropped; what subgraphs were asked for it is taken back.
 #[derive(Debug)]
-pub(super) struct Abandon(AbortHandle);
+pub(super) struct Abandon(Option<AbortHandle>);
+
+impl Abandon {
+    /// Lets the work go on.
+    pub(super) fn cancel(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Abandon {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(work) = &self.0 {
+            work.abort();
+        }
     }
 }
 
@@ -17,5 +26,5 @@ impl Drop for Abandon {
 pub(super) fn tied<T>(work: impl Future<Output = T>) -> (impl Future<Output = Option<T>>, Abandon) {
     let (handle, registration) = AbortHandle::new_pair();
     let work = Abortable::new(work, registration);
-    (async move { work.await.ok() }, Abandon(handle))
+    (async move { work.await.ok() }, Abandon(Some(handle)))
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     graphql::{
-        Request, decode_query_part,
+        Request, Uploads, decode_query_part,
         json::{Document, write_string},
     },
     headers::{self, HeaderRules},
@@ -72,6 +72,8 @@ pub(super) struct Client {
     pub(super) init_payload: Option<Bytes>,
     /// What names its request, or its upgrade.
     pub(super) trace: Option<HeaderList>,
+    /// Files of its request.
+    pub(super) files: Option<Arc<Uploads>>,
 }
 
 /// Headers of distributed tracing (W3C Trace Context), passed on as they are.
@@ -99,6 +101,7 @@ impl Client {
             headers: Arc::new(rules.relevant(&head.headers)),
             extensions: extensions.into_json(),
             init_payload: None,
+            files: None,
             trace: trace_of(&head.headers),
         }
     }
@@ -120,7 +123,13 @@ impl Client {
             extensions: extensions.into_json(),
             init_payload: Some(Bytes::copy_from_slice(payload.as_bytes())),
             trace: self.trace.clone(),
+            files: None,
         }
+    }
+
+    /// The same client with the files of one request.
+    pub(super) fn with_files(self, files: Option<Arc<Uploads>>) -> Self {
+        Self { files, ..self }
     }
 
     /// The `extensions` that go to subgraphs with a request of this client; empty when there are none.

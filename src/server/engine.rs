@@ -4,10 +4,12 @@
 //! [`Engine::prepared`] answers from the caches alone and is cheap enough for the reactor;
 //! [`Engine::prepare`] does the whole work, which may take milliseconds, on the pool's prepare lane.
 
+mod files;
+
 use super::{client::Client, stats::EngineStats};
 use crate::{
     federation::{Document, Limits, PlanSource, Plans, Schema},
-    graphql::{Error, Request, Variables, coerce_variables},
+    graphql::{Error, Request, Variables, coerce_variables_with_files},
     headers::{self, HeaderRules},
     plan::{BoundOperation, FeedField, GroupSpec, Operation, OperationKind, SubgraphId},
 };
@@ -180,7 +182,7 @@ impl Engine {
         let Some(document) = self.documents.get(&key) else {
             return self.known_failure(&key, now).map(Err);
         };
-        let variables = match self.coerce(&document, request) {
+        let variables = match self.coerce(&document, request, client) {
             Ok(variables) => variables,
             Err(errors) => return Some(Err(errors)),
         };
@@ -208,7 +210,7 @@ impl Engine {
             Some(document) => document,
             None => self.parse(request, now)?,
         };
-        let variables = self.coerce(&document, request)?;
+        let variables = self.coerce(&document, request, client)?;
         let operation = self.plan(request, &document, &variables, now)?;
         self.bind(operation, variables, request, client)
     }
@@ -242,6 +244,10 @@ impl Engine {
         client: &Client,
     ) -> Result<Prepared, Errors> {
         let mut forwarded = self.headers.forward(&operation.plan.subgraphs, &client.headers);
+        if let Some(files) = &client.files {
+            files::check(&operation, &variables, files)?;
+            forwarded.files = Some(files.clone());
+        }
         match &operation.plan.feed {
             None => {
                 forwarded.extensions = client.extensions(request);
@@ -301,9 +307,10 @@ impl Engine {
         }
     }
 
-    fn coerce(&self, document: &Document, request: &Request) -> Result<Variables, Errors> {
-        coerce_variables(document.variable_definitions(), self.schema.input_types(), &request.variables)
-            .map_err(Errors::from)
+    fn coerce(&self, document: &Document, request: &Request, client: &Client) -> Result<Variables, Errors> {
+        let (definitions, types) = (document.variable_definitions(), self.schema.input_types());
+        let files = client.files.as_deref();
+        coerce_variables_with_files(definitions, types, &request.variables, files).map_err(Errors::from)
     }
 
     fn plan(

@@ -2,7 +2,7 @@
 //! who keep them.
 
 use super::{
-    abandon::tied,
+    abandon::{Abandon, tied},
     client::Client,
     clock,
     engine::{Engine, Errors, Prepared},
@@ -16,7 +16,7 @@ use super::{
     stats::{FrontStats, ReactorStats, UnderWay},
 };
 use crate::{
-    graphql::{self, Request, UploadDesk},
+    graphql::{self, Request, Uploads},
     http::{
         Answer, BoxFuture, Context, Freshness, Gateway, Kind, Method, Operation, Outcome, Updates, Upgraded,
     },
@@ -44,8 +44,6 @@ pub(super) struct Router {
     pub(super) connections_max: usize,
     pub(super) readiness: Arc<Readiness>,
     pub(super) liveness: Liveness,
-    /// Shared with the client of subgraphs.
-    pub(super) uploads: Arc<UploadDesk>,
 }
 
 impl Gateway for Router {
@@ -56,8 +54,7 @@ impl Gateway for Router {
             let _under_way = under_way;
             let engine = router.engines.choose(&context.headers).clone();
             let wants_plan = wants_plan(&context.headers);
-            let client = Client::of_request(context.headers, context.request_id);
-            let _files = context.uploads.map(|it| router.uploads.open(it));
+            let client = Client::of_request(context.headers, context.request_id).with_files(context.uploads);
             let asked =
                 Asked { method: context.method, stream: context.stream, first_only: context.first_only };
             match router.prepare(engine.clone(), request, client).await {
@@ -127,8 +124,7 @@ impl Router {
             let _ = reply.send(engine.prepare(&request, &client, clock::now()));
         };
         self.pool.prepare(work).ok()?;
-        let panicked = |_| Err(Errors::from([graphql::Error::new("Internal server error")]));
-        Some(result.await.unwrap_or_else(panicked))
+        Some(outcome(result).await)
     }
 
     async fn carry_out(&self, prepared: Prepared, asked: Asked) -> Outcome {
@@ -148,6 +144,7 @@ impl Router {
             return Answer::NeedsStreaming;
         }
         let Some(updates) = self.streams.open(spec, asked.stream, asked.first_only) else {
+            self.stats.streams_refused.increment();
             return Answer::Unavailable;
         };
         match asked.stream {
@@ -158,18 +155,13 @@ impl Router {
 
     async fn execute_once(&self, bound: BoundOperation) -> (Answer, Option<Freshness>) {
         let (reply, response) = oneshot::channel();
-        // Dropped with this future when the client leaves. A mutation is carried out all the same.
-        let abandon = if is_mutation(&bound) {
-            let work = self.executor.execute(bound);
-            self.pool.resolve(async move { drop(reply.send(Some(work.await))) });
-            None
-        } else {
-            let (work, abandon) = tied(self.executor.execute(bound));
-            self.pool.resolve(async move { drop(reply.send(work.await)) });
-            Some(abandon)
-        };
+        let (is_mutation, files) = (is_mutation(&bound), bound.forwarded.files.clone());
+        let (work, abandon) = tied(self.executor.execute(bound));
+        self.pool.resolve(async move { drop(reply.send(work.await)) });
+        // Dropped with this future when the client leaves.
+        let leaving = Leaving { abandon: Some(abandon), is_mutation, files };
         let executed = response.await.ok().flatten();
-        drop(abandon);
+        drop(leaving);
         match executed {
             Some(executed) => {
                 let answers = executed.headers.iter().map(|it| (it.subgraph, &*it.headers));
@@ -192,6 +184,28 @@ impl Router {
             values.into_iter().map(move |it| (name.clone(), it))
         });
         Freshness { has_errors: executed.has_errors, said: said.collect() }
+    }
+}
+
+/// What preparing came to. Where it panicked, the client hears the error that clients hear of every panic.
+async fn outcome(result: oneshot::Receiver<Result<Prepared, Errors>>) -> Result<Prepared, Errors> {
+    result.await.unwrap_or_else(|_| Err(graphql::Error::internal().into()))
+}
+
+/// What becomes of an operation whose client leaves: a mutation is carried out all the same, unless it wants files
+/// that the client has not sent in full. Without those it would be carried out in part.
+struct Leaving {
+    abandon: Option<Abandon>,
+    is_mutation: bool,
+    files: Option<Arc<Uploads>>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let has_all = self.files.as_ref().is_none_or(|it| it.have_arrived());
+        if let Some(abandon) = self.abandon.take().filter(|_| self.is_mutation && has_all) {
+            abandon.cancel();
+        }
     }
 }
 
@@ -248,4 +262,18 @@ fn refused(refusal: Refusal) -> Response<String> {
         response.headers_mut().append(name, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_preparing_has_the_code_of_every_panic() {
+        let (reply, result) = oneshot::channel::<Result<Prepared, Errors>>();
+        drop(reply);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let errors = runtime.block_on(outcome(result)).expect_err("it was not answered");
+        assert_eq!(errors[..], [graphql::Error::internal()]);
+    }
 }

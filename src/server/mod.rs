@@ -164,7 +164,6 @@ impl Server {
             connections_max: options.websocket.connections_max,
             readiness: readiness.clone(),
             liveness: stats.liveness.clone(),
-            uploads: threads.uploads.clone(),
         };
         let (front, public) =
             FrontTask::start(&options.http, &threads.io, router, tls.as_ref().map(tls::Files::configs))?;

@@ -6,9 +6,12 @@ use crate::{
     admin::Histogram,
     hub::{Counters, Hub, Unwanted},
 };
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A number that one or more threads write and anybody reads.
@@ -45,6 +48,8 @@ pub(super) struct EngineStats {
 pub(super) struct FrontStats {
     pub(super) requests_begun: Count,
     pub(super) requests_ended: Count,
+    /// Streams that were not begun: too much was going on.
+    pub(super) streams_refused: Count,
 }
 
 /// What became of certificates that changed.
@@ -81,7 +86,18 @@ pub(super) struct ReactorStats {
     pub(super) upstream_connections: Count,
     pub(super) upstream_subscriptions: Count,
     pub(super) connections_accepted: Count,
+    /// Beyond as many as there may be.
     pub(super) connections_refused: Count,
+    /// Those that offered no subprotocol of ours.
+    pub(super) subprotocols_refused: Count,
+    /// Those that came while the router was stopping.
+    pub(super) refused_at_stop: Count,
+    /// Those that the poller did not take.
+    pub(super) registrations_failed: Count,
+    /// Connections that were closed from our side.
+    pub(super) closed: Closed,
+    /// Operations beyond as many as a connection may have.
+    pub(super) subscriptions_refused: Count,
     pub(super) messages_sent: Count,
     pub(super) bytes_sent: Count,
     pub(super) sends: Count,
@@ -99,6 +115,21 @@ pub(super) struct ReactorStats {
     pub(super) mail_waiting: Count,
     /// How long turns took, waiting not counted.
     pub(super) turns: Arc<Histogram>,
+}
+
+/// Connections by the close code that they were sent. Bounded: only the router's own codes are counted.
+#[derive(Debug, Default)]
+pub(super) struct Closed(Mutex<BTreeMap<u16, u64>>);
+
+impl Closed {
+    /// Never waits long: a reader copies a handful of numbers.
+    pub(super) fn count(&self, code: u16) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
+
+    pub(super) fn read(&self) -> Vec<(u16, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(code, it)| (*code, *it)).collect()
+    }
 }
 
 /// The numbers of subscriptions over HTTP.

@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     federation::{Schemas, Subgraph},
-    graphql::UploadDesk,
     resolve::{Executor, Pool},
     sources::{
         self, Sources,
@@ -42,8 +41,6 @@ pub(super) struct Threads {
     pub(super) subgraphs: SubgraphClient,
     pub(super) pool: Arc<Pool>,
     pub(super) executor: Executor,
-    /// Files of clients on their way to subgraphs.
-    pub(super) uploads: Arc<UploadDesk>,
     pub(super) hub: HubLink,
     pub(super) reactor: Mail<ReactorMail>,
     pub(super) streams: HttpStreams,
@@ -64,9 +61,7 @@ impl Threads {
         let (reactor, seat) = reactor::seat()?;
         let (streams, stream_inbox) = http_streams::inbox();
         let sources = Arc::new(start_sources(options, &schemas, &io, &hub)?);
-        let uploads = Arc::default();
         let subgraphs = SubgraphClient::new(io.handle(), &endpoints(options, &schemas))?;
-        let subgraphs = subgraphs.with_uploads(Arc::clone(&uploads));
         let executor = executor(options, &schemas, &subgraphs, &sources);
         let targets = targets(schemas.subgraphs(), &options.subgraphs, &options.subscription_endpoints);
         let pool = Arc::new(Pool::start(&options.resolve)?);
@@ -80,7 +75,6 @@ impl Threads {
             subgraphs,
             pool,
             executor,
-            uploads,
             hub,
             reactor,
             streams,

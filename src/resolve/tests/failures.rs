@@ -240,3 +240,26 @@ fn a_place_is_found_again_after_its_type_has_changed() {
         &with_errors(&[error("gone", r#"["box","w"]"#, r#""serviceName":"b""#)], r#"{"box":{"w":null}}"#),
     );
 }
+
+/// The request of such files is refused: what is left of its mutation is not carried out, however far it came.
+#[test]
+fn nothing_more_is_sent_for_files_that_are_broken() {
+    let world = World::new();
+    world.reply("a", Reply::Body(r#"{"data":{"x":"1"}}"#));
+    let plan = || {
+        let mut plan = operation(Some(fetch("a", "mutation{x}")), vec![field("x", string())]);
+        plan.kind = crate::plan::OperationKind::Mutation;
+        plan
+    };
+    for (is_broken, expected) in [(false, 1), (true, 0)] {
+        let uploads = std::sync::Arc::new(crate::graphql::Uploads::new("n", Vec::new()));
+        if is_broken {
+            uploads.broke();
+        }
+        let mut bound = bind(plan(), &[]);
+        bound.forwarded.files = Some(uploads);
+        let executor = world.executor();
+        block_on(executor.execute(bound));
+        assert_eq!(executor.counters().fetches.load(Relaxed), expected);
+    }
+}

@@ -101,7 +101,12 @@ impl Subgraph {
                 return Err(failure.error);
             };
             self.retries.fetch_add(1, Relaxed);
-            tracing::debug!(subgraph = &*self.endpoint.name, error = %failure.error, ?wait, "trying again");
+            let (subgraph, error) = (&*self.endpoint.name, &failure.error);
+            if retry.is_first() {
+                tracing::warn!(subgraph, %error, ?wait, "an attempt failed, trying again");
+            } else {
+                tracing::debug!(subgraph, %error, ?wait, "trying again");
+            }
             sleep(wait).await;
         }
     }
@@ -203,7 +208,9 @@ fn is_trouble(error: &FetchError) -> bool {
     match error {
         FetchError::Unreachable(_) | FetchError::Timeout(_) => true,
         FetchError::Status(status) => *status >= 500,
-        FetchError::Malformed(_) | FetchError::Rejected(_) | FetchError::Stopping => false,
+        FetchError::Malformed(_) | FetchError::Rejected(_) | FetchError::Files(_) | FetchError::Stopping => {
+            false
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     graphql::{
-        Uploads,
+        FileBroken, Uploads,
         json::{Document, Kind},
     },
     resolve::{FetchAnswer, FetchError, FetchRequest},
@@ -114,7 +114,15 @@ async fn head(
         Some(limit) => timeout(limit, answering).await.map_err(|_| FetchError::Timeout(limit))?,
         None => answering.await,
     };
-    answered.map_err(|error| FetchError::Unreachable(causes(&error)))
+    answered.map_err(|error| match is_by_file(&error) {
+        true => FetchError::Files("one of them did not arrive in full"),
+        false => FetchError::Unreachable(causes(&error)),
+    })
+}
+
+/// Whether a request broke off because a client's file did.
+fn is_by_file(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |it| it.source()).any(|it| it.is::<FileBroken>())
 }
 
 /// Seconds alone: a date would need the time of day.

@@ -27,7 +27,7 @@ pub use retry::reconnect_wait;
 pub use stream::{StreamTarget, Streams};
 
 use crate::{
-    graphql::UploadDesk,
+    graphql::Uploads,
     plan::{OperationKind, SubgraphId},
     resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
 };
@@ -89,8 +89,6 @@ pub struct SubgraphClient {
     handle: Handle,
     /// By [`SubgraphId`].
     subgraphs: Arc<[Arc<Subgraph>]>,
-    /// Files of clients that are on their way.
-    uploads: Arc<UploadDesk>,
 }
 
 /// A subgraph at one moment, for metrics.
@@ -108,8 +106,7 @@ pub struct SubgraphStatus {
 impl SubgraphClient {
     /// A client for these subgraphs, in the order of their [`SubgraphId`]s.
     pub fn new(handle: &Handle, endpoints: &[SubgraphEndpoint]) -> Result<Self, SubgraphClientError> {
-        let (subgraphs, uploads) = (Arc::default(), Arc::default());
-        Self { handle: handle.clone(), subgraphs, uploads }.with_endpoints(endpoints)
+        Self { handle: handle.clone(), subgraphs: Arc::default() }.with_endpoints(endpoints)
     }
 
     /// The same for another list of subgraphs (after a reload). One that is as it was keeps its
@@ -122,13 +119,7 @@ impl SubgraphClient {
                 None => Ok(Arc::new(open(endpoint, endpoints.len(), &mut tls)?)),
             };
         let subgraphs = endpoints.iter().map(subgraph).collect::<Result<_, SubgraphClientError>>()?;
-        Ok(Self { subgraphs, ..self.clone() })
-    }
-
-    /// The same client, which sends files along where variables have tickets of this desk.
-    #[must_use]
-    pub fn with_uploads(self, uploads: Arc<UploadDesk>) -> Self {
-        Self { uploads, ..self }
+        Ok(Self { subgraphs, handle: self.handle.clone() })
     }
 
     /// Opens a WebSocket to a subgraph. Dropping what comes back gives it up.
@@ -157,15 +148,33 @@ impl SubgraphClient {
 }
 
 impl Subgraphs for SubgraphClient {
-    /// Dropping the future aborts the request, unless it is a mutation's: that runs to its end.
     fn fetch(&self, request: FetchRequest) -> BoxFuture<Result<FetchAnswer, FetchError>> {
+        self.start(request, None)
+    }
+
+    fn fetch_with_files(
+        &self,
+        request: FetchRequest,
+        files: Arc<Uploads>,
+    ) -> BoxFuture<Result<FetchAnswer, FetchError>> {
+        self.start(request, Some(files))
+    }
+}
+
+impl SubgraphClient {
+    /// Dropping the future aborts the request, unless it is a mutation's: that runs to its end, or to where its
+    /// files break off.
+    fn start(
+        &self,
+        request: FetchRequest,
+        files: Option<Arc<Uploads>>,
+    ) -> BoxFuture<Result<FetchAnswer, FetchError>> {
         let SubgraphId(number) = request.subgraph;
         let Some(subgraph) = self.subgraphs.get(usize::from(number)).cloned() else {
             let error = FetchError::Unreachable(format!("subgraph {number} is not known"));
             return Box::pin(std::future::ready(Err(error)));
         };
         let is_mutation = request.kind == OperationKind::Mutation;
-        let files = self.uploads.find(&request.body);
         let (done, answer) = oneshot::channel();
         let task = self.handle.spawn(async move {
             // Nobody waits any more: the answer of a mutation that ran on.

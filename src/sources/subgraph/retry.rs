@@ -20,6 +20,11 @@ impl From<FetchError> for Failure {
     }
 }
 
+/// The longest first wait where nothing says "later".
+const SOON: Duration = Duration::from_millis(100);
+/// The longest wait then.
+const SOON_MAX: Duration = Duration::from_secs(1);
+
 /// The attempts of one fetch.
 #[derive(Debug)]
 pub(super) struct Retry<'a> {
@@ -34,13 +39,18 @@ impl<'a> Retry<'a> {
         Self { options, retries: 0 }
     }
 
+    /// Whether one attempt has failed so far.
+    pub(super) fn is_first(&self) -> bool {
+        self.retries == 1
+    }
+
     /// How long to wait before the next attempt; `None` when this failure is final. `left` is the time
     /// until the fetch as a whole ends, `chance` lies in `0.0..1.0`.
     pub(super) fn after(&mut self, failure: &Failure, left: Duration, chance: f64) -> Option<Duration> {
         let options = self.options.filter(|it| self.retries < it.attempts_max && may_pass(&failure.error))?;
         let wait = match failure.retry_after {
             Some(asked) => asked.min(options.wait_max),
-            None => backoff(options, self.retries).mul_f64(chance),
+            None => backoff(options, self.retries, says_later(&failure.error)).mul_f64(chance),
         };
         // No attempt could follow: whoever waits learns of the failure now.
         if wait >= left {
@@ -53,8 +63,21 @@ impl<'a> Retry<'a> {
 
 /// The longest wait, before chance makes it shorter. Full jitter: clients that failed together come back
 /// spread over all of it.
-fn backoff(options: &RetryOptions, retries: u32) -> Duration {
-    options.interval.saturating_mul(2u32.saturating_pow(retries)).min(options.wait_max)
+///
+/// A subgraph that says "later" gets the time that the configuration has for it. Where nothing says so (nobody is
+/// there, a proxy finds nobody), whoever asked waits for no other reason than that another attempt may do: soon,
+/// and not for long.
+fn backoff(options: &RetryOptions, retries: u32, later: bool) -> Duration {
+    let (first, max) = match later {
+        true => (options.interval, options.wait_max),
+        false => (options.interval.min(SOON), options.wait_max.min(SOON_MAX)),
+    };
+    first.saturating_mul(2u32.saturating_pow(retries)).min(max)
+}
+
+/// Whether a failure asks for patience, though it does not say for how much.
+fn says_later(error: &FetchError) -> bool {
+    matches!(error, FetchError::Status(429 | 503))
 }
 
 /// Whether the same query may well be answered the next time.
@@ -62,7 +85,9 @@ fn may_pass(error: &FetchError) -> bool {
     match error {
         FetchError::Unreachable(_) | FetchError::Timeout(_) => true,
         FetchError::Status(status) => matches!(status, 429 | 500 | 502 | 503 | 504),
-        FetchError::Malformed(_) | FetchError::Rejected(_) | FetchError::Stopping => false,
+        FetchError::Malformed(_) | FetchError::Rejected(_) | FetchError::Files(_) | FetchError::Stopping => {
+            false
+        }
     }
 }
 
@@ -108,6 +133,30 @@ mod tests {
         let many = RetryOptions { attempts_max: 100, ..options() };
         let last = waits(&many, &failure, AGES, 0.999).pop();
         assert_eq!(last, Some(9990), "no overflow however many there are");
+    }
+
+    #[test]
+    fn nobody_waits_long_where_nothing_says_later() {
+        let soon = [50, 100, 200, 400, 500];
+        for error in [
+            FetchError::Unreachable("refused".into()),
+            FetchError::Timeout(AGES),
+            FetchError::Status(500),
+            FetchError::Status(502),
+            FetchError::Status(504),
+        ] {
+            assert_eq!(waits(&options(), &error.clone().into(), AGES, 0.5), soon, "{error}");
+        }
+        for status in [429, 503] {
+            assert_eq!(waits(&options(), &FetchError::Status(status).into(), AGES, 0.5)[0], 1500, "{status}");
+        }
+        let sooner = RetryOptions { interval: Duration::from_millis(10), ..options() };
+        let refused = FetchError::Unreachable("refused".into()).into();
+        assert_eq!(
+            waits(&sooner, &refused, AGES, 0.5),
+            [5, 10, 20, 40, 80],
+            "the configuration's bounds hold"
+        );
     }
 
     #[test]

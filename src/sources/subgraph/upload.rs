@@ -52,6 +52,9 @@ fn form(request: Bytes, uploads: &Uploads) -> Result<Form, FetchError> {
     }
     let mut operations = Vec::new();
     document.write(root, &mut operations);
+    if !uploads.named_in(&operations).is_empty() {
+        return Err(FetchError::Files("one of them stands outside of the variables"));
+    }
     let boundary = boundary(uploads);
     let start =
         [text_part(&boundary, "operations", &operations), text_part(&boundary, "map", &map(&files, &places))];
@@ -98,7 +101,7 @@ fn redeem(uploads: &Uploads, places: &[Place]) -> Result<Vec<(usize, FileStream)
     numbers.dedup();
     let file = |number: usize| {
         let file = uploads.redeem(number);
-        let spent = || FetchError::Malformed("a file can be sent to one subgraph, once".to_owned());
+        let spent = || FetchError::Files("a file can be sent to one subgraph, once");
         file.map(|it| (number, it)).ok_or_else(spent)
     };
     numbers.into_iter().map(file).collect()
@@ -215,11 +218,23 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_that_cannot_be_redeemed_goes_nowhere() {
+        let uploads = Uploads::new("n", vec![file(None, "one")]);
+        for request in [
+            format!(r#"{{"query":"{{f(a:\"{}\")}}","variables":{{"a":"{}"}}}}"#, ticket(0), ticket(0)),
+            format!(r#"{{"query":"m","extensions":{{"a":"{}"}}}}"#, ticket(0)),
+            format!(r#"{{"query":"m","variables":{{"a":"{}"}}}}"#, ticket(1)),
+        ] {
+            assert!(matches!(form(request.clone().into(), &uploads), Err(FetchError::Files(_))), "{request}");
+        }
+    }
+
+    #[test]
     fn a_file_goes_to_one_subgraph_only_and_breaks_off_aloud() {
         let uploads = Uploads::new("n", vec![Box::pin(stream::iter([Err(FileBroken)]))]);
         let request = Bytes::from(format!(r#"{{"query":"m","variables":{{"a":"{}"}}}}"#, ticket(0)));
         let first = form(request.clone(), &uploads).expect("the file");
-        assert!(matches!(form(request, &uploads), Err(FetchError::Malformed(_))));
+        assert!(matches!(form(request, &uploads), Err(FetchError::Files(_))));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         assert_eq!(runtime.block_on(first.body.collect()).err(), Some(FileBroken));
     }
