@@ -592,3 +592,72 @@ fn wg_02_clients_cost_no_threads() {
     assert_eq!(count(&stage.router, "triggers"), 200);
     assert!(threads() <= before, "{:?}", thread_names(stage.router.pid()));
 }
+
+/// Ids may be long; an operation that cannot be taken in, for its id or for what it asks, costs nobody but itself.
+#[test]
+fn what_is_wrong_with_one_operation_does_not_end_the_others() {
+    let stage = Stage::start();
+    let mut client = stage.client();
+    let long = "é".repeat(512);
+    client.subscribe(&long, "{ employee(id: 1) { id } }");
+    assert_eq!(client.next(&long), json!({ "data": { "employee": { "id": 1 } } }));
+    expect_complete(&mut client, &long);
+
+    client.subscribe("1", &watch(1));
+    wait_until_live(&stage.router, 1);
+    let too_long = "i".repeat(1025);
+    client.subscribe(&too_long, "{ employee(id: 1) { id } }");
+    let told = expect_error(&mut client, &too_long);
+    assert_eq!(told[0]["extensions"]["code"], "BAD_REQUEST", "{told}");
+    client.complete(&too_long);
+    let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } });
+    client.subscribe_with("2", json!({ "extensions": extensions }));
+    let told = expect_error(&mut client, "2");
+    assert_eq!(told[0]["message"], "PersistedQueryNotSupported", "{told}");
+    assert_eq!(told[0]["extensions"]["code"], "PERSISTED_QUERY_NOT_SUPPORTED", "{told}");
+    client.subscribe_with("2", json!({ "query": " " }));
+    expect_error(&mut client, "2");
+    client.subscribe("2", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("2")["errors"], Value::Null, "its id is free");
+    expect_complete(&mut client, "2");
+    assert_eq!(count(&stage.router, "members"), 1, "the other one goes on");
+}
+
+/// Whoever is turned away or hung up on is counted, by cause.
+#[test]
+fn every_refusal_is_counted() {
+    let stage = Stage::start_with("limits: { connections: 1, subscriptions_per_connection: 1 }");
+    let refused = |cause: &str| {
+        stage.router.metrics().get(&format!("router_connections_refused_total{{cause=\"{cause}\"}}"))
+    };
+    let mut client = stage.client();
+    wait_until("the connection counts", PATIENCE, || {
+        stage.router.metrics().sum("router_engine_connections") == 1.0
+    });
+    for round in 1..=3 {
+        let full = Client::try_upgrade(&stage.router.websocket_url(), &[TRANSPORT_WS], &[]);
+        assert!(matches!(full, Err(Error::Http(answer)) if answer.status() == 503));
+        assert_eq!(refused("full"), f64::from(round));
+    }
+    client.subscribe("1", &watch(1));
+    client.subscribe("2", "{ employee(id: 1) { id } }");
+    expect_error(&mut client, "2");
+    let rejected = stage.router.metrics().get("router_subscriptions_rejected_total{reason=\"limit\"}");
+    assert_eq!(rejected, 1.0);
+    client.send(&json!({ "type": "nonsense" }));
+    assert_eq!(client.closed().0, 4400);
+    assert_eq!(stage.router.metrics().get("router_connections_closed_total{code=\"4400\"}"), 1.0);
+    drop(client);
+    wait_until("there is room again", PATIENCE, || {
+        stage.router.metrics().sum("router_engine_connections") == 0.0
+    });
+    let head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let address = stage.router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut socket = std::net::TcpStream::connect(address).expect("the router listens");
+    socket.write_all(head.as_bytes()).expect("sent");
+    _ = socket.read(&mut [0; 1024]).expect("an answer");
+    assert_eq!(refused("handshake"), 1.0);
+    let mut stranger = Client::upgrade(&stage.router.websocket_url(), &[], &[]);
+    assert_eq!(stranger.closed().0, 4406);
+    assert_eq!(refused("subprotocol"), 1.0);
+}

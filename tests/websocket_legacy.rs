@@ -448,3 +448,22 @@ fn the_clients_close_is_answered() {
     }
     closes(&mut client, 1000);
 }
+
+/// The protocol has an `error` for an operation that cannot be begun; nothing else ends for it.
+#[test]
+fn what_is_wrong_with_one_operation_does_not_end_the_others() {
+    let stage = Stage::start();
+    let mut client = legacy(&stage);
+    for (id, payload) in [
+        ("a".repeat(1025), json!({ "query": "{ employee(id: 1) { id } }" })),
+        ("b".into(), json!({})),
+        ("c".into(), json!({ "query": 7 })),
+        ("d".into(), json!({ "query": "{ employee(id: 1) { id } }", "variables": [] })),
+    ] {
+        client.subscribe_with(&id, payload);
+        let message = client.message();
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!(id)), "{message}");
+    }
+    client.subscribe("a", "{ employee(id: 1) { id } }");
+    assert_eq!(client.next("a")["data"]["employee"]["id"], 1);
+}

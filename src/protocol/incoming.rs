@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Longest id of an operation, in bytes of its escaped form. Ids are stored per subscription and repeated
-/// in every message; clients use UUIDs (36 bytes) or small numbers.
-pub const ID_BYTES_MAX: usize = 256;
+/// Longest id of an operation, in bytes as the client means it. Ids are stored per subscription and repeated in
+/// every message; clients use UUIDs (36 bytes) or small numbers.
+pub const ID_BYTES_MAX: usize = 1024;
 
 /// The id that a client gave an operation, in JSON: escaped, without the quotes around it.
 ///
@@ -52,6 +52,11 @@ pub(super) enum Message<'m> {
     Subscribe {
         id: OperationId<'m>,
         operation: Operation<'m>,
+    },
+    /// A message as it should be, for an operation that cannot be taken in.
+    BadOperation {
+        id: OperationId<'m>,
+        reason: Reason,
     },
     /// The client wants no more of an operation.
     Stop {
@@ -104,12 +109,20 @@ impl<'m> Envelope<'m> {
     pub(super) fn id(&self) -> Result<OperationId<'m>, Reason> {
         let raw = self.id.map(RawValue::get).filter(|it| it.starts_with('"'));
         let id = raw.and_then(OperationId::from_json);
-        let id =
-            id.filter(|it| !it.as_str().is_empty()).ok_or_else(|| expected("'id' as a non-empty string"))?;
-        if id.as_str().len() > ID_BYTES_MAX {
-            return Err(expected("an 'id' of at most 256 bytes"));
-        }
-        Ok(id)
+        id.filter(|it| !it.as_str().is_empty()).ok_or_else(|| expected("'id' as a non-empty string"))
+    }
+
+    /// The message that starts an operation. What is wrong with the operation alone costs the operation alone.
+    pub(super) fn subscribe(&self, operation: Operation<'m>) -> Result<Message<'m>, Reason> {
+        let id = self.id()?;
+        Ok(match id.is_too_long() {
+            true => Message::BadOperation {
+                id,
+                reason: format!("The operation's id is longer than the limit of {ID_BYTES_MAX} bytes.")
+                    .into(),
+            },
+            false => Message::Subscribe { id, operation },
+        })
     }
 
     pub(super) fn payload(&self) -> Result<Option<&'m str>, Reason> {
@@ -145,6 +158,11 @@ impl<'m> OperationId<'m> {
     /// The id as the client means it.
     pub fn decoded(&self) -> Cow<'_, str> {
         decode(&self.0).expect("canonical ids are valid JSON")
+    }
+
+    /// Escaped, an id is never shorter.
+    fn is_too_long(&self) -> bool {
+        self.0.len() > ID_BYTES_MAX && self.decoded().len() > ID_BYTES_MAX
     }
 
     /// From a JSON string with its quotes; `None` if it escapes half a character.

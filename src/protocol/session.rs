@@ -41,6 +41,11 @@ pub enum Reaction<'m> {
         id: OperationId<'m>,
         operation: Operation<'m>,
     },
+    /// Answer with an `error` for this id, which is not live: the operation cannot be taken in, and why.
+    Decline {
+        id: OperationId<'m>,
+        reason: Cow<'static, str>,
+    },
     /// Stop a live operation; its id is free again. Whether the client expects an answer is
     /// [`Dialect::confirms_stop`]'s to say.
     Unsubscribe {
@@ -106,7 +111,12 @@ impl Session {
             }
             Message::Ping { payload } => Reaction::Pong { payload },
             Message::Pong => Reaction::Nothing,
-            Message::Subscribe { id, operation } => self.subscribe(id, operation, is_live),
+            Message::Subscribe { id, operation } => {
+                self.begin(id, is_live, |id| Reaction::Subscribe { id, operation })
+            }
+            Message::BadOperation { id, reason } => {
+                self.begin(id, is_live, |id| Reaction::Decline { id, reason })
+            }
             Message::Stop { id } if is_live(id.as_str()) => Reaction::Unsubscribe { id },
             // The operation may have ended while this message was on its way.
             Message::Stop { .. } => Reaction::Nothing,
@@ -125,11 +135,12 @@ impl Session {
         Reaction::Initialise { payload }
     }
 
-    fn subscribe<'m>(
+    /// What becomes of a message that starts an operation, if it may be sent at all.
+    fn begin<'m>(
         &self,
         id: OperationId<'m>,
-        operation: Operation<'m>,
         is_live: impl FnOnce(&str) -> bool,
+        react: impl FnOnce(OperationId<'m>) -> Reaction<'m>,
     ) -> Reaction<'m> {
         if !self.is_acknowledged() {
             return Reaction::Close(Close::new(CloseCode::Unauthorized, "Unauthorized"));
@@ -137,7 +148,7 @@ impl Session {
         if is_live(id.as_str()) {
             return Reaction::Close(already_exists(&id));
         }
-        Reaction::Subscribe { id, operation }
+        react(id)
     }
 }
 

@@ -30,6 +30,7 @@ impl Caller {
                 self.live.push(id.as_str().to_owned());
                 self.say(format!("(subscribe {} {})", id.as_str(), describe(&operation)));
             }
+            Reaction::Decline { id, reason } => self.say(format!("(decline {} {reason})", id.as_str())),
             Reaction::Unsubscribe { id } => {
                 self.live.retain(|it| it != id.as_str());
                 self.say(format!("(unsubscribe {})", id.as_str()));

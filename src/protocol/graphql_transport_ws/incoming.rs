@@ -7,7 +7,10 @@ pub(in crate::protocol) fn read<'m>(envelope: &Envelope<'m>) -> Result<Message<'
         "connection_init" => Message::ConnectionInit { payload: envelope.payload()? },
         "ping" => Message::Ping { payload: envelope.payload()? },
         "pong" => envelope.payload().map(|_| Message::Pong)?,
-        "subscribe" => Message::Subscribe { id: envelope.id()?, operation: envelope.operation()? },
+        "subscribe" => {
+            envelope.id()?;
+            envelope.subscribe(envelope.operation()?)?
+        }
         "complete" => Message::Stop { id: envelope.id()? },
         _ => return Err(unknown_type()),
     })

@@ -248,9 +248,28 @@ fn long_ids_do_not_make_long_close_reasons() {
         client > {{"id":"{id}","type":"subscribe","payload":{{"query":"q"}}}}
         close 4409 Subscriber already exists"#
     ));
+}
+
+/// No protocol bounds ids: the operation is refused, not the connection.
+#[test]
+fn an_id_that_is_too_long_costs_its_operation_alone() {
+    let id = "i".repeat(ID_BYTES_MAX + 1);
     check_connected(&format!(
-        r#"client > {{"id":"{id}i","type":"subscribe","payload":{{"query":"q"}}}}
-        close 4400 Invalid message received: expected an 'id' of at most 256 bytes"#
+        r#"client > {{"id":"{id}","type":"subscribe","payload":{{"query":"q"}}}}
+        (decline {id} The operation's id is longer than the limit of 1024 bytes.)
+        client > {{"id":"{id}","type":"complete"}}
+        client > {{"id":"1","type":"subscribe","payload":{{"query":"q"}}}}
+        (subscribe 1 q | - | - | -)"#
+    ));
+    check(&format!(
+        r#"client > {{"id":"{id}","type":"subscribe","payload":{{"query":"q"}}}}
+        close 4401 Unauthorized"#
+    ));
+    // It is as long as the client means it, whatever escapes it needs.
+    let escaped = "\\n".repeat(ID_BYTES_MAX);
+    check_connected(&format!(
+        r#"client > {{"id":"{escaped}","type":"subscribe","payload":{{"query":"q"}}}}
+        (subscribe {escaped} q | - | - | -)"#
     ));
 }
 

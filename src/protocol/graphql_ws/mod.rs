@@ -2,8 +2,8 @@
 //!
 //! Follows `PROTOCOL.md` of subscriptions-transport-ws 0.11 and what its client makes of it. Where that
 //! protocol leaves a violation unanswered (or its server puts up with it), the connection is closed as in
-//! [`super::graphql_transport_ws`], with the same codes; so does Cosmo Router. Ids are strings, as the
-//! protocol has them and its client sends them.
+//! [`super::graphql_transport_ws`], with the same codes; so does Cosmo Router. A `start` whose payload is no
+//! request is an `error` of that operation. Ids are strings, as the protocol has them and its client sends them.
 //!
 //! Absent on purpose: the words of before 2017 (`init`, `subscription_start` and their like).
 

@@ -213,8 +213,6 @@ fn wrong_shapes_are_bad_requests_that_say_what_was_expected() {
         (r#"{"type":"start","id":1,"payload":{"query":"{a}"}}"#, "'id' as a non-empty string"),
         (r#"{"type":"start","id":"","payload":{"query":"{a}"}}"#, "'id' as a non-empty string"),
         (r#"{"type":"start","id":"1"}"#, "'payload' as an object"),
-        (r#"{"type":"start","id":"1","payload":{}}"#, "'query' as a string"),
-        (r#"{"type":"start","id":"1","payload":{"query":"","variables":[]}}"#, "'variables' as an object"),
     ] {
         check_connected(&format!(
             "client > {message}\nclose 4400 Invalid message received: expected {expected}"
@@ -226,11 +224,44 @@ fn wrong_shapes_are_bad_requests_that_say_what_was_expected() {
 }
 
 #[test]
-fn long_ids_are_bad_requests() {
-    let id = "i".repeat(ID_BYTES_MAX + 1);
+fn an_operation_that_is_none_costs_itself_alone() {
+    let start = |payload| format!(r#"{{"type":"start","id":"1","payload":{payload}}}"#);
+    for (payload, expected) in [
+        ("{}", "'query' as a string"),
+        (r#"{"query":7}"#, "'query' as a string"),
+        (r#"{"query":"","variables":[]}"#, "'variables' as an object"),
+        (r#"{"query":"","operationName":{}}"#, "'operationName' as a string"),
+        (r#"{"query":"","extensions":1}"#, "'extensions' as an object"),
+    ] {
+        check_connected(&format!(
+            "client > {}
+            (decline 1 Invalid message received: expected {expected})
+            client > {}
+            (subscribe 1 {{a}} | - | - | -)",
+            start(payload),
+            start(r#"{"query":"{a}"}"#),
+        ));
+    }
+    check(&format!("client > {}\nclose 4401 Unauthorized", start("{}")));
     check_connected(&format!(
-        r#"client > {{"id":"{id}","type":"start","payload":{{"query":"q"}}}}
-        close 4400 Invalid message received: expected an 'id' of at most 256 bytes"#
+        r#"client > {}
+        (subscribe 1 {{a}} | - | - | -)
+        client > {}
+        close 4409 Subscriber for 1 already exists"#,
+        start(r#"{"query":"{a}"}"#),
+        start("{}"),
+    ));
+}
+
+#[test]
+fn ids_may_be_long_and_one_that_is_too_long_costs_its_operation() {
+    let id = "i".repeat(ID_BYTES_MAX);
+    check_connected(&format!(
+        r#"client > {{"id":"{id}","type":"start","payload":{{"query":"{{a}}"}}}}
+        (subscribe {id} {{a}} | - | - | -)
+        client > {{"id":"{id}i","type":"start","payload":{{"query":"{{a}}"}}}}
+        (decline {id}i The operation's id is longer than the limit of 1024 bytes.)
+        client > {{"id":"{id}i","type":"stop"}}"#
     ));
 }
 

@@ -28,15 +28,19 @@ impl Reactor {
     pub(super) fn subscribe(&mut self, key: ConnectionKey, id: &str, operation: Operation<'_>) {
         let connection = &mut self.connections[key];
         if connection.subscriptions as usize >= self.options.subscriptions_per_connection_max {
+            self.stats.subscriptions_refused.increment();
             let error = Error::new("Too many operations on this connection.")
                 .with_code("SUBSCRIPTION_LIMIT_EXCEEDED");
             return self.refuse(key, id, &[error]);
         }
+        let request = match request_of(operation) {
+            Ok(request) => request,
+            Err(error) => return self.refuse(key, id, &[error]),
+        };
         let subscription = self.subscriptions.insert(key, id.into(), connection.first);
         connection.first = Some(subscription);
         connection.subscriptions += 1;
         let token = self.subscriptions.token(subscription);
-        let request = request_of(operation);
         let (engine, client) = (connection.engine.clone(), connection.client.clone());
         match engine.prepared(&request, &client, self.now) {
             Some(result) => self.prepared(token, result),
@@ -182,7 +186,7 @@ impl Reactor {
     }
 
     /// An `error` for an operation that was never taken in.
-    fn refuse(&mut self, key: ConnectionKey, id: &str, errors: &[Error]) {
+    pub(super) fn refuse(&mut self, key: ConnectionKey, id: &str, errors: &[Error]) {
         let (mut payload, mut frame) = (Vec::new(), Vec::new());
         graphql::write_errors(errors, &mut payload);
         let dialect = self.connections[key].session.dialect();
@@ -211,15 +215,15 @@ impl Reactor {
     }
 }
 
-fn request_of(operation: Operation<'_>) -> Request {
+fn request_of(operation: Operation<'_>) -> Result<Request, Error> {
     let object =
         |it: Option<&str>| it.map_or(Bytes::from_static(b"{}"), |it| Bytes::copy_from_slice(it.as_bytes()));
-    Request {
-        query: operation.query.unwrap_or_default().into_owned(),
-        operation_name: operation.operation_name.map(Into::into),
-        variables: object(operation.variables),
-        extensions: object(operation.extensions),
-    }
+    Request::new(
+        operation.query.map(Into::into),
+        operation.operation_name.map(Into::into),
+        object(operation.variables),
+        object(operation.extensions),
+    )
 }
 
 fn internal_errors() -> Errors {

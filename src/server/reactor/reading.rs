@@ -6,6 +6,7 @@ use super::{
     writing::{self, Closing},
 };
 use crate::{
+    graphql::{BAD_REQUEST, Error},
     net::websocket::{self, Incoming},
     protocol::{Reaction, graphql_transport_ws::write_pong, graphql_ws::write_connection_error},
     server::clock::Slice,
@@ -137,6 +138,10 @@ impl Reactor {
                 self.begin_keep_alive(key);
             }
             Reaction::Subscribe { id, operation } => self.subscribe(key, id.as_str(), operation),
+            Reaction::Decline { id, reason } => {
+                let error = Error::new(reason).with_code(BAD_REQUEST);
+                self.refuse(key, id.as_str(), &[error]);
+            }
             Reaction::Unsubscribe { id } => self.unsubscribe(key, id.as_str()),
             Reaction::Pong { payload } => self.push_raw(key, message(|out| write_pong(payload, out))),
             Reaction::Refuse(close) => {

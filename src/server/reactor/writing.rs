@@ -196,6 +196,7 @@ impl Reactor {
         if self.connections[key].phase != Phase::Open {
             return;
         }
+        self.stats.closed.count(closing.code.get());
         self.begin_close(key, Phase::Closing, Some(closing.code), &closing.reason);
     }
 
