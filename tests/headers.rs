@@ -116,6 +116,83 @@ headers:
     assert_eq!(got, ["e,p", "e", "p", "", "juga"], "{answer:?}");
 }
 
+/// However widely rules pass headers back, what describes the answer itself is the router's own to say.
+#[test]
+fn rules_do_not_speak_for_the_routers_own_answers() {
+    let own = [
+        ("access-control-allow-origin", "https://evil.example"),
+        ("access-control-allow-credentials", "false"),
+        ("access-control-expose-headers", "*"),
+        ("content-language", "et"),
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("etag", "\"s\""),
+        ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("server", "subgraph"),
+        ("www-authenticate", "Basic"),
+        ("x-request-id", "theirs"),
+    ];
+    let named: String = own
+        .iter()
+        .map(|(it, _)| format!("      - {{ op: propagate, named: {it}, algorithm: append }}\n"))
+        .collect();
+    let renamed = "      - { op: propagate, named: X-Free, rename: ETag, algorithm: last_write }
+      - { op: propagate, named: X-Absent, rename: Server, default: absent, algorithm: last_write }
+      - { op: set, name: Server, value: set }
+      - { op: propagate, matching: \".*\", algorithm: append }
+";
+    let cors = "cors: { allow_origins: [\"https://page.example\"] }\n";
+    for (rules, varies) in [
+        ("      - { op: propagate, matching: \".*\", algorithm: last_write }\n", true),
+        (
+            "      - { op: propagate, matching: \"(?i)^X-Nothing$\", negate_match: true, algorithm: first_write }\n",
+            true,
+        ),
+        (named.as_str(), false),
+        (renamed, true),
+    ] {
+        let router_rules =
+            "  router:\n    response: [{ op: set, name: Access-Control-Allow-Origin, value: \"*\" }]\n";
+        let (demo, router) = start(&format!("{cors}headers:\n  all:\n    response:\n{rules}{router_rules}"));
+        for (name, value) in own.iter().chain(&[("vary", "X-Tenant"), ("x-free", "1"), ("set-cookie", "a=b")])
+        {
+            demo.employees.answer_with(name, value);
+        }
+        let streams = ("Accept", "text/event-stream");
+        for headers in
+            [&[("Origin", "https://page.example")][..], &[("Origin", "https://page.example"), streams]]
+        {
+            let answer = post(&router, &across(), headers);
+            assert_eq!(
+                answer.all("access-control-allow-origin"),
+                ["https://page.example"],
+                "{rules}: {answer:?}"
+            );
+            for (name, value) in &own {
+                assert!(!answer.all(name).contains(value), "{rules}: {name}: {answer:?}");
+            }
+            assert!(answer.all("date").len() == 1 && answer.all("x-request-id").len() == 1, "{answer:?}");
+            for name in ["etag", "server", "last-modified", "www-authenticate", "content-language"] {
+                assert!(answer.all(name).is_empty(), "{rules}: {name}: {answer:?}");
+            }
+            let vary = answer.all("vary").join(", ");
+            assert!(vary.contains("Accept") && vary.contains("Origin"), "{rules}: {vary}");
+            assert_eq!(vary.contains("X-Tenant"), varies, "{rules}: {vary}");
+            let passed = if varies { vec!["a=b"] } else { vec![] };
+            assert_eq!(answer.all("set-cookie"), passed, "other headers pass as before: {rules}");
+        }
+    }
+}
+
+/// What would break an answer's framing cannot be set on it.
+#[test]
+fn framing_headers_cannot_be_set_on_the_routers_answers() {
+    let log = Router::refuse(
+        &Demo::start()
+            .config("headers: { router: { response: [{ op: set, name: Content-Length, value: \"3\" }] } }\n"),
+    );
+    assert!(log.contains("`content-length` is never set"), "{log}");
+}
+
 #[test]
 fn a_rule_that_makes_no_sense_stops_the_start() {
     let demo = Demo::start();

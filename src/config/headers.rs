@@ -44,7 +44,8 @@ settings! {
     pub struct HeaderRules {
         /// On the way to a subgraph.
         request: Vec<HeaderRule> as List<HeaderRule> = Absent("");
-        /// On the way back to the client.
+        /// On the way back to the client. What describes the answer itself (CORS, `ETag`, `Server`, `Date`,
+        /// `Content-*` and their like) is the router's own and never passes; `Vary` is merged.
         response: Vec<ResponseHeaderRule> as List<ResponseHeaderRule> = Absent("");
     }
 }
@@ -62,7 +63,8 @@ settings! {
         negate_match: bool as Toggle = Is("false");
         /// On the way to a subgraph.
         request: Vec<HeaderRule> as List<HeaderRule> = Absent("");
-        /// On the way back to the client.
+        /// On the way back to the client. What describes the answer itself (CORS, `ETag`, `Server`, `Date`,
+        /// `Content-*` and their like) is the router's own and never passes; `Vary` is merged.
         response: Vec<ResponseHeaderRule> as List<ResponseHeaderRule> = Absent("");
     }
 }
@@ -146,6 +148,8 @@ settings! {
     }
 }
 
+const PRIVATE_HELP: &str = "it belongs to one connection, body or handshake";
+
 /// What a rule says, whichever way it looks.
 struct RuleKeys<'a> {
     op: HeaderOperation,
@@ -192,7 +196,7 @@ impl<'a> RuleKeys<'a> {
             [self.named, self.rename, self.name].into_iter().flatten().find(|it| headers::is_private(it));
         if let Some(name) = private {
             let message = format!("`{name}` is never passed on or set");
-            return Some((message, "it belongs to one connection, body or handshake"));
+            return Some((message, PRIVATE_HELP));
         }
         let propagates =
             self.named.is_some() || self.matching.is_some() || self.rename.is_some() || self.default;
@@ -269,6 +273,27 @@ pub(super) fn check(headers: &Headers, root: &Node, findings: &mut Findings) {
             let message = "the router's own answers have nothing to propagate".to_owned();
             broken(&format!("headers.router.response[{index}].op"), message, "use `op: set`");
         }
+        if headers::is_private(&header.name) {
+            let message = format!("`{}` is never set", header.name);
+            broken(&format!("headers.router.response[{index}].name"), message, PRIVATE_HELP);
+        }
+    }
+    note_own_headers(headers, findings);
+}
+
+/// Says which rules have no effect because the router says these headers itself.
+fn note_own_headers(headers: &Headers, findings: &mut Findings) {
+    let lists = [&headers.all.response]
+        .into_iter()
+        .chain(headers.groups.iter().map(|it| &it.response))
+        .chain(headers.subgraphs.values().map(|it| &it.response));
+    let passed = lists.flatten().filter_map(|it| it.rename.as_ref().or(it.named.as_ref()));
+    for name in passed.filter(|it| headers::is_of_answer(it)) {
+        let why = "it says something of the subgraph's answer, not of the router's";
+        findings.note(format!("`{name}` is not passed back to clients: {why}"));
+    }
+    for header in headers.router.response.iter().filter(|it| headers::is_granted(&it.name)) {
+        findings.note(format!("`{}` is not set: the section `cors` says it", header.name));
     }
 }
 

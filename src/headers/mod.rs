@@ -86,8 +86,12 @@ impl HeaderRules {
             }
         }
         let mut out = out.headers;
-        for (name, value) in self.router.iter() {
-            out.insert(name, value.clone());
+        for (name, value) in self.router.iter().filter(|(name, _)| !is_private(name) && !is_granted(name)) {
+            if name == header::VARY {
+                out.append(name, value.clone());
+            } else {
+                out.insert(name, value.clone());
+            }
         }
         out
     }
@@ -125,6 +129,33 @@ pub fn is_private(name: &HeaderName) -> bool {
     PRIVATE.contains(name)
         || matches!(text, "keep-alive" | "proxy-connection")
         || text.starts_with("sec-websocket-")
+}
+
+/// Whether a header says something of the one answer that it stands in, or of whoever gives that. Of the router's
+/// answers the router says it: what a subgraph says so holds for the subgraph's.
+///
+/// `Vary` is none of them: what a subgraph's answer depends on, the router's does too.
+pub fn is_of_answer(name: &HeaderName) -> bool {
+    const OF_ANSWER: [HeaderName; 6] = [
+        header::AGE,
+        header::DATE,
+        header::ETAG,
+        header::LAST_MODIFIED,
+        header::SERVER,
+        header::WWW_AUTHENTICATE,
+    ];
+    let text = name.as_str();
+    OF_ANSWER.contains(name)
+        || matches!(text, "authentication-info" | "digest" | "repr-digest" | "x-request-id")
+        || ["content-", "x-accel-"].iter().any(|it| text.starts_with(it))
+        || is_granted(name)
+}
+
+/// Whether a header tells browsers what pages of other origins may do: nobody grants that but the router's own
+/// rules for it.
+pub fn is_granted(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    text.starts_with("access-control-") || text == "timing-allow-origin"
 }
 
 #[cfg(test)]

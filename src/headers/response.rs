@@ -1,7 +1,7 @@
 //! On the way back to the client.
 
 use super::{
-    is_private,
+    is_of_answer, is_private,
     options::{Algorithm, ResponseRule},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -43,7 +43,12 @@ impl Merged {
         values: impl Iterator<Item = &'v HeaderValue>,
         algorithm: Algorithm,
     ) {
+        if is_private(name) || is_of_answer(name) {
+            return;
+        }
         match algorithm {
+            // It names what the answer depends on: that of one subgraph does not undo that of another.
+            _ if name == http::header::VARY => {}
             Algorithm::FirstWrite if self.headers.contains_key(name) => return,
             Algorithm::FirstWrite => {}
             Algorithm::LastWrite => drop(self.headers.remove(name)),

@@ -24,6 +24,11 @@ impl HttpAnswer {
         self.headers.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value)
     }
 
+    /// All headers of this name (in lower case).
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(it, _)| it == name).map(|(_, value)| &value[..]).collect()
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
