@@ -79,6 +79,28 @@ fn libraries_query_mutate_and_see_errors() {
     }
 }
 
+/// Libraries that would rather send a hash ask once, are told that they may not, and send texts from then on.
+#[test]
+fn libraries_switch_persisted_queries_off() {
+    let mut quickstart = Quickstart::start();
+    let url = quickstart.greeting().graphql();
+    for (script, mode) in [
+        ("persisted_apollo.mjs", "post"),
+        ("persisted_apollo.mjs", "get"),
+        ("persisted_urql.mjs", "post"),
+        ("persisted_urql.mjs", "get"),
+    ] {
+        let output = npm(script, &[&url, mode, "{ employee(id: 1) { id } }", "{ employee(id: 2) { id } }"]);
+        let [line] = &lines(&output)[..] else { panic!("{script} prints one line: {output:?}") };
+        let ids: Vec<_> =
+            line["data"].as_array().expect("answers").iter().map(|it| &it["employee"]["id"]).collect();
+        assert_eq!(ids, [1, 2], "{script} {mode}: {line}");
+        // The hash once, then the first text and the second.
+        assert_eq!(line["hashesWithoutText"], 1, "{script} {mode}: {line}");
+        assert_eq!(line["requests"], 3, "{script} {mode}: {line}");
+    }
+}
+
 /// What one types to see whether it works.
 #[test]
 fn curl_gets_answers_by_get_and_post() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use support::{
     Demo,
     http::{HttpAnswer, http, percent_encoded},
+    http_stream::{EVENTS, HttpStream},
     live::count,
     router::Router,
     subgraph::Behaviour,
@@ -295,6 +296,92 @@ fn sizes_are_limited() {
         assert_eq!(answer.status, 400, "{answer:?}");
         assert_eq!(demo.employees.request_count(), 0);
     }
+}
+
+/// A client that asks whether it may send a hash instead of the text learns that it may not, in the words by which
+/// client libraries switch that off.
+#[test]
+fn persisted_queries_are_declined_in_the_words_that_clients_know() {
+    let (_demo, router) = start();
+    let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": "0".repeat(64) } });
+    let body = json!({ "operationName": "Q", "variables": {}, "extensions": extensions });
+    let expected = json!({
+        "message": "PersistedQueryNotSupported",
+        "extensions": { "code": "PERSISTED_QUERY_NOT_SUPPORTED" },
+    });
+    let by_get = format!("{}?extensions={}", router.graphql_url(), percent_encoded(&extensions.to_string()));
+    for accept in ["*/*", "application/json", NEWER] {
+        let headers = [JSON, ("Accept", accept)];
+        for body in [body.clone(), json!({ "query": "", "extensions": extensions })] {
+            let answer = http("POST", router.graphql_url(), &headers, &body.to_string());
+            assert_eq!((answer.status, &answer.json()["errors"]), (200, &json!([expected])), "{answer:?}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+        }
+        let answer = http("GET", &by_get, &[("Accept", accept)], "");
+        assert_eq!((answer.status, &answer.json()["errors"]), (200, &json!([expected])), "{answer:?}");
+    }
+    let mut events = HttpStream::open("POST", router.graphql_url(), EVENTS, &body.to_string());
+    assert_eq!(events.result()["errors"], json!([expected]));
+    events.complete();
+
+    let text = "{ employee(id: 1) { id } }";
+    let both = json!({ "query": text, "extensions": extensions }).to_string();
+    let answer = http("POST", router.graphql_url(), &[JSON], &both);
+    assert_eq!(
+        answer.json(),
+        json!({ "data": { "employee": { "id": 1 } } }),
+        "a text that comes along is taken"
+    );
+    let other = json!({ "extensions": { "other": 1, "persistedQuery": null } }).to_string();
+    let answer = http("POST", router.graphql_url(), &[JSON], &other);
+    assert_eq!(
+        (answer.status, &answer.json()["errors"][0]["extensions"]["code"]),
+        (400, &json!("BAD_REQUEST"))
+    );
+}
+
+/// RFC 9112, section 3.2: of HTTP/1.1, a request says once whom it is for.
+#[test]
+fn requests_without_one_host_are_refused() {
+    use std::io::{Read, Write};
+    let (_demo, router) = start();
+    let ask = |url: &str, request: &str| {
+        let mut socket = std::net::TcpStream::connect(url.trim_start_matches("http://")).expect("it listens");
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer, and the end of the connection");
+        answer
+    };
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n";
+    let query = "GET /graphql?query=%7Bemployees%7Bid%7D%7D HTTP/1.1\r\n";
+    for hosts in [
+        "",
+        "Host: a\r\nHost: b\r\n",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a b\r\n",
+        "Host: a/b\r\n",
+        "Host:\r\n",
+    ] {
+        for (url, request) in [
+            (root(&router), format!("{query}{hosts}Connection: close\r\n\r\n")),
+            (root(&router), format!("GET /health HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n")),
+            (root(&router), format!("GET /graphql HTTP/1.1\r\n{hosts}{upgrade}\r\n")),
+            (
+                router.admin_url().to_owned(),
+                format!("GET /health HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"),
+            ),
+        ] {
+            let answer = ask(&url, &request);
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{request}: {answer}");
+        }
+    }
+    for url in [root(&router), router.admin_url().to_owned()] {
+        let answer = ask(&url, "GET /health HTTP/1.0\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.0 200 "), "HTTP/1.0 has no such header: {answer}");
+    }
+    assert_eq!(router.metrics().get("router_connections_refused_total{cause=\"head\"}"), 18.0);
 }
 
 /// Headers and bodies in whatever pieces, several requests on one connection.

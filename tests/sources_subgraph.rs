@@ -332,11 +332,15 @@ fn gzipped(body: &str) -> Vec<u8> {
 }
 
 fn answer_packed(exchange: Exchange, packed: &[u8]) {
+    answer_coded(exchange, "GZIP", packed);
+}
+
+fn answer_coded(exchange: Exchange, coding: &str, body: &[u8]) {
+    let length = body.len();
     let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: GZIP\r\ncontent-length: {}\r\n\r\n",
-        packed.len()
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n"
     );
-    exchange.raw(&[head.as_bytes(), packed].concat());
+    exchange.raw(&[head.as_bytes(), body].concat());
 }
 
 #[test]
@@ -348,6 +352,33 @@ fn packed_answers_are_unpacked() {
     let (one, two) = body.split_at(1000);
     let answer = rig.exchange(|it| answer_packed(it, &[gzipped(one), gzipped(two)].concat()));
     assert!(answer.is_ok_and(|it| it == body), "a packed body may have several members");
+}
+
+/// What some servers put around their answers: a byte order mark, and the name of a coding that is none.
+#[test]
+fn answers_are_read_through_marks_and_empty_codings() {
+    let rig = Rig::start(once());
+    let plain = b"{\"data\":{}}".as_slice();
+    let marked = [b"\xEF\xBB\xBF".as_slice(), plain].concat();
+    let packed_mark = gzipped(std::str::from_utf8(&marked).expect("UTF-8"));
+    let packed = gzipped("{\"data\":{}}");
+    for (coding, body) in [
+        ("", plain),
+        (" ", plain),
+        ("identity", plain),
+        (",", plain),
+        ("", marked.as_slice()),
+        ("gzip", &packed_mark),
+        ("gzip,", &packed),
+        ("identity, GZIP", &packed),
+    ] {
+        let answer = rig.exchange(|it| answer_coded(it, coding, body));
+        assert_eq!(answer, Ok(Bytes::from_static(b"{\"data\":{}}")), "{coding:?}");
+    }
+    for coding in ["br", "gzip, gzip", "gzip, br"] {
+        let answer = rig.exchange(|it| answer_coded(it, coding, &packed));
+        assert!(malformed(&answer), "{coding}: {answer:?}");
+    }
 }
 
 #[test]

@@ -216,7 +216,15 @@ fn labelled(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         let samples: Vec<Sample<'_, u64>> = samples.iter().map(|(it, value)| (&it[..], *value)).collect();
         page.counters(name, help, &samples)?;
     }
-    Ok(())
+    closed(it, page)
+}
+
+fn closed(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
+    let codes: Vec<_> = it.connections_closed.iter().map(|(code, _)| code.to_string()).collect();
+    let labels: Vec<_> = codes.iter().map(|it| [("code", it.as_str())]).collect();
+    let samples: Vec<Sample<'_, u64>> =
+        labels.iter().zip(&it.connections_closed).map(|(labels, (_, count))| (&labels[..], *count)).collect();
+    page.counters("router_connections_closed", "WebSockets that the router closed", &samples)
 }
 
 fn caches(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {

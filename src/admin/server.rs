@@ -8,9 +8,10 @@ use super::{
     state::State,
 };
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
+    HeaderMap, Method, Request, StatusCode, Version,
     body::Incoming,
-    header::{ACCEPT, ALLOW, CONTENT_DISPOSITION, HeaderValue, ORIGIN},
+    header::{ACCEPT, ALLOW, CONTENT_DISPOSITION, HOST, HeaderValue, ORIGIN},
+    http::uri::Authority,
     server::conn::http1,
     service::service_fn,
 };
@@ -132,6 +133,16 @@ async fn serve(room: Arc<Room>, socket: TcpStream) {
     _ = connection.await;
 }
 
+/// Whether a request says whom it is for as its version demands (RFC 9112, section 3.2).
+fn names_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|it| !it.as_str().contains('@')),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// What all connections share.
 struct Room {
     state: Arc<dyn State>,
@@ -141,6 +152,9 @@ struct Room {
 
 impl Room {
     async fn answer(&self, request: Request<Incoming>) -> Reply {
+        if !names_host(&request) {
+            return json_error(StatusCode::BAD_REQUEST, "The request needs one `Host` header.");
+        }
         let path = request.uri().path().to_owned();
         let Some(wanted) = wanted(&path) else {
             return json_error(StatusCode::NOT_FOUND, "Not found.");

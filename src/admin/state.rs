@@ -106,8 +106,11 @@ pub struct Snapshot {
     pub tls_handshakes_failed: u64,
     /// By outcome, `hits` or `misses`: whether an operation's plan was there already.
     pub plan_cache: Vec<Labelled>,
-    /// By cause: `full`, `accept_error`, `proxy_protocol`.
+    /// By cause: `full`, `accept_error`, `proxy_protocol`, `tls`, `head`, `handshake`, `subprotocol`, `stopping`,
+    /// `system`.
     pub connections_refused: Vec<Labelled>,
+    /// WebSockets that the router closed, by the code in the close frame.
+    pub connections_closed: Vec<(u16, u64)>,
     /// Connections whose client answered no ping.
     pub connections_timed_out: u64,
     /// By policy: `conflate`, `drop_oldest`, `disconnect`, `replay`, `events_lost`.

@@ -259,3 +259,22 @@ fn heap_profiles_explain_how_to_get_them() {
     // Built without the repository's settings, the process cannot sample at all.
     assert!(body.contains("/debug/pprof/heap/activate") || body.contains("_RJEM_MALLOC_CONF"), "{body}");
 }
+
+/// As on the public port: a request of HTTP/1.1 says once whom it is for.
+#[test]
+fn requests_name_one_host() {
+    let admin = Running::start();
+    let status = |request: &str| {
+        let mut socket = TcpStream::connect(admin.address).expect("connected");
+        socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer.split(' ').nth(1).and_then(|it| it.parse::<u16>().ok())
+    };
+    for hosts in ["", "Host: a\r\nHost: a\r\n", "Host: a b\r\n", "Host: me@a\r\n", "Host:\r\n"] {
+        let request = format!("GET /health HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        assert_eq!(status(&request), Some(400), "{hosts}");
+    }
+    assert_eq!(status("GET /health HTTP/1.0\r\n\r\n"), Some(200));
+}

@@ -88,7 +88,9 @@ settings! {
         cache_control_policy: CacheControlPolicy as CacheControlPolicy = Section;
         /// Files in variables, by the GraphQL multipart request specification. They pass through to the subgraph
         /// while they arrive, so each goes to one subgraph, in the order they are sent in;
-        /// `engine.subscription_fetch_timeout` covers the whole way.
+        /// `engine.subscription_fetch_timeout` covers the whole way. The operation begins once the whole form, or
+        /// `16KiB` of its files, is here: a small form that turns out to be none has no effect. A large one that
+        /// breaks off later ends its mutation, of which fields in front of the file's were carried out by then.
         file_upload: FileUpload as FileUpload = Section;
         /// What becomes of graphs that say who may see what.
         authorization: Authorization as Authorization = Section;
@@ -640,7 +642,9 @@ settings! {
         max_attempts: usize as Count = Is("5");
         /// Longest wait, also for a subgraph that asks for one (`Retry-After` in seconds).
         max_duration: Duration as Wait = Is("10s");
-        /// Longest first wait. A wait that would not end within `request_timeout` is not begun.
+        /// Longest first wait for a subgraph that says "later" (429, 503). Where nothing says so, the first wait is
+        /// at most `100ms`, and none is longer than `1s`. A wait that would not end within `request_timeout` is not
+        /// begun.
         interval: Duration as Time = Is("3s");
         /// Not supported: anything but an empty text is an error.
         expression: Option<()> as Maybe<RetryExpression> = Absent("\"\"");

@@ -4,7 +4,8 @@
 //! Only HTTP/1.1 can be upgraded to a WebSocket: HTTP/2's way (extended CONNECT) is not advertised, because a
 //! stream of it is no socket that could be given away.
 
-use super::{front::State, proxies::Peer, proxy_protocol, routes, tls, write_timeout};
+use super::{front::State, proxies::Peer, proxy_protocol, replies, routes, tls, write_timeout};
+use futures_util::FutureExt;
 use hyper::{
     Request, Version,
     body::Incoming,
@@ -17,6 +18,7 @@ use rustls::ServerConfig;
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
     pin::pin,
     sync::{
         Arc,
@@ -200,7 +202,13 @@ async fn answer(
     let in_flight = InFlight::new(Arc::clone(&state), activity);
     name_host(&mut request);
     let caller = state.options.proxies.identify(peer, request.headers_mut());
-    Ok(routes::answer(&state, caller, request).await.map(|body| body.holding(in_flight)))
+    // What outlives a panic is shared state behind atomics and locks that are held for one step each.
+    let answering = AssertUnwindSafe(routes::answer(&state, caller, request)).catch_unwind();
+    let reply = answering.await.unwrap_or_else(|_| {
+        tracing::error!("answering a request panicked");
+        replies::of_panic()
+    });
+    Ok(reply.map(|body| body.holding(in_flight)))
 }
 
 /// HTTP/2 has the host in another place; whoever asks for it later need not know.

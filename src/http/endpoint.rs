@@ -77,7 +77,7 @@ pub(super) async fn answer(
         match asked {
             Ok(Asked::One(request)) => Ok(call.one(request).await),
             Ok(Asked::Batch(batching, entries)) => call.batch(batching, entries).await,
-            Err(error) => Err(Refused::new(replies::of_error(StatusCode::BAD_REQUEST, form.media(), error))),
+            Err(error) => Err(Refused::new(replies::of_no_request(form, error))),
         }
     };
     answered.await.unwrap_or_else(|Refused(reply)| {
@@ -211,6 +211,9 @@ impl Call<'_> {
     fn broken(&self, error: UploadError) -> Refused {
         Refused::new(match error.explain() {
             Err(error) => replies::of_body_error(self.state, error, self.form.media()),
+            Ok((StatusCode::BAD_REQUEST, error)) => {
+                replies::closing(replies::of_no_request(self.form, error))
+            }
             Ok((status, error)) => replies::closing(replies::of_error(status, self.form.media(), error)),
         })
     }

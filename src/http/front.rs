@@ -114,7 +114,7 @@ pub struct Counters {
     pub requests_in_flight: AtomicU64,
     /// Requests refused because all bodies together were too large.
     pub bodies_refused: AtomicU64,
-    /// Connections beyond `http_connections_max`.
+    /// Connections beyond `http_connections_max`, and WebSockets beyond what the gateway accepts.
     pub connections_refused: AtomicU64,
     /// Failed `accept` calls, most often for want of file descriptors.
     pub accept_errors: AtomicU64,
@@ -122,9 +122,11 @@ pub struct Counters {
     pub proxy_headers_refused: AtomicU64,
     /// Handshakes of TLS that came to nothing, plain requests where TLS is spoken included.
     pub tls_handshakes_failed: AtomicU64,
+    /// Requests that do not say whom they are for, or more than their head may have.
+    pub heads_refused: AtomicU64,
     /// WebSockets handed over.
     pub upgrades: AtomicU64,
-    /// Handshakes that were wrong or over a limit.
+    /// Handshakes that were wrong, of pages of foreign origins, or for WebSockets where there are none.
     pub upgrades_refused: AtomicU64,
     /// Clients that left during the handshake.
     pub upgrades_failed: AtomicU64,

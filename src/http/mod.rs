@@ -14,6 +14,7 @@ mod cors;
 mod endpoint;
 mod front;
 mod gateway;
+mod host;
 mod listen;
 mod negotiation;
 mod page;

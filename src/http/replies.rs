@@ -14,13 +14,15 @@ use super::{
     routes::{Reply, method_not_allowed, text},
 };
 use crate::{
-    graphql::{BAD_REQUEST, Error, request_error_response},
+    graphql::{
+        BAD_REQUEST, Error, PERSISTED_QUERY_NOT_SUPPORTED, null_data_response, request_error_response,
+    },
     protocol::StreamFormat,
 };
 use bytes::Bytes;
 use hyper::{
-    Response, StatusCode,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY},
+    HeaderMap, Response, StatusCode,
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY},
 };
 
 /// The code of what a method cannot do.
@@ -41,7 +43,7 @@ pub(super) fn of_answer(answer: Answer, method: GraphqlMethod, form: Form) -> Re
                 Some(format) => of_one_result(format, &body),
                 None => of_body(StatusCode::OK, media, body),
             };
-            reply.headers_mut().extend(headers);
+            add_headers(&mut reply, &headers);
             reply
         }
         Answer::Stream { format, updates } => streamed(format, ReplyBody::streamed(updates)),
@@ -121,14 +123,50 @@ pub(super) fn refusal(status: StatusCode, media: Media, message: &str, code: &'s
     of_error(status, media, Error::new(message).with_code(code))
 }
 
+/// The answer to a request that the router itself failed.
+pub(super) fn of_panic() -> Reply {
+    let body = null_data_response(&[Error::internal()]);
+    closing(of_body(StatusCode::INTERNAL_SERVER_ERROR, Media::Json, body))
+}
+
 /// A `503` that says when to come again.
 pub(super) fn unavailable(mut reply: Reply) -> Reply {
     reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     reply
 }
 
+/// The answer to a body or a query string that is no request.
+pub(super) fn of_no_request(form: Form, error: Error) -> Reply {
+    if error.code != Some(PERSISTED_QUERY_NOT_SUPPORTED) {
+        return of_error(StatusCode::BAD_REQUEST, form.media(), error);
+    }
+    // Nothing is wrong: the client asks whether it may do without the text. Caches must not remember.
+    let body = request_error_response(&[error]);
+    let mut reply = match form.stream_of_one() {
+        Some(format) => of_one_result(format, &body),
+        None => of_body(StatusCode::OK, form.media(), body),
+    };
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
 pub(super) fn of_error(status: StatusCode, media: Media, error: Error) -> Reply {
     of_body(status, media, request_error_response(&[error]))
+}
+
+/// Adds headers to a reply that has some of its own: those stand, except that `Vary` becomes the list of all.
+pub(super) fn add_headers(reply: &mut Reply, more: &HeaderMap) {
+    let headers = reply.headers_mut();
+    let adds = |headers: &HeaderMap, name: &HeaderName| name == VARY || !headers.contains_key(name);
+    let names: Vec<_> = more.keys().filter(|it| adds(headers, it)).collect();
+    for name in names {
+        for value in more.get_all(name) {
+            let is_there = name == VARY && headers.get_all(name).iter().any(|it| it == value);
+            if !is_there {
+                headers.append(name, value.clone());
+            }
+        }
+    }
 }
 
 /// A stream of one result, known in full.

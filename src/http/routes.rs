@@ -1,14 +1,22 @@
 //! Which path gets which answer.
 
 use super::{
-    access::REQUEST_ID, coding, cors::Verdict, endpoint, front::State, negotiation, proxies::Caller,
-    reply_body::ReplyBody, upgrade,
+    access::REQUEST_ID,
+    coding,
+    cors::Verdict,
+    endpoint,
+    front::State,
+    host, negotiation,
+    proxies::Caller,
+    replies::{add_headers, closing},
+    reply_body::ReplyBody,
+    upgrade,
 };
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
 };
 use std::{net::IpAddr, sync::Arc};
 
@@ -23,7 +31,12 @@ pub(super) async fn answer(state: &Arc<State>, caller: Caller, request: Request<
 
 async fn route(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) -> Reply {
     if head_bytes(&request) > state.options.head_bytes_max {
+        state.counters.count(&state.counters.heads_refused);
         return head_too_large();
+    }
+    if !host::is_named(&request) {
+        state.counters.count(&state.counters.heads_refused);
+        return host_missing();
     }
     let path = request.uri().path();
     if let Some(health) = health(path, request.uri().query()) {
@@ -38,7 +51,12 @@ async fn route(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) 
     let id = state.request_ids.of(request.headers());
     let rules = state.options.cors.as_ref();
     let mut reply = match rules.map(|it| it.judge(request.method(), request.headers(), caller)) {
-        Some(Verdict::Answered(reply)) => *reply,
+        Some(Verdict::Answered(reply)) => {
+            if upgrade::is_wanted(request.method(), request.headers()) {
+                state.counters.count(&state.counters.upgrades_refused);
+            }
+            *reply
+        }
         Some(Verdict::Go(granted)) => {
             with_headers(graphql(state, caller.address, &id, request).await, granted)
         }
@@ -58,9 +76,12 @@ fn head_bytes(request: &Request<Incoming>) -> usize {
 
 fn head_too_large() -> Reply {
     let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    let mut reply = text(status, "text/plain; charset=utf-8", "The request's head is too large.\n");
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    reply
+    closing(text(status, "text/plain; charset=utf-8", "The request's head is too large.\n"))
+}
+
+fn host_missing() -> Reply {
+    let message = "The request needs one `Host` header, with a name and perhaps a port.\n";
+    closing(text(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", message))
 }
 
 async fn graphql(state: &Arc<State>, client: IpAddr, id: &HeaderValue, request: Request<Incoming>) -> Reply {
@@ -71,9 +92,7 @@ async fn graphql(state: &Arc<State>, client: IpAddr, id: &HeaderValue, request: 
 }
 
 fn with_headers(mut reply: Reply, more: HeaderMap) -> Reply {
-    for (name, value) in &more {
-        reply.headers_mut().append(name, value.clone());
-    }
+    add_headers(&mut reply, &more);
     reply
 }
 

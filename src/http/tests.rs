@@ -45,6 +45,7 @@ impl Gateway for Fake {
                 Some("mutation") if is_get => Answer::NeedsPost,
                 Some("subscription") => Answer::NeedsStreaming,
                 Some("invalid") => Answer::RequestError(Bytes::from_static(b"{\"errors\":[]}")),
+                Some("panic") => panic!("as asked for"),
                 Some("busy") => Answer::Unavailable,
                 Some("large") => executed(traffic::large()),
                 Some("upload") => uploads::receive(&request, &context, &entered).await,
@@ -411,7 +412,9 @@ fn handshakes_can_be_refused() {
     front.fake.accepts.store(false, Ordering::Relaxed);
     let reply = front.exchange(&upgrade(close));
     assert_eq!((reply.status, reply.header("retry-after")), (503, "1"));
-    assert_eq!(front.counters.upgrades_refused.load(Ordering::Relaxed), 2);
+    // What was wrong with the one is the handshake, with the other that there are too many.
+    assert_eq!(front.counters.upgrades_refused.load(Ordering::Relaxed), 1);
+    assert_eq!(front.counters.connections_refused.load(Ordering::Relaxed), 1);
     let front = Running::start(Options { websocket_enabled: false, ..Options::default() });
     assert_eq!(front.exchange(&upgrade(close)).status, 400);
 }
@@ -450,6 +453,41 @@ fn connections_beyond_the_limit_are_told_so() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
     assert_eq!(front.counters.connections_refused.load(Ordering::Relaxed), 1);
     assert_eq!(front.counters.connections.load(Ordering::Relaxed), 1);
+}
+
+/// A client is told, in the words that WebSocket clients hear, and the next request finds a router that works.
+#[test]
+fn a_panic_is_an_error_with_a_code() {
+    let front = Running::start(Options::default());
+    for accept in ["", "Accept: application/graphql-response+json\r\n"] {
+        let reply = front.post(&format!("{JSON}{accept}"), r#"{"query":"panic"}"#);
+        let expected = concat!(
+            r#"{"errors":[{"message":"Internal server error","#,
+            r#""extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null}"#
+        );
+        assert_eq!((reply.status, reply.body.as_str()), (500, expected));
+    }
+    assert_eq!(front.get("/health", "").status, 200);
+}
+
+/// Every one of them counts, whatever it was refused for.
+#[test]
+fn refused_upgrades_and_heads_are_counted() {
+    let cors = Cors { allow_origins: vec!["https://page.example".into()], ..Cors::default() };
+    let front = Running::start(Options { cors: Some(cors), ..Options::default() });
+    let counted = |count: fn(&Counters) -> &AtomicU64| count(&front.counters).load(Ordering::Relaxed);
+    front.fake.accepts.store(false, Ordering::Relaxed);
+    assert_eq!(front.exchange(&upgrade("Sec-WebSocket-Key: k\r\n")).status, 503);
+    assert_eq!(counted(|it| &it.connections_refused), 1);
+    front.fake.accepts.store(true, Ordering::Relaxed);
+    assert_eq!(front.exchange(&upgrade("")).status, 400);
+    assert_eq!(front.exchange(&upgrade("Origin: https://evil.example\r\n")).status, 403);
+    assert_eq!(counted(|it| &it.upgrades_refused), 2);
+    assert_eq!(front.exchange(&upgrade("Host: y\r\n")).status, 400);
+    assert_eq!(counted(|it| &it.heads_refused), 1);
+    let front = Running::start(Options { websocket_enabled: false, ..Options::default() });
+    assert_eq!(front.exchange(&upgrade("Sec-WebSocket-Key: k\r\n")).status, 400);
+    assert_eq!(front.counters.upgrades_refused.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -35,11 +35,12 @@ pub(super) fn is_wanted(method: &Method, headers: &HeaderMap) -> bool {
 /// Answers an opening handshake and, when it holds, hands the socket over once the answer is written.
 pub(super) fn answer(state: &Arc<State>, client: IpAddr, mut request: Request<Incoming>) -> Reply {
     if !state.options.websocket_enabled {
+        state.counters.count(&state.counters.upgrades_refused);
         let message = "WebSockets are turned off here.";
         return refusal(StatusCode::BAD_REQUEST, Media::Json, message, "WEBSOCKET_DISABLED");
     }
     if !state.gateway.accepts_connections() {
-        state.counters.count(&state.counters.upgrades_refused);
+        state.counters.count(&state.counters.connections_refused);
         let message = "The router has as many connections as it may have; try again.";
         let code = "CONNECTION_LIMIT_EXCEEDED";
         return unavailable(refusal(StatusCode::SERVICE_UNAVAILABLE, Media::Json, message, code));

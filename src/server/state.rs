@@ -23,7 +23,10 @@ use crate::{
     telemetry::logging,
 };
 use bytes::Bytes;
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// The numbers of all threads.
 #[derive(Clone, Default)]
@@ -63,6 +66,7 @@ impl admin::State for State {
         let mut snapshot = Snapshot { resolvers_max: self.resolvers_max as u64, ..Snapshot::default() };
         self.add_front(&mut snapshot);
         self.add_engine(&mut snapshot);
+        self.add_refusals(&mut snapshot);
         self.add_reactor(&mut snapshot);
         self.add_streams(&mut snapshot);
         self.add_hub(&mut snapshot);
@@ -101,14 +105,34 @@ impl State {
         let (reloads, failed) = (self.stats.tls.reloads.get(), self.stats.tls.reloads_failed.get());
         snapshot.tls_reloads.push(Labelled { label: "ok", value: reloads });
         snapshot.tls_reloads.push(Labelled { label: "failed", value: failed });
+        snapshot.subscriptions_rejected.push(labelled("overload", &front.streams_refused));
         snapshot.tls_handshakes_failed = self.http.tls_handshakes_failed.load(Ordering::Relaxed);
     }
 
     fn add_engine(&self, snapshot: &mut Snapshot) {
         let engine = &self.stats.engine;
-        let labelled = |label, count: &Count| Labelled { label, value: count.get() };
         snapshot.plan_cache.push(labelled("hits", &engine.plan_cache_hits));
         snapshot.plan_cache.push(labelled("misses", &engine.plan_cache_misses));
+    }
+
+    /// By cause: whom the front turned away, and the reactor, to whom some come too late or in vain.
+    fn add_refusals(&self, snapshot: &mut Snapshot) {
+        let (http, reactor) = (&self.http, &self.stats.reactor);
+        let front = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        snapshot.connections_refused.extend(
+            [
+                ("full", front(&http.connections_refused) + reactor.connections_refused.get()),
+                ("accept_error", front(&http.accept_errors)),
+                ("proxy_protocol", front(&http.proxy_headers_refused)),
+                ("tls", front(&http.tls_handshakes_failed)),
+                ("head", front(&http.heads_refused)),
+                ("handshake", front(&http.upgrades_refused)),
+                ("subprotocol", reactor.subprotocols_refused.get()),
+                ("stopping", reactor.refused_at_stop.get()),
+                ("system", reactor.registrations_failed.get()),
+            ]
+            .map(|(label, value)| Labelled { label, value }),
+        );
     }
 
     fn add_reactor(&self, snapshot: &mut Snapshot) {
@@ -119,13 +143,8 @@ impl State {
         snapshot.upstream_subscriptions = reactor.upstream_subscriptions.get();
         snapshot.outbound_bytes = reactor.outbound_bytes.get();
         snapshot.messages_sent = reactor.messages_sent.get();
-        snapshot
-            .connections_refused
-            .push(Labelled { label: "full", value: reactor.connections_refused.get() });
-        snapshot.connections_refused.push(Labelled {
-            label: "proxy_protocol",
-            value: self.http.proxy_headers_refused.load(Ordering::Relaxed),
-        });
+        snapshot.subscriptions_rejected.push(labelled("limit", &reactor.subscriptions_refused));
+        snapshot.connections_closed = reactor.closed.read();
         snapshot.connections_timed_out = reactor.ping_timeouts.get();
         snapshot.overflow.push(Labelled { label: "disconnect", value: reactor.slow_consumers.get() });
         snapshot.queues.push(queue("reactor_mail", reactor.mail_waiting.get(), 0, 0));
@@ -180,6 +199,10 @@ impl State {
         snapshot.queues.push(queue("prepare", self.pool.prepare_queued() as u64, 0, refused));
         snapshot.queues.push(queue("fetch_permits", counters.waiting() as u64, 0, 0));
     }
+}
+
+fn labelled(label: &'static str, count: &Count) -> Labelled {
+    Labelled { label, value: count.get() }
 }
 
 fn queue(name: &'static str, depth: u64, capacity: u64, full: u64) -> Queue {

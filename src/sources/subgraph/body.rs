@@ -1,12 +1,14 @@
 //! The body of an answer: gathered, unpacked where it is packed, and bounded either way.
 
 use crate::{resolve::FetchError, sources::causes};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::io::{self, Write};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +20,15 @@ pub(super) enum Encoding {
 impl Encoding {
     /// `Err`: a kind that was not asked for.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, FetchError> {
-        let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Self::Plain) };
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        match value.as_str() {
-            "identity" => Ok(Self::Plain),
-            "gzip" | "x-gzip" => Ok(Self::Gzip),
-            other => Err(FetchError::Malformed(format!("content-encoding {other} was not asked for"))),
+        let said = headers.get_all(CONTENT_ENCODING).iter().map(|it| String::from_utf8_lossy(it.as_bytes()));
+        let said = said.collect::<Vec<_>>().join(",").to_ascii_lowercase();
+        // A list may have empty members (RFC 9110, section 5.6.1), and be empty.
+        let kinds: Vec<_> =
+            said.split(',').map(str::trim).filter(|it| !it.is_empty() && *it != "identity").collect();
+        match kinds[..] {
+            [] => Ok(Self::Plain),
+            ["gzip" | "x-gzip"] => Ok(Self::Gzip),
+            _ => Err(FetchError::Malformed(format!("content-encoding {said} was not asked for"))),
         }
     }
 }
@@ -34,10 +39,15 @@ pub(super) async fn collect(
     encoding: Encoding,
     bytes_max: usize,
 ) -> Result<Bytes, FetchError> {
-    match encoding {
-        Encoding::Plain => collect_plain(body, bytes_max).await,
-        Encoding::Gzip => unpack(body, bytes_max).await,
+    let mut body = match encoding {
+        Encoding::Plain => collect_plain(body, bytes_max).await?,
+        Encoding::Gzip => unpack(body, bytes_max).await?,
+    };
+    // Some servers begin a text so, and JSON lets its readers pass over it (RFC 8259, section 8.1).
+    if body.starts_with(BYTE_ORDER_MARK) {
+        body.advance(BYTE_ORDER_MARK.len());
     }
+    Ok(body)
 }
 
 async fn collect_plain(mut body: Incoming, bytes_max: usize) -> Result<Bytes, FetchError> {
