@@ -38,7 +38,7 @@ impl Requirement {
     }
 
     /// Adds what another graph or an interface asks for.
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.authenticated |= other.authenticated;
         add_missing(&mut self.scopes, &other.scopes);
         add_missing(&mut self.policies, &other.policies);

@@ -2,6 +2,8 @@
 
 use super::{
     authorization::{Authorization, without_refused},
+    checks,
+    composer::{self, Failure, coordinates},
     dialect::adapt,
     directives::applied,
     errors::LoadError,
@@ -12,20 +14,17 @@ use super::{
     links::refused,
     origins::{Origins, syntax_error},
     protection::{of_graph, unenforced},
+    rewrites,
     sdl::Sdl,
 };
 use federation_composition::{
-    __internal::{compose::compose_services, subgraph::validation::validate_subgraph::InternalOptions},
-    CompositionResult, ServiceDefinition,
+    ServiceDefinition,
     graphql_core::{
         Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor, Node, NodeRef,
         OperationType, Value, VisitInfo, parse, print, visit_edit,
     },
 };
-use std::{
-    collections::{BTreeSet, HashSet},
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::{BTreeSet, HashSet};
 
 /// A root field for graphs without a query of their own, since every schema needs one.
 const QUERY_STUB: &str =
@@ -57,19 +56,10 @@ pub(super) fn compose(
     unenforced.extend(events.iter().flat_map(|it| it.unenforced.clone()));
     let authorization = authorization(&documents, events);
     let (services, mut notes) = services(subgraphs, documents, events);
-    let mut unsatisfiable = BTreeSet::new();
-    let composed = match compose_with(&services, &[]) {
-        Err(errors) if lenient && errors.iter().all(Failure::is_satisfiability) => {
-            for error in &errors {
-                notes.push(error.as_note());
-                unsatisfiable.extend(error.coordinates());
-            }
-            compose_with(&services, &[SATISFIABILITY_RULE])
-        }
-        other => other,
-    };
-    let sdl = composed.map_err(|errors| errors.iter().map(|it| it.located(&origins)).collect::<Vec<_>>())?;
-    let sdl = with_externals(sdl, &services);
+    let composed = composer::compose(&services, &authorization, lenient, &origins)?;
+    notes.extend(composed.out_of_reach.iter().map(Failure::as_note));
+    let unsatisfiable = coordinates(&composed.out_of_reach);
+    let sdl = with_externals(composed.sdl, &services);
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
 }
 
@@ -90,6 +80,8 @@ fn read(
                 errors.extend(misplaced_event_fields(source, &document, origins));
                 errors.extend(misplaced_filters(source, &document, origins));
                 errors.extend(refused(&source.name, &document, origins));
+                let faults = checks::of_links(&source.name, &document);
+                errors.extend(faults.iter().map(|it| it.located(origins)));
                 documents.push(document);
             }
             Err(error) => {
@@ -117,7 +109,9 @@ fn services(
 ) -> (Vec<ServiceDefinition>, Vec<String>) {
     let (mut services, mut notes) = (Vec::new(), Vec::new());
     for (source, mut document) in subgraphs.iter().zip(documents) {
+        notes.extend(rewrites::of_graph(&source.name, &mut document));
         notes.extend(adapt(&source.name, &mut document));
+        rewrites::of_first(&mut document);
         notes.extend(lower_link(&source.name, &mut document));
         notes.extend(drop_refused_requirements(&source.name, &mut document));
         let document = without_null_arguments(document);
@@ -145,83 +139,6 @@ fn drop_refused_requirements(graph: &str, document: &mut Document) -> Option<Str
              but is not part of the supergraph's text"
         )
     })
-}
-
-/// The composer's name for its check that every field can be reached.
-const SATISFIABILITY_RULE: &str = "SatisfiabilityRule";
-
-/// An error of the composer.
-struct Failure {
-    code: Option<String>,
-    message: String,
-}
-
-impl Failure {
-    fn is_satisfiability(&self) -> bool {
-        self.code.as_deref() == Some("SATISFIABILITY_ERROR")
-    }
-
-    fn located(&self, origins: &Origins<'_>) -> LoadError {
-        let mut error = origins.composer_error(self.code.as_deref(), &self.message);
-        if self.is_satisfiability() {
-            if let Some(at) = self.coordinates().find(|it| is_of_root(it)) {
-                error.message.push_str(&format!(
-                    " ({at} is asked for below a field that leads back to a root type, which is not supported yet \
-                     where several graphs have fields of it)"
-                ));
-            }
-            error.message.push_str(" (`supergraph.lenient: true` serves the graph all the same)");
-        }
-        error
-    }
-
-    /// What can be reached by no plan: the fields that the reasons name.
-    fn coordinates(&self) -> impl Iterator<Item = String> {
-        let reasons = self.message.split_once("because:").map_or("", |(_, reasons)| reasons);
-        let quoted = reasons.split('"').skip(1).step_by(2).filter(|it| it.contains('.'));
-        quoted.filter(|it| it.split('.').all(is_name)).map(str::to_owned)
-    }
-
-    /// The query and the first reason; the others say the same of other graphs.
-    fn as_note(&self) -> String {
-        let between = |from: &str, to: &str| {
-            let (_, rest) = self.message.split_once(from)?;
-            let part = rest.split(to).next()?;
-            Some(part.split_whitespace().collect::<Vec<_>>().join(" "))
-        };
-        let query = between("query:", "cannot be satisfied").unwrap_or_default();
-        let reason = between("because:", ".\n").unwrap_or_default();
-        let reason = reason.trim_matches(['-', ' ', '.']);
-        format!("{query} is out of reach ({reason}): what cannot be fetched answers null with an error")
-    }
-}
-
-/// Whether a field is one of a root type, as the composer calls those. At the root itself each is in reach.
-fn is_of_root(coordinate: &str) -> bool {
-    ["Query.", "Mutation.", "Subscription."].iter().any(|it| coordinate.starts_with(it))
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
-}
-
-/// Runs the composer without some of its rules. (Which rules there are is no part of its public API.)
-fn compose_with(services: &[ServiceDefinition], without: &[&str]) -> Result<String, Vec<Failure>> {
-    let off = without.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-    let options = InternalOptions { disable_validation_rules: (!off.is_empty()).then_some(off) };
-    let composed = catch_unwind(AssertUnwindSafe(|| compose_services(services, Some(&options))));
-    let failure = |code: Option<&str>, message: String| Failure { code: code.map(str::to_owned), message };
-    match composed {
-        Err(_) => {
-            let message = "the composer could not cope with these graphs".to_owned();
-            Err(vec![failure(Some("COMPOSER_PANIC"), message)])
-        }
-        Ok(Ok(CompositionResult::Success(it))) => Ok(it.supergraph_sdl().to_owned()),
-        Ok(Ok(CompositionResult::Failure(it))) => {
-            Err(it.errors().iter().map(|it| failure(it.code(), it.message.clone())).collect())
-        }
-        Ok(Err(error)) => Err(vec![failure(None, error.message().to_owned())]),
-    }
 }
 
 /// Without this an event graph among the subgraphs could compose, and its fields would be asked of a

@@ -8,7 +8,7 @@ use super::{
 };
 use federation_composition::{
     LinkImplementations, extract_link_implementations,
-    graphql_core::{Definition, Directive, Document, FieldDefinition},
+    graphql_core::{Definition, Directive, Document, FieldDefinition, Value, parse_value},
 };
 use std::collections::BTreeSet;
 
@@ -22,6 +22,11 @@ impl Names {
     /// Links that cannot be read are the composer's to report; until then names are taken as they are.
     pub(super) fn of(document: &Document) -> Self {
         Self(extract_link_implementations(document).ok())
+    }
+
+    /// Whether the graph is of Federation 1.
+    pub(super) fn links_nothing(&self) -> bool {
+        self.0.as_ref().is_none_or(|it| it.links().is_empty())
     }
 
     /// Every name that a directive may go by here: as it was imported, from the federation specification
@@ -71,6 +76,54 @@ pub(super) fn refused(graph: &str, document: &Document, origins: &Origins<'_>) -
         }
     }
     errors
+}
+
+/// The first minor version of Federation 2 that has `@cacheTag`.
+pub(super) const CACHE_TAG_SINCE: u32 = 12;
+
+/// Whether a directive links the federation specification.
+pub(super) fn is_federation_link(directive: &Directive) -> bool {
+    let url = argument(directive, "url").and_then(string);
+    url.and_then(|it| it.strip_prefix(FEDERATION)).is_some_and(|it| it.starts_with('/'))
+}
+
+pub(super) fn federation_link(document: &Document) -> Option<&Directive> {
+    document.definitions.iter().flat_map(schema_directives).find(|it| is_federation_link(it))
+}
+
+/// The minor version of Federation 2 that a graph links.
+pub(super) fn federation_minor(document: &Document) -> Option<u32> {
+    minor_of(federation_link(document)?)
+}
+
+pub(super) fn minor_of(link: &Directive) -> Option<u32> {
+    let url = argument(link, "url").and_then(string)?;
+    url.strip_prefix(FEDERATION)?.strip_prefix("/v2.")?.trim_end_matches('/').parse().ok()
+}
+
+/// What names begin with that a link brings and does not import.
+pub(super) fn prefix_of(link: &Directive) -> Option<&str> {
+    let url = argument(link, "url").and_then(string)?;
+    let name = || url.trim_end_matches('/').rsplit('/').nth(1).filter(|_| url.contains("://"));
+    argument(link, "as").and_then(string).or_else(name)
+}
+
+/// `{ name: "@NAME", as: "@ALIAS" }`.
+pub(super) fn import_as(name: &str, alias: &str) -> Option<Value> {
+    parse_value(&format!("{{ name: \"@{name}\", as: \"@{alias}\" }}")).ok()
+}
+
+/// The name of an import, and what it is called in the graph.
+pub(super) fn imported(import: &Value) -> Option<(&str, &str)> {
+    match import {
+        Value::String(it) => Some((&it.value, &it.value)),
+        Value::Object(it) => {
+            let field = |name: &str| it.fields.iter().find(|it| it.name.value == name).map(|it| &it.value);
+            let name = field("name").and_then(string)?;
+            Some((name, field("as").and_then(string).unwrap_or(name)))
+        }
+        _ => None,
+    }
 }
 
 fn is_connect(directive: &Directive) -> bool {

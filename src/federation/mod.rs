@@ -9,9 +9,13 @@
 
 mod authorization;
 mod canonical;
+mod checks;
 mod compile;
 mod compose;
+mod composer;
 mod cut;
+mod declared;
+mod defaults;
 mod deferred;
 mod dialect;
 mod directives;
@@ -40,6 +44,7 @@ mod projection;
 mod protection;
 mod provides;
 mod required;
+mod rewrites;
 mod schema;
 mod sdl;
 mod selection;

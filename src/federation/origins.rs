@@ -31,6 +31,15 @@ impl<'a> Origins<'a> {
         }
     }
 
+    /// An error about a coordinate of the supergraph, with the place of the first graph that has it.
+    pub(super) fn error_somewhere(&self, rule: &str, at: &str, message: impl Into<String>) -> LoadError {
+        let error = LoadError::new(rule, message);
+        match self.0.iter().find(|it| it.places().has(at)) {
+            Some(origin) => origin.place(error.at(at).in_graph(origin.name, origin.file), at),
+            None => error,
+        }
+    }
+
     /// An error of the composer. It names the graph in brackets at the start of its message, or somewhere
     /// in the text as `subgraph "x"`; coordinates stand in quotes.
     pub(super) fn composer_error(&self, code: Option<&str>, message: &str) -> LoadError {
