@@ -3,6 +3,8 @@
 .DELETE_ON_ERROR:
 
 CLIENTS := tests/clients
+# The reference that composition is held against: a tool of the tests under a licence of its own, never shipped.
+REFERENCE := tests/composition
 # Scenarios and options of a bench: make bench-quick ARGS='stalled --seconds 60 --rounds 1'
 ARGS ?=
 # How long each fuzz target runs.
@@ -27,15 +29,15 @@ headers:
 	sh scripts/headers.sh
 
 # What the tests talk to: nats-server, Redis, Kafka, npm clients, a browser, a proxy.
-tools: $(CLIENTS)/node_modules/.package-lock.json
+tools: $(CLIENTS)/node_modules/.package-lock.json $(REFERENCE)/node_modules/.package-lock.json
 	sh scripts/tools.sh
 	sh scripts/browser.sh
 	sh scripts/nginx.sh
 	sh scripts/redis.sh
 	sh scripts/kafka.sh
 
-$(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
-	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel=error
+tests/%/node_modules/.package-lock.json: tests/%/package.json tests/%/package-lock.json
+	npm ci --prefix tests/$* --no-audit --no-fund --loglevel=error
 	touch $@
 
 # The build is a step of its own, so that it is not part of the measured time.
@@ -78,4 +80,4 @@ deny: .tools/bin/cargo-deny
 	rm -rf .tools/target
 
 clean-tools:
-	rm -rf .tools $(CLIENTS)/node_modules
+	rm -rf .tools $(CLIENTS)/node_modules $(REFERENCE)/node_modules
