@@ -76,7 +76,7 @@ pub fn start(options: Options) {
     if started.is_ok() {
         *LOG.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Log { overflow, unwritten, worker: Some(worker) });
-        std::panic::set_hook(Box::new(|panic| report(panic)));
+        std::panic::set_hook(Box::new(report));
     }
 }
 
