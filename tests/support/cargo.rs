@@ -1,4 +1,5 @@
 //! Cargo, from within a test.
+#![allow(unreachable_pub, reason = "one of the tests has this file to itself")]
 
 use std::{env, process::Command};
 
