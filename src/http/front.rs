@@ -92,7 +92,7 @@ impl Default for Options {
             proxies: Proxies::default(),
             cors: Some(Cors::default()),
             batching: None,
-            file_upload: None,
+            file_upload: Some(FileUpload::default()),
             cache_policy: None,
             access_log: true,
             access_log_anonymous: false,

@@ -49,6 +49,12 @@ pub struct FileUpload {
     pub files_max: usize,
 }
 
+impl Default for FileUpload {
+    fn default() -> Self {
+        Self { file_bytes_max: 50_000_000, files_max: 10 }
+    }
+}
+
 /// Bounds on one request with files.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {

@@ -152,7 +152,7 @@ fn uploads_need_a_header_and_leave() {
     }
     let packed = send(&front, &format!("{VOUCHED}Content-Encoding: gzip\r\n"), &body);
     assert_eq!((packed.status, packed.header("accept-encoding")), (415, "identity"));
-    let front = Running::start(Options::default());
+    let front = Running::start(Options { file_upload: None, ..Options::default() });
     assert_eq!(send(&front, VOUCHED, &body).status, 415);
 }
 
