@@ -83,11 +83,16 @@ impl RedisServer {
 
     /// Replicates another server from now on. Done when it is in step.
     pub(crate) fn follow(&self, master: &Self) {
+        self.demote(master);
         let mut client = self.client();
-        client.ask(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
         until("the replica has all", || {
             client.ask(&["INFO", "replication"]).text().contains("master_link_status:up").then_some(())
         });
+    }
+
+    /// Is a replica of another server from now on, in step or not.
+    pub(crate) fn demote(&self, master: &Self) {
+        self.client().ask(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
     }
 
     /// Is a master from now on.
