@@ -165,7 +165,8 @@ fn a_supergraph_is_served_without_a_file() {
     assert_eq!((answer.code, answer.stdout.as_str()), (Some(0), "conf/juga.yaml: valid\n"), "{answer:?}");
 }
 
-/// What a container of Cosmo's router is given, and nothing else.
+/// What a container of Cosmo's router is given, and what its graph has to be said: a field is out of reach, and some fields ask
+/// for protection.
 #[test]
 fn the_environment_of_a_cosmo_container_is_enough() {
     let config = fixture("cosmo/config.json");
@@ -173,6 +174,7 @@ fn the_environment_of_a_cosmo_container_is_enough() {
     let variables = [
         ("ROUTER_CONFIG_PATH", config),
         ("SUPERGRAPH_LENIENT", "true"),
+        ("AUTHORIZATION_SERVE_UNPROTECTED", "true"),
         ("GRAPH_API_TOKEN", "token"),
         ("CORS_ALLOW_ORIGINS", "https://a.example,https://b.example"),
         ("TELEMETRY_SERVICE_NAME", "harbour"),

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use support::{
-    Demo, fixture,
+    Demo, example, fixture,
     live::{listen, wait_until_live},
     router::{Router, write_config},
     wait::wait_until,
@@ -152,11 +152,15 @@ fn c_nsk_2_3_lenient_start_before_the_broker() {
     asks_through(&router, &nats);
 }
 
-/// C-NSK-4.
+/// C-NSK-4. The graph names this provider alone: one that nobody configured would stop the start before.
 #[test]
 fn c_nsk_4_a_strict_start_needs_the_broker() {
     let demo = Demo::start();
-    let (code, log) = refused(&demo.config_with(&one_nats(&nowhere()), STRICT, ""));
+    let all = [fixture("demo/events.graphql"), fixture("more_events.graphql")];
+    let [first, second] = all.map(|it| it.display().to_string());
+    let alone = example::folder("nats").join("events.graphql").display().to_string();
+    let config = demo.config_with(&one_nats(&nowhere()), STRICT, "");
+    let (code, log) = refused(&config.replace(&format!("\"{first}\", \"{second}\""), &format!("\"{alone}\"")));
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("default"), "{log}");
 }

@@ -554,7 +554,8 @@ settings! {
         connections: usize as Limit = Is("100000");
         /// Subscriptions per connection at a time; one more is refused.
         subscriptions_per_connection: usize as Limit = Is("1000");
-        /// Bounds on one operation, checked before it is validated.
+        /// Bounds on one operation, checked before it is validated. One that would take too long to plan is refused
+        /// whatever they are: a field of an interface counts for each type it may be of, where subgraphs differ in it.
         operation: OperationLimits as OperationLimits = Section;
     }
 }
