@@ -160,7 +160,8 @@ fn c_nsk_4_a_strict_start_needs_the_broker() {
     let [first, second] = all.map(|it| it.display().to_string());
     let alone = example::folder("nats").join("events.graphql").display().to_string();
     let config = demo.config_with(&one_nats(&nowhere()), STRICT, "");
-    let (code, log) = refused(&config.replace(&format!("\"{first}\", \"{second}\""), &format!("\"{alone}\"")));
+    let (code, log) =
+        refused(&config.replace(&format!("\"{first}\", \"{second}\""), &format!("\"{alone}\"")));
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("default"), "{log}");
 }
