@@ -72,8 +72,11 @@ impl Subgraphs for Scripted {
 impl Brokers for Scripted {
     fn publish(&self, _: BrokerMessage) -> BoxFuture<Result<(), BrokerError>> {
         let script = self.next();
-        let outcome =
-            if script.first().is_some_and(|it| it % 4 == 3) { Err(BrokerError::Failed("no".into())) } else { Ok(()) };
+        let outcome = if script.first().is_some_and(|it| it % 4 == 3) {
+            Err(BrokerError::Failed("no".into()))
+        } else {
+            Ok(())
+        };
         Box::pin(async move { outcome })
     }
 
