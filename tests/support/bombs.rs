@@ -11,8 +11,8 @@ pub const DEPTHS: std::ops::RangeInclusive<usize> = 2..=10;
 /// A way to make planning explode.
 pub struct Family {
     pub name: &'static str,
-    /// What of it each of the two subgraphs has, where `NODE` is an interface or union, `TYPES` stands for a line for each
-    /// type (`T`), and `root` is the query's field.
+    /// What of it each of the two subgraphs has, where `NODE` is an interface or union, and `TYPES` stands for a line for each
+    /// type (`T`). The first has a field of the query, `root: NODE`.
     graphs: [&'static str; 2],
     /// What an operation says again and again, and what it ends with.
     levels: (&'static str, &'static str),
@@ -22,7 +22,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "name",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! next: NODE }
+            "interface NODE { id: ID! next: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE }",
             "interface NODE { id: ID! name: String }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! name: String }",
@@ -32,7 +32,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "two ways on",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! next: NODE back: NODE }
+            "interface NODE { id: ID! next: NODE back: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE back: NODE }",
             "interface NODE { id: ID! name: String }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! name: String }",
@@ -42,7 +42,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "from graph to graph",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! left: NODE }
+            "interface NODE { id: ID! left: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! left: NODE }",
             "interface NODE { id: ID! right: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! right: NODE }",
@@ -52,7 +52,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "in the other graph",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! }
+            "interface NODE { id: ID! }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! }",
             "interface NODE { id: ID! next: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE }",
@@ -62,7 +62,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "required",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! next: NODE weight: Int }
+            "interface NODE { id: ID! next: NODE weight: Int }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE weight: Int }",
             "interface NODE { id: ID! name: String }
              TYPES type T implements NODE @key(fields: \"id\") {
@@ -73,7 +73,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "two interfaces",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! next: NODE } interface OTHER { id: ID! friend: OTHER }
+            "interface NODE { id: ID! next: NODE } interface OTHER { id: ID! friend: OTHER }
              TYPES type T implements NODE & OTHER @key(fields: \"id\") { id: ID! next: NODE friend: OTHER }",
             "interface OTHER { id: ID! name: String }
              TYPES type T implements OTHER @key(fields: \"id\") { id: ID! name: String }",
@@ -83,7 +83,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "a union",
         graphs: [
-            "extend type Query { root: NODE } interface OTHER { id: ID! next: NODE } union NODE = MEMBERS
+            "interface OTHER { id: ID! next: NODE } union NODE = MEMBERS
              TYPES type T implements OTHER @key(fields: \"id\") { id: ID! next: NODE }",
             "TYPES type T @key(fields: \"id\") { id: ID! name: String }",
         ],
@@ -92,7 +92,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "one graph",
         graphs: [
-            "extend type Query { root: NODE } interface NODE { id: ID! next: NODE name: String }
+            "interface NODE { id: ID! next: NODE name: String }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE name: String }",
             "",
         ],
@@ -101,7 +101,7 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "an interface object",
         graphs: [
-            "extend type Query { root: NODE } interface NODE @key(fields: \"id\") { id: ID! next: NODE }
+            "interface NODE @key(fields: \"id\") { id: ID! next: NODE }
              TYPES type T implements NODE @key(fields: \"id\") { id: ID! next: NODE }",
             "type NODE @key(fields: \"id\") @interfaceObject { id: ID! name: String }",
         ],
@@ -113,14 +113,16 @@ pub const FAMILIES: &[Family] = &[
 pub fn subgraphs() -> [String; 2] {
     const HEAD: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\",
         import: [\"@key\", \"@external\", \"@requires\", \"@interfaceObject\"])\n";
-    let mut graphs = [format!("{HEAD}type Query {{ quick: Int }}\n"), HEAD.to_owned()];
+    let (mut graphs, mut fields) = ([HEAD.to_owned(), HEAD.to_owned()], String::from("quick: Int"));
     for (number, family) in FAMILIES.iter().enumerate() {
         for types in TYPES {
+            fields.push_str(&spell(" root: NODE", number, types));
             for (graph, text) in graphs.iter_mut().zip(family.graphs) {
                 writeln!(graph, "{}", spell(text, number, types)).expect("a text grows");
             }
         }
     }
+    writeln!(graphs[0], "type Query {{ {fields} }}").expect("a text grows");
     graphs
 }
 
