@@ -255,6 +255,5 @@ fn publishing_to_a_stream_waits_for_it() {
         let metrics = stage.router.metrics();
         assert_eq!(metrics.sum("router_streams_failed_messages_total"), failed);
     }
-    let log = stage.router.log().join("\n");
-    assert!(log.contains("maximum messages exceeded"), "{log}");
+    stage.router.logged("maximum messages exceeded");
 }

@@ -123,6 +123,7 @@ fn a_subgraph_that_is_not_there_is_told_soon_and_logged_at_once() {
     assert_eq!(ask(&router)["errors"][0]["extensions"]["code"], "DOWNSTREAM_SERVICE_ERROR");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(router.metrics().get("router_subgraph_retries_total{subgraph=\"employees\"}"), 5.0);
+    router.logged("fetch failed");
     let log = router.log();
     let first = log.iter().position(|it| it.contains("an attempt failed") && it.contains("WARN"));
     let last = log.iter().position(|it| it.contains("fetch failed"));

@@ -19,6 +19,8 @@ use std::{
 
 /// How long a router may take until it listens: composing and planning in a debug build included.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a line of the log may take from the event that it tells of.
+const LOG_TIMEOUT: Duration = Duration::from_secs(20);
 /// Lines kept per router; the oldest go first.
 const LOG_LINES_KEPT: usize = 10_000;
 
@@ -117,6 +119,14 @@ impl Router {
     /// Everything the router wrote, oldest line first.
     pub fn log(&self) -> Vec<String> {
         lines(&self.log)
+    }
+
+    /// Waits for the first line of the log that has these words: the router does not wait until its log is written.
+    #[track_caller]
+    pub fn logged(&self, words: &str) -> String {
+        let line =
+            super::wait::wait_for(LOG_TIMEOUT, || self.log().into_iter().find(|it| it.contains(words)));
+        line.unwrap_or_else(|| panic!("no {words:?} in the log: {:#?}", self.log()))
     }
 
     /// Posts a GraphQL request; the HTTP status and the answer (`null` where it is no JSON).
