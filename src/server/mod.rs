@@ -1,8 +1,8 @@
 //! Threads and wiring: the one room where sockets, subscriptions, plans and brokers meet.
 //!
-//! [`check`] says whether options are of use, [`Server::start`] makes every thread there will be, [`Server::stop`] ends them in order (`threads`). What
-//! each thread does is in its own file: `reactor` (WebSockets), `hub_thread` (the hub), `io` (HTTP, `http_streams`,
-//! subgraphs, brokers), the pool's in `resolve`, the admin port's in `admin`.
+//! [`check`] says whether the router can start with its options, [`Server::start`] makes every thread there will be,
+//! [`Server::stop`] ends them in order (`threads`). What each thread does is in its own file: `reactor` (WebSockets),
+//! `hub_thread` (the hub), `io` (HTTP, `http_streams`, subgraphs, brokers), the pool's in `resolve`, the admin port's in `admin`.
 
 mod abandon;
 mod check;
