@@ -16,6 +16,7 @@ use support::{
     Demo, fixture,
     live::{count, listen, wait_until_idle},
     router::Router,
+    subgraph::Behaviour,
     wait::wait_until,
     ws::Client,
 };
@@ -150,6 +151,34 @@ fn what_is_published_while_a_page_reloads_waits_for_it() {
         client.subscribe("1", query);
         (0..3).for_each(|_| assert_eq!(client.next("1"), kadri(field), "{retention}"));
         wait_until("all is acknowledged", PATIENCE, || stage.acknowledged() == Some(4));
+    }
+}
+
+/// An event is acknowledged once somebody has it: those that are still being resolved, or wait behind them, when the last
+/// subscriber leaves are there for who comes back.
+#[test]
+fn what_was_under_way_when_the_last_one_left_waits_for_who_comes_back() {
+    for (query, field, retention) in
+        [(DURABLE_3, "employeeUpdatedStream", "limits"), (ORDERED_3, "employeeLogged", "workqueue")]
+    {
+        let mut stage = Stage::start();
+        stage.api.delete("employees");
+        stage.api.create("employees", &["employeeStream.>"], &json!({ "retention": retention }));
+        let mut client = stage.client();
+        stage.listen(&mut client, "1", query, 1);
+        stage.demo.employees.behave(Behaviour::Hang);
+        stage.demo.employees.forget_requests();
+        (0..40).for_each(|_| stage.publish(3));
+        wait_until("some are being resolved", PATIENCE, || stage.demo.employees.request_count() > 0);
+        drop(client);
+        wait_until_idle(&stage.router);
+        stage.demo.employees.behave(Behaviour::Answer);
+        assert_eq!(stage.acknowledged().unwrap_or(0), 0, "nobody had one");
+
+        let mut client = stage.client();
+        client.subscribe("1", query);
+        (0..40).for_each(|_| assert_eq!(client.next("1"), kadri(field), "{retention}"));
+        wait_until("all is acknowledged", PATIENCE, || stage.acknowledged() == Some(40));
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! The oracle keeps one list per member: every event, notice and end since the member asked to join. It
 //! has no windows, queues or backlogs; whatever the hub hands out must be the front of the lists, and
-//! whatever could be handed out must have been. Every seed is lived twice and must leave the same trace.
+//! whatever could be handed out must have been. Of events that the broker keeps it knows whether somebody
+//! had them, and that is what their receipts must say. Every seed is lived twice and must leave the same trace.
 //! A failure names its seed; `HUB_SEED=7 cargo test --test hub_simulation` lives that one again.
 
 use bytes::Bytes;
@@ -14,9 +15,9 @@ use juga::{
         TriggerState,
     },
     plan::{
-        BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue, JetStreamOptions,
-        Operation, OperationKind, Plan, Position, Projection, ProviderKind, RuleTemplate, RuleValueTemplate,
-        SelectionSet, StreamOptions, Template, TypeNames,
+        Acknowledge, BoundOperation, Event, EventFeedField, Feed, FeedField, GroupSpec, InputValue,
+        JetStreamOptions, Operation, OperationKind, Plan, Position, Projection, ProviderKind, Receipt,
+        RuleTemplate, RuleValueTemplate, SelectionSet, StreamOptions, Template, TypeNames,
     },
 };
 use std::{
@@ -24,7 +25,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -133,6 +134,35 @@ struct Facts {
     flag: Option<Option<bool>>,
 }
 
+/// What the broker hears of an event that it keeps.
+#[derive(Default)]
+struct Answer {
+    is_settled: AtomicBool,
+    /// No receipt is left.
+    is_over: AtomicBool,
+}
+
+struct Written(Arc<Answer>);
+
+impl Acknowledge for Written {
+    fn settle(&self) {
+        self.0.is_settled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An event that the broker keeps.
+struct Kept {
+    answer: Arc<Answer>,
+    is_wanted: bool,
+    has_reached: bool,
+}
+
 struct Life {
     seed: u64,
     step: u32,
@@ -157,6 +187,7 @@ struct Life {
     starts_due: Vec<usize>,
     stops_due: Vec<TriggerId>,
     next_number: u64,
+    kept: BTreeMap<u64, Kept>,
 }
 
 impl Drop for Life {
@@ -204,6 +235,7 @@ impl Life {
             starts_due: Vec::new(),
             stops_due: Vec::new(),
             next_number: 0,
+            kept: BTreeMap::new(),
             options,
         }
     }
@@ -257,6 +289,7 @@ impl Life {
         assert_eq!(now, [0; 6], "something is left over");
         assert!(self.hub.is_idle() && self.hub.next_deadline().is_none());
         assert_eq!((self.hub.triggers().count(), self.hub.groups().count()), (0, 0));
+        self.receipts_are_right();
         assert_eq!(
             counters.triggers_started,
             counters.triggers_stopped + counters.triggers_failed + counters.triggers_ended
@@ -351,7 +384,20 @@ impl Life {
         }
         payload += &format!(",\"pad\":\"{}\"}}", "x".repeat(self.rng.usize(0..80)));
         self.expect_due(&Due::Event(number), |it| it.kind.feed == feed && it.kind.wants(&facts));
-        Some(Input::Received { trigger, position: Position::single(number), payload: payload.into() })
+        let (position, payload) = (Position::single(number), payload.into());
+        if feed != REMEMBERED {
+            return Some(Input::Received { trigger, position, payload });
+        }
+        let wanted = |it: &Company| !it.ending && it.kind.feed == feed && it.kind.wants(&facts);
+        let is_wanted = self.companies.values().any(wanted);
+        Some(Input::Kept { trigger, position, payload, receipt: self.receipt(number, is_wanted) })
+    }
+
+    fn receipt(&mut self, number: u64, is_wanted: bool) -> Receipt {
+        let answer = Arc::new(Answer::default());
+        let receipt = Receipt::new(Written(answer.clone()));
+        self.kept.insert(number, Kept { answer, is_wanted, has_reached: false });
+        receipt
     }
 
     fn invalid(&mut self) -> Option<Input> {
@@ -574,15 +620,46 @@ impl Life {
                 (3u8, member, group).hash(digest);
                 self.joined(member, group);
             }
-            Output::Deliver { sink, group, response } => {
+            Output::Deliver { sink, group, response, receipt } => {
                 (4u8, sink, group, &response).hash(digest);
                 let credit = self.credits.get_mut(&sink).expect("every sink");
                 *credit = credit.checked_sub(1).expect("delivered without credit");
                 self.each_member(sink, group, |it, kind| it.gets(kind, &response));
+                self.reached(&response, receipt);
             }
             Output::End { sink, group, reason } => {
                 (5u8, sink, group, format!("{reason:?}")).hash(digest);
                 self.ended(sink, group, &reason);
+            }
+        }
+    }
+
+    /// Somebody has a response: if it is an event's that the broker keeps, the receipt is there.
+    fn reached(&mut self, response: &[u8], receipt: Option<Receipt>) {
+        let number =
+            std::str::from_utf8(response).ok().and_then(|it| it.rsplit_once(" got ")?.1.parse().ok());
+        let kept = number.and_then(|it: u64| self.kept.get_mut(&it));
+        assert_eq!(receipt.is_some(), kept.is_some(), "the receipt of event {number:?}");
+        if let (Some(receipt), Some(kept)) = (receipt, kept) {
+            // Before the first has it, it may have been told as lost to a group that is far behind.
+            let may_be_settled = kept.has_reached || self.hub.counters().backlog_events_dropped > 0;
+            assert!(may_be_settled || !kept.answer.is_settled.load(Ordering::Relaxed), "settled before");
+            receipt.settle();
+            assert!(kept.answer.is_settled.load(Ordering::Relaxed), "another event's receipt");
+            kept.has_reached = true;
+        }
+    }
+
+    /// Settled is what somebody had and what nobody wanted, and beside that nothing but what was dropped, which is told.
+    fn receipts_are_right(&self) {
+        let mut told = self.hub.counters().backlog_events_dropped;
+        for (number, Kept { answer, is_wanted, has_reached }) in &self.kept {
+            assert!(answer.is_over.load(Ordering::Relaxed), "a receipt of event {number} is left");
+            let is_settled = answer.is_settled.load(Ordering::Relaxed);
+            if *has_reached || !is_wanted {
+                assert!(is_settled, "event {number} would come again");
+            } else if is_settled {
+                told = told.checked_sub(1).expect("an event that reached nobody is settled");
             }
         }
     }

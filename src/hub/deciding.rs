@@ -7,6 +7,7 @@ use super::{
     groups::Group,
     slab::Slab,
     timers::{Timer, Timers},
+    triggers::Arrived,
     triggers::Trigger,
 };
 use crate::plan::{Event, FeedKey, GroupKey};
@@ -76,10 +77,15 @@ impl Hub {
             Input::TriggerInterrupted { trigger } => self.trigger_interrupted(now, trigger),
             Input::TriggerRestored { trigger } => self.trigger_live(now, trigger),
             Input::Received { trigger, position, payload } => {
-                self.received(now, trigger, position, payload, None);
+                self.received(now, trigger, Arrived { position, payload, labels: None, receipt: None });
             }
             Input::Labelled { trigger, position, payload, labels } => {
-                self.received(now, trigger, position, payload, Some(labels));
+                let labels = Some(labels);
+                self.received(now, trigger, Arrived { position, payload, labels, receipt: None });
+            }
+            Input::Kept { trigger, position, payload, receipt } => {
+                let receipt = Some(receipt);
+                self.received(now, trigger, Arrived { position, payload, labels: None, receipt });
             }
             Input::Lost { trigger, events } => self.lost(now, trigger, events),
             Input::Gap { trigger } => self.gap(now, trigger),

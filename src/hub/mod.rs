@@ -25,7 +25,7 @@ mod views;
 
 use crate::{
     graphql,
-    plan::{Event, Feed, GroupSpec, Position},
+    plan::{Event, Feed, GroupSpec, Position, Receipt},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -111,6 +111,9 @@ pub enum Input {
     Received { trigger: TriggerId, position: Position, payload: Bytes },
     /// The same, with what the broker says beside it: JSON as [`Event::labels`](crate::plan::Event) has it.
     Labelled { trigger: TriggerId, position: Position, payload: Bytes, labels: Bytes },
+    /// The same, of an event that the broker keeps until its receipt is settled. Of one that is dropped on the way, because
+    /// all for whom it was have left, the hub says nothing.
+    Kept { trigger: TriggerId, position: Position, payload: Bytes, receipt: Receipt },
     /// The source had to drop events before they reached the hub.
     Lost { trigger: TriggerId, events: u64 },
     /// The source was away and is back; nobody knows what it missed.
@@ -132,8 +135,9 @@ pub enum Output {
     Resolve { job: JobId, spec: Arc<GroupSpec>, event: Arc<Event> },
     /// The member gets every delivery to the group from here on.
     Joined { member: Member, group: GroupId },
-    /// One response for all of the group's members at this sink. Costs one credit.
-    Deliver { sink: Sink, group: GroupId, response: Bytes },
+    /// One response for all of the group's members at this sink. Costs one credit. Whoever hands it to the first of them
+    /// settles the receipt, if there is one.
+    Deliver { sink: Sink, group: GroupId, response: Bytes, receipt: Option<Receipt> },
     /// The group is over for all its members at this sink: its id means nothing any more, and no
     /// [`Input::Leave`] is due.
     End { sink: Sink, group: GroupId, reason: EndReason },

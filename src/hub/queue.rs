@@ -5,7 +5,7 @@
 //! neither credits nor members' counts: when to take the front is `release`'s decision.
 
 use super::{Counters, EndReason, Member, Options, notice::Notice};
-use crate::plan::Event;
+use crate::plan::{Event, Receipt};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
 
@@ -33,6 +33,9 @@ pub(super) struct Queue {
     /// Jobs without an answer: sequence and entry number, both rising. At most the window.
     jobs: VecDeque<(u64, u64)>,
     next_sequence: u64,
+    /// Of entries that are waiting, in flight or done: entry number and receipt, rising. In a box of their own, because few
+    /// feeds have any and there are very many queues.
+    receipts: Option<Box<VecDeque<(u64, Receipt)>>>,
     /// No entry with a smaller number waits to be asked for.
     asked_to: u64,
     /// Entries that are in flight or done.
@@ -83,6 +86,7 @@ impl Queue {
         &mut self,
         event: Arc<Event>,
         bytes: usize,
+        receipt: Option<&Receipt>,
         options: &Options,
         counters: &mut Counters,
     ) {
@@ -91,6 +95,10 @@ impl Queue {
         self.backlog.bytes += bytes;
         counters.backlog_events += 1;
         counters.backlog_bytes += bytes as u64;
+        if let Some(receipt) = receipt {
+            let number = self.first + self.entries.len() as u64;
+            self.receipts.get_or_insert_default().push_back((number, receipt.clone()));
+        }
         self.entries.push_back(Entry::Waiting { event, bytes });
     }
 
@@ -166,9 +174,11 @@ impl Queue {
         self.entries.front()
     }
 
-    /// Takes the front, which must be ready.
-    pub(super) fn pop(&mut self, counters: &mut Counters) -> Option<Entry> {
+    /// Takes the front, which must be ready, with the receipt of its event.
+    pub(super) fn pop(&mut self, counters: &mut Counters) -> Option<(Entry, Option<Receipt>)> {
         let entry = self.entries.pop_front()?;
+        let receipts = self.receipts.as_mut();
+        let receipt = receipts.and_then(|it| it.pop_front_if(|(number, _)| *number == self.first));
         self.first += 1;
         match &entry {
             Entry::Waiting { .. } | Entry::InFlight => unreachable!("nobody takes what is not ready"),
@@ -183,7 +193,7 @@ impl Queue {
             Entry::Join(_) => self.joins -= 1,
             Entry::Notice(_) | Entry::End(_) => {}
         }
-        Some(entry)
+        Some((entry, receipt.map(|(_, receipt)| receipt)))
     }
 
     /// Takes what is left out of the counters: the group is gone.
@@ -212,10 +222,18 @@ impl Queue {
         counters.backlog_events -= dropped;
     }
 
+    /// Those who are told of a loss do not get the event again.
+    fn settle_receipts_from(&mut self, number: u64) {
+        let Some(receipts) = &mut self.receipts else { return };
+        let lost = receipts.partition_point(|(it, _)| *it < number);
+        receipts.drain(lost..).for_each(|(_, receipt)| receipt.settle());
+    }
+
     /// Turns what waits behind the last job into notices. Joins keep their place, so everyone is told of
     /// exactly those events that were lost since they joined. Entries up to that job keep their numbers.
     fn replace_waiting(&mut self) {
         let keep = to_index(self.asked_to.saturating_sub(self.first));
+        self.settle_receipts_from(self.asked_to.max(self.first));
         for entry in self.entries.split_off(keep) {
             match entry {
                 Entry::Waiting { .. } => self.push_notice(Notice::Lost(1)),

@@ -3,6 +3,7 @@
 //! A group's response goes to all of its sinks at once or waits for the slowest; other groups go on.
 
 use super::{EndReason, GroupId, Hub, JobId, Output, Sink, queue::Entry};
+use crate::plan::Receipt;
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -47,11 +48,13 @@ impl Hub {
         }
         let group = self.groups.get_mut(id).expect("just seen");
         match group.queue.pop(&mut self.counters) {
-            Some(Entry::Done(response)) => self.deliver(id, response),
-            Some(Entry::Notice(notice)) => self.deliver(id, notice.response()),
-            Some(Entry::Join(member)) => self.joined(id, member),
-            Some(Entry::End(reason)) => self.end(now, id, &reason),
-            Some(Entry::Waiting { .. } | Entry::InFlight) | None => unreachable!("just seen to be ready"),
+            Some((Entry::Done(response), receipt)) => self.deliver(id, response, receipt),
+            Some((Entry::Notice(notice), _)) => self.deliver(id, notice.response(), None),
+            Some((Entry::Join(member), _)) => self.joined(id, member),
+            Some((Entry::End(reason), _)) => self.end(now, id, &reason),
+            Some((Entry::Waiting { .. } | Entry::InFlight, _)) | None => {
+                unreachable!("just seen to be ready")
+            }
         }
         true
     }
@@ -76,22 +79,22 @@ impl Hub {
         all
     }
 
-    fn deliver(&mut self, id: GroupId, response: Bytes) {
+    fn deliver(&mut self, id: GroupId, response: Bytes, receipt: Option<Receipt>) {
         let Some(group) = self.groups.get(id) else { return };
         let mut sinks = group.sinks();
         let Some(mut sink) = sinks.next() else { return };
         for next in sinks {
-            self.hand_on(sink, id, response.clone());
+            self.hand_on(sink, id, response.clone(), receipt.clone());
             sink = next;
         }
         // Not a clone for the last one, who is mostly the only one: the first clone of bytes allocates.
-        self.hand_on(sink, id, response);
+        self.hand_on(sink, id, response, receipt);
     }
 
-    fn hand_on(&mut self, sink: Sink, group: GroupId, response: Bytes) {
+    fn hand_on(&mut self, sink: Sink, group: GroupId, response: Bytes, receipt: Option<Receipt>) {
         self.credits[sink.index()] -= 1;
         self.counters.delivers += 1;
-        self.output.push_back(Output::Deliver { sink, group, response });
+        self.output.push_back(Output::Deliver { sink, group, response, receipt });
     }
 
     fn end(&mut self, now: Instant, id: GroupId, reason: &EndReason) {

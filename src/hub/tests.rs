@@ -68,7 +68,7 @@ impl Story {
             Output::Joined { member, group } => {
                 format!("joined {} g{}", member.token, place(&mut self.groups, group))
             }
-            Output::Deliver { sink, group, response } => {
+            Output::Deliver { sink, group, response, .. } => {
                 let group = place(&mut self.groups, group);
                 format!("deliver {sink:?} g{group} {}", String::from_utf8_lossy(&response))
             }

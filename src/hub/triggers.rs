@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     graphql,
-    plan::{Event, FeedKey, Position},
+    plan::{Event, FeedKey, Position, Receipt},
 };
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -32,6 +32,14 @@ pub(super) struct Trigger {
     pub(super) grace_until: Option<Instant>,
     /// The feed is away, and whoever was there when the grace time ran out was told.
     pub(super) outage_told: bool,
+}
+
+/// An event as a source reports it.
+pub(super) struct Arrived {
+    pub(super) position: Position,
+    pub(super) payload: Bytes,
+    pub(super) labels: Option<Bytes>,
+    pub(super) receipt: Option<Receipt>,
 }
 
 impl Hub {
@@ -217,24 +225,37 @@ impl Hub {
         &mut self,
         now: Instant,
         id: TriggerId,
-        position: Position,
-        payload: Bytes,
-        labels: Option<Bytes>,
+        Arrived { position, payload, labels, receipt }: Arrived,
     ) {
         let Some(trigger) = self.known_trigger(id) else { return };
         trigger.position.advance(&position);
         self.counters.events_received += 1;
         let bytes = payload.len() + labels.as_ref().map_or(0, Bytes::len);
         match self.decoder.decode(position, payload, labels) {
-            Some(event) => self.distribute(now, id, &Arc::new(event), bytes),
-            None => self.refuse(now, id),
+            Some(event) => self.distribute(now, id, &Arc::new(event), bytes, receipt.as_ref()),
+            None => {
+                receipt.iter().for_each(Receipt::settle);
+                self.refuse(now, id);
+            }
         }
     }
 
-    fn distribute(&mut self, now: Instant, id: TriggerId, event: &Arc<Event>, bytes: usize) {
-        for id in self.matching(id, event) {
+    fn distribute(
+        &mut self,
+        now: Instant,
+        id: TriggerId,
+        event: &Arc<Event>,
+        bytes: usize,
+        receipt: Option<&Receipt>,
+    ) {
+        let hits = self.matching(id, event);
+        if hits.is_empty() {
+            // Nobody who listens wants it.
+            receipt.into_iter().for_each(Receipt::settle);
+        }
+        for id in hits {
             let group = self.groups.get_mut(id).expect("listed groups are there");
-            group.queue.push_event(event.clone(), bytes, &self.options, &mut self.counters);
+            group.queue.push_event(event.clone(), bytes, receipt, &self.options, &mut self.counters);
             self.advance(now, id);
         }
     }

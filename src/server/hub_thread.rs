@@ -144,7 +144,9 @@ impl HubThread {
         let (mut taken, mut outputs) = (0, 0);
         for input in inputs.take(TAKEN_PER_TURN) {
             let event_of = match &input {
-                Input::Received { trigger, .. } | Input::Labelled { trigger, .. } => Some(*trigger),
+                Input::Received { trigger, .. }
+                | Input::Labelled { trigger, .. }
+                | Input::Kept { trigger, .. } => Some(*trigger),
                 _ => None,
             };
             self.hub.handle(now, input);
@@ -180,8 +182,8 @@ impl HubThread {
                 Output::Joined { member, group } => {
                     self.mail(member.sink, SinkMail::Joined { token: member.token, group });
                 }
-                Output::Deliver { sink, group, response } => {
-                    self.mail(sink, SinkMail::Deliver { group, response });
+                Output::Deliver { sink, group, response, receipt } => {
+                    self.mail(sink, SinkMail::Deliver { group, response, receipt });
                 }
                 Output::End { sink, group, reason } => {
                     self.mail(sink, SinkMail::End { group, reason });
@@ -229,6 +231,7 @@ fn input_of(trigger: TriggerId, report: Report) -> Input {
         Report::Labelled { position, payload, labels } => {
             Input::Labelled { trigger, position, payload, labels }
         }
+        Report::Kept { position, payload, receipt } => Input::Kept { trigger, position, payload, receipt },
         Report::Failed(errors) => Input::TriggerFailed { trigger, errors },
         Report::Ended => Input::TriggerEnded { trigger },
         Report::Interrupted => Input::TriggerInterrupted { trigger },

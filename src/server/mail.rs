@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     hub::{EndReason, GroupId},
-    plan::{Feed, GroupSpec},
+    plan::{Feed, GroupSpec, Receipt},
     protocol::{Dialect, StreamFormat},
     sources::{
         Ticket,
@@ -47,8 +47,8 @@ pub(super) enum ReactorMail {
 pub(super) enum SinkMail {
     /// It let a subscription into its group.
     Joined { token: u64, group: GroupId },
-    /// A response for a group's audience.
-    Deliver { group: GroupId, response: Bytes },
+    /// A response for a group's audience. The first member who is handed it settles the receipt.
+    Deliver { group: GroupId, response: Bytes, receipt: Option<Receipt> },
     /// A group is over.
     End { group: GroupId, reason: EndReason },
 }

@@ -1,6 +1,9 @@
 //! What sources report, and to whom.
 
-use crate::{graphql, plan::Position};
+use crate::{
+    graphql,
+    plan::{Position, Receipt},
+};
 use bytes::Bytes;
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -34,6 +37,12 @@ pub enum Report {
         position: Position,
         payload: Bytes,
         labels: Bytes,
+    },
+    /// The same, of an event that the broker keeps until it is acknowledged.
+    Kept {
+        position: Position,
+        payload: Bytes,
+        receipt: Receipt,
     },
     /// The feed cannot start, or was taken away for good.
     Failed(graphql::Errors),

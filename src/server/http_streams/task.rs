@@ -9,7 +9,7 @@ use crate::{
     graphql,
     hub::{self, EndReason, GroupId, Input, Sink},
     net::timer::{SLOTS_DEFAULT, TICK_DEFAULT, TimerKey, TimerWheel},
-    plan::GroupSpec,
+    plan::{GroupSpec, Receipt},
     protocol::StreamFormat,
     server::{
         clock::{self, Slice},
@@ -112,8 +112,8 @@ impl Task {
                     self.ask(Input::Leave { group, sink: Sink::Io });
                 }
             }
-            StreamMail::FromHub(SinkMail::Deliver { group, response }) => {
-                self.deliver(group, &response).await;
+            StreamMail::FromHub(SinkMail::Deliver { group, response, receipt }) => {
+                self.deliver(group, &response, receipt).await;
             }
             StreamMail::FromHub(SinkMail::End { group, reason }) => self.end(group, reason).await,
             StreamMail::Drain { spread } => {
@@ -142,7 +142,7 @@ impl Task {
 
     /// Hands a response to its audience. Other mail waits meanwhile, so that nobody joins or leaves on the
     /// way and every stream sees responses in order.
-    async fn deliver(&mut self, group: GroupId, response: &bytes::Bytes) {
+    async fn deliver(&mut self, group: GroupId, response: &bytes::Bytes, mut receipt: Option<Receipt>) {
         let total = self.total.clone();
         let (mut result, mut last) =
             (Frames::new(Said::Result(response), &total), Frames::new(Said::LastResult(response), &total));
@@ -150,7 +150,9 @@ impl Task {
         // From the end: whoever leaves is replaced by one that was served already.
         for place in (0..self.members.len_of(group)).rev() {
             let Some(token) = self.members.at(group, place) else { continue };
-            self.hand(token, &mut result, &mut last);
+            if self.hand(token, &mut result, &mut last) {
+                receipt.take().iter().for_each(Receipt::settle);
+            }
             if slice.is_over() {
                 tokio::task::yield_now().await;
                 slice = Slice::new(TURN);
@@ -161,13 +163,15 @@ impl Task {
         tokio::task::yield_now().await;
     }
 
-    fn hand(&mut self, token: u64, result: &mut Frames<'_>, last: &mut Frames<'_>) {
-        let Some(member) = self.members.get_mut(token) else { return };
+    /// Whether the stream took it.
+    fn hand(&mut self, token: u64, result: &mut Frames<'_>, last: &mut Frames<'_>) -> bool {
+        let Some(member) = self.members.get_mut(token) else { return false };
         let waiting = member.channel.waiting();
         if is_beyond(&self.options, &self.total, waiting) {
             self.stats.slow_consumers.increment();
             member.channel.end(Ending::BrokenOff);
-            return self.leave(token);
+            self.leave(token);
+            return false;
         }
         member.written = self.now;
         self.stats.messages_sent.increment();
@@ -178,6 +182,7 @@ impl Task {
         } else {
             member.channel.push(result.of(member.format));
         }
+        true
     }
 
     /// The hub has forgotten the group.

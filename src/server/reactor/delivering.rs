@@ -12,6 +12,7 @@ use super::{
 use crate::{
     graphql,
     hub::{EndReason, GroupId},
+    plan::Receipt,
     server::clock::Slice,
 };
 use bytes::Bytes;
@@ -27,28 +28,38 @@ pub(super) struct Walk {
     group: GroupId,
     frame: FrameKey,
     kind: FrameKind,
+    /// Until the first member has the frame.
+    receipt: Option<Receipt>,
 }
 
 impl Reactor {
-    pub(super) fn begin_delivery(&mut self, group: GroupId, response: Bytes, slice: &mut Slice) {
-        self.begin(group, FrameKind::Next, response, slice);
+    pub(super) fn begin_delivery(
+        &mut self,
+        group: GroupId,
+        response: Bytes,
+        receipt: Option<Receipt>,
+        slice: &mut Slice,
+    ) {
+        let walk = self.begin(group, FrameKind::Next, response);
+        self.walk_audience(Walk { receipt, ..walk }, slice);
     }
 
     pub(super) fn begin_end(&mut self, group: GroupId, reason: EndReason, slice: &mut Slice) {
-        match reason {
-            EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new(), slice),
+        let walk = match reason {
+            EndReason::Complete => self.begin(group, FrameKind::Complete, Bytes::new()),
             EndReason::Errors(errors) => {
                 let mut payload = Vec::new();
                 graphql::write_errors(&errors, &mut payload);
-                self.begin(group, FrameKind::Failure, payload.into(), slice);
+                self.begin(group, FrameKind::Failure, payload.into())
             }
-        }
+        };
+        self.walk_audience(walk, slice);
     }
 
-    fn begin(&mut self, group: GroupId, kind: FrameKind, payload: Bytes, slice: &mut Slice) {
+    fn begin(&mut self, group: GroupId, kind: FrameKind, payload: Bytes) -> Walk {
         let frame = self.outbox.share(kind, payload);
         self.audiences.begin(group);
-        self.walk_audience(Walk { group, frame, kind }, slice);
+        Walk { group, frame, kind, receipt: None }
     }
 
     /// Goes on with the delivery that the last turn left.
@@ -59,7 +70,7 @@ impl Reactor {
         }
     }
 
-    fn walk_audience(&mut self, walk: Walk, slice: &mut Slice) {
+    fn walk_audience(&mut self, mut walk: Walk, slice: &mut Slice) {
         while self.handed < MEMBERS_PER_TURN && self.outbox.waiting() < WAITING_MAX && !slice.is_over() {
             let Some(member) = self.audiences.step(walk.group, &self.subscriptions) else {
                 self.outbox.release(walk.frame);
@@ -68,6 +79,7 @@ impl Reactor {
                 return;
             };
             self.hand(member, &walk);
+            walk.receipt.take().iter().for_each(Receipt::settle);
             self.handed += 1;
         }
         self.walk = Some(walk);

@@ -391,7 +391,9 @@ impl Reactor {
     fn open_from_hub(&mut self, mail: SinkMail, slice: &mut Slice) {
         match mail {
             SinkMail::Joined { token, group } => self.joined(token, group),
-            SinkMail::Deliver { group, response } => self.begin_delivery(group, response, slice),
+            SinkMail::Deliver { group, response, receipt } => {
+                self.begin_delivery(group, response, receipt, slice);
+            }
             SinkMail::End { group, reason } => self.begin_end(group, reason, slice),
         }
     }

@@ -1,7 +1,7 @@
 //! A feed with a durable consumer of its own: the server remembers what was read.
 //!
 //! That is how Cosmo reads a stream, under the same consumer's name, so whoever changes over reads on where they were. The
-//! first time everything that the stream has is read. What the hub has taken is acknowledged; what was lost on the
+//! first time everything that the stream has is read. What reached a subscriber is acknowledged; what was lost on the
 //! way comes again and is put back in its place ([`Hand`]). Several routers have a consumer each.
 
 use super::{
@@ -220,9 +220,9 @@ impl Durable {
                 self.note(found.cached_info());
             }
             Err(error) if is_missing(&error.kind()) => {
-                let last = self.hand.last().max(self.floor);
-                if last > 0 && !look.deletes_what_is_acknowledged {
-                    config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: last + 1 };
+                let first = self.hand.first_open().max(self.floor + 1);
+                if first > 1 && !look.deletes_what_is_acknowledged {
+                    config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: first };
                 }
                 // All of it comes again.
                 self.hand.let_go();
@@ -308,6 +308,10 @@ impl Durable {
                     Ok(())
                 }
                 _ = settling.tick(), if !self.hand.is_settled() => self.settle(context, consumer).await,
+                Some(word) = self.hand.next_word() => {
+                    self.hand.hear(word).await;
+                    Ok(())
+                }
                 _ = looks.tick() => {
                     let was_held_up = std::mem::replace(&mut last_look, Instant::now()).elapsed() > 2 * LOOK_INTERVAL;
                     self.look(context, consumer, was_held_up).await

@@ -1,9 +1,11 @@
-//! What a durable feed has in hand: a message from its delivery to its acknowledgement.
+//! What a durable feed has in hand: messages from their delivery to their acknowledgement.
 //!
-//! Whatever ends in between, a panic, a stop or a connection, the message is neither lost nor handed over twice.
+//! Whatever ends in between, a panic, a stop or a connection, a message is neither lost nor handed over twice. The hub gets
+//! each with a receipt (`receipts`); one that reached nobody comes again.
 
 use super::{
     doubt::Doubt,
+    receipts::{Fate, Known, Receipts, Word},
     sequence::{Delivered, Sequence, Turn},
 };
 use crate::{
@@ -18,7 +20,8 @@ use async_nats::{
     Client, Subject,
     jetstream::{AckKind, Message},
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// Acknowledgements that are remembered: what a server leaves unacknowledged before it sends no more, unless the stream has
 /// it otherwise.
@@ -26,6 +29,8 @@ const ACKNOWLEDGED_MAX: usize = 1000;
 /// Messages that are held back at most: more than a server sends without an acknowledgement, but it does not count those
 /// that are trimmed meanwhile.
 const HELD_MAX: usize = 4096;
+/// How long a feed that was stopped waits for words about what the hub had.
+const WORDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// See the module's documentation.
 pub(super) struct Hand {
@@ -33,6 +38,8 @@ pub(super) struct Hand {
     ticket: Ticket,
     sequence: Sequence<Message>,
     current: Option<Current>,
+    /// What the hub has.
+    receipts: Receipts<Message>,
     /// Where acknowledgements went that may have been lost with a connection.
     acknowledged: VecDeque<Subject>,
     /// The newest message that the hub was given.
@@ -40,12 +47,10 @@ pub(super) struct Hand {
     pub(super) doubt: Doubt,
 }
 
-/// A message on its way to the sink, and from there to its acknowledgement.
+/// A message on its way to the sink.
 struct Current {
     sequence: u64,
     message: Message,
-    /// The sink has it, or it is no event.
-    is_taken: bool,
 }
 
 impl Hand {
@@ -55,6 +60,7 @@ impl Hand {
             ticket,
             sequence: Sequence::new(),
             current: None,
+            receipts: Receipts::new(),
             acknowledged: VecDeque::new(),
             handed_over: 0,
             doubt: Doubt::default(),
@@ -71,13 +77,18 @@ impl Hand {
         self.sequence.is_settled()
     }
 
-    /// How many messages wait for one that is missing.
+    /// How many messages are here and not acknowledged.
     pub(super) fn held(&self) -> usize {
-        self.sequence.held()
+        self.sequence.held() + self.receipts.len()
     }
 
     pub(super) fn is_full(&self) -> bool {
         self.held() >= HELD_MAX
+    }
+
+    /// The oldest message that may have to be read again, where the server has forgotten what was read.
+    pub(super) fn first_open(&self) -> u64 {
+        self.receipts.first().unwrap_or(u64::MAX).min(self.last() + 1)
     }
 
     /// Deliveries may have been lost.
@@ -93,6 +104,7 @@ impl Hand {
     /// The stream begins anew.
     pub(super) fn restart(&mut self) {
         self.sequence.restart_at(0);
+        self.receipts.clear().for_each(drop);
         self.acknowledged.clear();
         (self.handed_over, self.doubt) = (0, Doubt::default());
     }
@@ -104,14 +116,39 @@ impl Hand {
         match self.sequence.take(sequence, delivery, message) {
             Turn::Now(message) => self.hand_over(sequence, message, read_to).await,
             Turn::Later => {}
-            Turn::Again(message) => self.acknowledge(&message).await,
+            Turn::Again(message) => match self.receipts.again(sequence, message) {
+                Known::Settled(message) => self.acknowledge(&message).await,
+                // The server is not to send it every few seconds.
+                Known::Underway(message) => drop(message.ack_with(AckKind::Progress).await),
+                Known::GivenBack(message) => {
+                    self.current = Some(Current { sequence, message });
+                    self.finish().await;
+                }
+            },
         }
         true
     }
 
+    /// The next word about a message that the hub has; cancel safe.
+    pub(super) async fn next_word(&mut self) -> Option<Word> {
+        self.receipts.next_word().await
+    }
+
+    /// Acknowledges or gives back the message of a word.
+    pub(super) async fn hear(&mut self, word: Word) {
+        match self.receipts.hear(word) {
+            Some(Fate::Acknowledge(message)) => self.acknowledge(&message).await,
+            Some(Fate::GiveBack(message)) => drop(message.ack_with(AckKind::Nak(None)).await),
+            None => {}
+        }
+    }
+
     /// Hands over what was held back, if nothing is missing any more.
     pub(super) async fn settle(&mut self, delivered: &Delivered, read_to: u64) {
-        self.sequence.settle(delivered);
+        let (first, last) = (delivered.first, delivered.sequence);
+        let open = self.receipts.count(first, last);
+        let unacknowledged = delivered.unacknowledged.saturating_sub(open);
+        self.sequence.settle(&Delivered { unacknowledged, ..*delivered });
         while let Some((sequence, message)) = self.sequence.next() {
             self.hand_over(sequence, message, read_to).await;
         }
@@ -126,26 +163,25 @@ impl Hand {
         let pending = message.info().map_or(0, |it| it.pending);
         self.doubt.read(self.handed_over.max(read_to), sequence, pending);
         self.handed_over = sequence;
-        let is_for_nobody = is_mark(&message);
         let counters = &self.provider.counters;
-        Counters::add(if is_for_nobody { &counters.skipped } else { &counters.received }, 1);
-        self.current = Some(Current { sequence, message, is_taken: is_for_nobody });
+        if is_mark(&message) {
+            Counters::add(&counters.skipped, 1);
+            return self.acknowledge(&message).await;
+        }
+        Counters::add(&counters.received, 1);
+        self.current = Some(Current { sequence, message });
         self.finish().await;
     }
 
-    /// Does what is left to do with the message in hand: all of it, or what was not reached before.
+    /// Hands over the message in hand, if there is one: also after something ended on the way.
     pub(super) async fn finish(&mut self) {
-        let Some(Current { sequence, message, is_taken }) = &self.current else { return };
-        if !*is_taken {
-            let (position, payload) = (Position::single(*sequence), message.payload.clone());
-            if deliver(&self.provider.sink, self.ticket, Report::Event { position, payload }).await {
-                self.doubt.be_late();
-            }
-        }
-        if let Some(it) = &mut self.current {
-            it.is_taken = true;
-            let message = it.message.clone();
-            self.acknowledge(&message).await;
+        let Some(Current { sequence, message }) = &self.current else { return };
+        let (sequence, message) = (*sequence, message.clone());
+        let (position, payload) = (Position::single(sequence), message.payload.clone());
+        let receipt = self.receipts.write(sequence, message);
+        let report = Report::Kept { position, payload, receipt };
+        if deliver(&self.provider.sink, self.ticket, report).await {
+            self.doubt.be_late();
         }
         self.current = None;
     }
@@ -168,18 +204,26 @@ impl Hand {
         }
     }
 
-    /// Has the server keep for the next reader what nobody took here, and what was still under way.
+    /// Has the server keep for the next reader what nobody took here, and what was still under way. The hub has stopped the
+    /// feed: words about what it had are here or come at once, but for what it is busy with.
     pub(super) async fn give_back(mut self, under_way: Vec<Message>) {
-        let mut left = Vec::new();
-        match self.current.take() {
-            Some(Current { message, is_taken: true, .. }) => self.acknowledge(&message).await,
-            Some(Current { message, .. }) => left.push(message),
-            None => {}
+        let left = self.current.take().map(|it| it.message).into_iter();
+        let left: Vec<_> = left.chain(self.sequence.clear()).chain(under_way).collect();
+        let _ = timeout(WORDS_WITHIN, self.hear_all()).await;
+        while let Some(word) = self.receipts.take_word() {
+            self.hear(word).await;
         }
-        left.extend(self.sequence.clear());
-        left.extend(under_way);
-        for message in left {
+        for message in left.into_iter().chain(self.receipts.clear()) {
             let _ = message.ack_with(AckKind::Nak(None)).await;
+        }
+    }
+
+    /// Done when the hub has nothing any more.
+    async fn hear_all(&mut self) {
+        while self.receipts.are_underway()
+            && let Some(word) = self.next_word().await
+        {
+            self.hear(word).await;
         }
     }
 }

@@ -14,6 +14,7 @@ mod listeners;
 mod publish;
 mod pull;
 mod reader;
+mod receipts;
 mod routes;
 mod sequence;
 mod stream;
