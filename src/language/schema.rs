@@ -346,10 +346,10 @@ impl Schema {
         self.is_abstract(of) && self.below[of.index()].subtypes.contains(&id)
     }
 
-    /// Whether there can be an object that is of both types.
+    /// Whether there can be an object that is of both types. A type overlaps with itself.
     pub fn overlap(&self, a: TypeId, b: TypeId) -> bool {
-        let (a, b) = (&self.below[a.index()].bits, &self.below[b.index()].bits);
-        a.iter().zip(b).any(|(a, b)| a & b != 0)
+        let (ones, others) = (&self.below[a.index()].bits, &self.below[b.index()].bits);
+        a == b || ones.iter().zip(others).any(|(one, other)| one & other != 0)
     }
 
     /// Whether a type is an object, interface or union.
