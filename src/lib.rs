@@ -1,6 +1,6 @@
 //! Juga, a federated GraphQL router whose subscriptions are driven by event streams.
 //!
-//! In reading order: what flows through (`graphql`, `plan`), the cores that decide (`federation`,
+//! In reading order: what flows through (`graphql`, `language`, `plan`), the cores that decide (`federation`,
 //! `protocol`, `hub`, `resolve`), the edges that act (`sources`, `net`, `http`, `admin`), and the room
 //! where threads and wires meet (`server`). ARCHITECTURE.md says what each must not know.
 
@@ -9,6 +9,7 @@
 extern crate self as juga;
 
 pub mod graphql;
+pub mod language;
 pub mod plan;
 
 pub mod federation;

@@ -7,8 +7,9 @@ use std::{
 
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("graphql", &[]),
+    ("language", &[]),
     ("plan", &["graphql"]),
-    ("federation", &["graphql", "plan"]),
+    ("federation", &["graphql", "language", "plan"]),
     ("headers", &["plan"]),
     ("protocol", &["graphql"]),
     ("hub", &["graphql", "plan"]),

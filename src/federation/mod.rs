@@ -43,6 +43,9 @@ mod planning;
 mod projection;
 mod protection;
 mod provides;
+// Nothing asks for it yet but its tests.
+#[cfg(test)]
+mod public_schema;
 mod required;
 mod rewrites;
 mod schema;

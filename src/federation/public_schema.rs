@@ -1,0 +1,200 @@
+//! The schema that clients see, as [`language`](crate::language) holds operations against it: built from the
+//! composer's tree, so that nothing of it is lost.
+
+use crate::language::{
+    Place, Schema, SchemaBuilder, SchemaError,
+    ast::{self, OperationKind},
+    schema::{
+        self, DirectiveDefinition, EnumValueDefinition, FieldDefinition, InputValueDefinition,
+        TypeDefinition, TypeId, TypeKind,
+    },
+};
+use federation_composition::graphql_core::{self, Definition, Directive, Document, OperationType, Value};
+use std::sync::Arc;
+
+/// The schema of a public SDL. Extensions are not looked for: composing has merged them.
+///
+/// # Errors
+/// Where a type is not defined, or there is no query type.
+pub(super) fn public_schema(document: &Document) -> Result<Schema, SchemaError> {
+    let mut reader = Reader(SchemaBuilder::new());
+    for definition in &document.definitions {
+        reader.definition(definition);
+    }
+    reader.roots(document);
+    reader.0.finish()
+}
+
+struct Reader(SchemaBuilder);
+
+impl Reader {
+    /// Where operations begin: as the schema says, or at types of the customary names.
+    fn roots(&mut self, document: &Document) {
+        let schema = document.definitions.iter().find_map(|it| match it {
+            Definition::SchemaDefinition(it) => Some(it),
+            _ => None,
+        });
+        if let Some(schema) = schema {
+            if let Some(text) = &schema.description {
+                self.0.describe(text.value.as_str().into());
+            }
+            for root in &schema.operation_types {
+                self.0.root(kind(root.operation), &root.ty.name.value);
+            }
+            return;
+        }
+        for definition in &document.definitions {
+            let Definition::ObjectTypeDefinition(it) = definition else { continue };
+            match it.name.value.as_str() {
+                "Query" => self.0.root(OperationKind::Query, "Query"),
+                "Mutation" => self.0.root(OperationKind::Mutation, "Mutation"),
+                "Subscription" => self.0.root(OperationKind::Subscription, "Subscription"),
+                _ => {}
+            }
+        }
+    }
+
+    fn definition(&mut self, definition: &Definition) {
+        let (name, description, kind) = match definition {
+            Definition::ScalarTypeDefinition(it) => {
+                let specified_by = text_argument(&it.directives, "specifiedBy", "url");
+                (&it.name, &it.description, TypeKind::Scalar { specified_by })
+            }
+            Definition::ObjectTypeDefinition(it) => {
+                let (fields, interfaces) = (self.fields(&it.fields), self.ids(&it.interfaces));
+                (&it.name, &it.description, TypeKind::Object { fields, interfaces })
+            }
+            Definition::InterfaceTypeDefinition(it) => {
+                let (fields, interfaces) = (self.fields(&it.fields), self.ids(&it.interfaces));
+                (&it.name, &it.description, TypeKind::Interface { fields, interfaces })
+            }
+            Definition::UnionTypeDefinition(it) => {
+                (&it.name, &it.description, TypeKind::Union { members: self.ids(&it.types) })
+            }
+            Definition::EnumTypeDefinition(it) => {
+                let values: Vec<_> = it.values.iter().map(enum_value).collect();
+                (&it.name, &it.description, TypeKind::Enum { values: values.into() })
+            }
+            Definition::InputObjectTypeDefinition(it) => {
+                let is_one_of = it.directives.iter().any(|it| it.name.value == "oneOf");
+                let fields = self.input_values(&it.fields);
+                (&it.name, &it.description, TypeKind::InputObject { fields, is_one_of })
+            }
+            Definition::DirectiveDefinition(it) => return self.directive(it),
+            _ => return,
+        };
+        let description = text(description.as_ref());
+        self.0.define(TypeDefinition { name: name.value.as_str().into(), description, kind });
+    }
+
+    fn directive(&mut self, it: &graphql_core::DirectiveDefinition) {
+        let definition = DirectiveDefinition {
+            name: it.name.value.as_str().into(),
+            description: text(it.description.as_ref()),
+            arguments: self.input_values(&it.arguments),
+            is_repeatable: it.repeatable,
+            locations: it.locations.iter().map(|it| it.value.as_str().into()).collect(),
+        };
+        self.0.define_directive(definition);
+    }
+
+    fn ids(&mut self, names: &[graphql_core::NamedType]) -> Vec<TypeId> {
+        names.iter().map(|it| self.0.id(&it.name.value)).collect()
+    }
+
+    fn fields(&mut self, fields: &[graphql_core::FieldDefinition]) -> schema::Members<FieldDefinition> {
+        let mut field = |it: &graphql_core::FieldDefinition| FieldDefinition {
+            name: it.name.value.as_str().into(),
+            description: text(it.description.as_ref()),
+            arguments: self.input_values(&it.arguments),
+            ty: self.ty(&it.ty),
+            deprecation_reason: deprecation_reason(&it.directives),
+        };
+        fields.iter().map(&mut field).collect::<Vec<_>>().into()
+    }
+
+    fn input_values(
+        &mut self,
+        values: &[graphql_core::InputValueDefinition],
+    ) -> schema::Members<InputValueDefinition> {
+        let mut input_value = |it: &graphql_core::InputValueDefinition| InputValueDefinition {
+            name: it.name.value.as_str().into(),
+            description: text(it.description.as_ref()),
+            ty: self.ty(&it.ty),
+            default_value: it.default_value.as_ref().map(value),
+            deprecation_reason: deprecation_reason(&it.directives),
+        };
+        values.iter().map(&mut input_value).collect::<Vec<_>>().into()
+    }
+
+    fn ty(&mut self, ty: &graphql_core::Type) -> schema::Type {
+        match ty {
+            graphql_core::Type::Named(it) => schema::Type::Named(self.0.id(&it.name.value)),
+            graphql_core::Type::List(it) => self.ty(&it.ty).list(),
+            graphql_core::Type::NonNull(it) => self.ty(&it.ty).non_null(),
+        }
+    }
+}
+
+fn kind(operation: OperationType) -> OperationKind {
+    match operation {
+        OperationType::Query => OperationKind::Query,
+        OperationType::Mutation => OperationKind::Mutation,
+        OperationType::Subscription => OperationKind::Subscription,
+    }
+}
+
+fn enum_value(it: &graphql_core::EnumValueDefinition) -> EnumValueDefinition {
+    EnumValueDefinition {
+        name: it.name.value.as_str().into(),
+        description: text(it.description.as_ref()),
+        deprecation_reason: deprecation_reason(&it.directives),
+    }
+}
+
+fn text(description: Option<&graphql_core::StringValue>) -> Option<Arc<str>> {
+    description.map(|it| it.value.as_str().into())
+}
+
+/// Why something is deprecated; the specification has a reason for those who give none.
+fn deprecation_reason(directives: &[Directive]) -> Option<Arc<str>> {
+    let deprecated = directives.iter().find(|it| it.name.value == "deprecated")?;
+    if deprecated.arguments.iter().any(|it| it.name.value == "reason") {
+        return text_argument(directives, "deprecated", "reason");
+    }
+    Some("No longer supported".into())
+}
+
+fn text_argument(directives: &[Directive], directive: &str, argument: &str) -> Option<Arc<str>> {
+    let directive = directives.iter().find(|it| it.name.value == directive)?;
+    let argument = directive.arguments.iter().find(|it| it.name.value == argument)?;
+    match &argument.value {
+        Value::String(it) => Some(it.value.as_str().into()),
+        _ => None,
+    }
+}
+
+/// A constant of the SDL. Its place there means nothing to operations.
+fn value(it: &Value) -> ast::Value {
+    let place = Place::default();
+    let name = |text: &str| ast::Name { text: text.into(), place };
+    match it {
+        Value::Variable(it) => ast::Value::Variable(ast::Variable { name: name(&it.name.value), place }),
+        Value::Int(it) => ast::Value::Int(ast::Number { text: it.value.as_str().into(), place }),
+        Value::Float(it) => ast::Value::Float(ast::Number { text: it.value.as_str().into(), place }),
+        Value::String(it) => {
+            ast::Value::String(ast::StringValue { value: it.value.as_str().into(), block: it.block, place })
+        }
+        Value::Boolean(it) => ast::Value::Boolean(it.value, place),
+        Value::Null(_) => ast::Value::Null(place),
+        Value::Enum(it) => ast::Value::Enum(name(&it.value)),
+        Value::List(it) => ast::Value::List(it.values.iter().map(value).collect(), place),
+        Value::Object(it) => {
+            let member = |it: &graphql_core::ObjectField| ast::ObjectField {
+                name: name(&it.name.value),
+                value: value(&it.value),
+            };
+            ast::Value::Object(it.fields.iter().map(member).collect(), place)
+        }
+    }
+}
