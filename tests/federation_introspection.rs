@@ -233,19 +233,19 @@ fn fields_that_only_look_like_introspection_are_refused() {
 fn types_that_only_look_like_introspection_are_refused() {
     let schema = demo();
     for (text, part, column) in [
-        ("{ employees { ... on __Sundry { id } } }", "Unknown type \"__Sundry\".", 19),
-        ("{ ...F } fragment F on __Sundry { id }", "Unknown type \"__Sundry\".", 6),
-        ("query ($a: [__Sundry!]) { employee(id: $a) { id } }", "Unknown type \"__Sundry\".", 8),
+        ("{ employees { ... on __Sundry { id } } }", "Unknown type \"__Sundry\".", 22),
+        ("{ ...F } fragment F on __Sundry { id }", "Unknown type \"__Sundry\".", 24),
+        ("query ($a: [__Sundry!]) { employee(id: $a) { id } }", "Unknown type \"__Sundry\".", 13),
         (
             "query ($a: __Type) { employee(id: $a) { id } }",
             "Variable \"$a\" cannot be non-input type \"__Type\".",
-            8,
+            12,
         ),
-        ("{ employees { ... on __Type { name } } }", "can never be of type \"__Type\".", 19),
-        ("{ ... on __Schema { types { name } } }", "can never be of type \"__Schema\".", 7),
-        ("{ employees { ...F } } fragment F on __Type { name }", "can never be of type \"__Type\".", 18),
-        ("{ __schema { ... on Employee { types { name } } } }", "can never be of type \"Employee\".", 18),
-        ("{ __schema { ...F } } fragment F on Employee { id }", "can never be of type \"Employee\".", 17),
+        ("{ employees { ... on __Type { name } } }", "can never be of type \"__Type\".", 15),
+        ("{ ... on __Schema { types { name } } }", "can never be of type \"__Schema\".", 3),
+        ("{ employees { ...F } } fragment F on __Type { name }", "can never be of type \"__Type\".", 15),
+        ("{ __schema { ... on Employee { types { name } } } }", "can never be of type \"Employee\".", 14),
+        ("{ __schema { ...F } } fragment F on Employee { id }", "can never be of type \"Employee\".", 14),
     ] {
         let errors = schema.parse(text, None, &Limits::default()).expect_err(text);
         assert_eq!(errors[0].code, Some("GRAPHQL_VALIDATION_FAILED"), "{text}: {errors:?}");

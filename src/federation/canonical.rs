@@ -8,11 +8,14 @@ use super::{
     types::{Types, named},
     values::variables_in,
 };
-use crate::plan::OperationKind;
+use crate::{
+    language::ast::{self, Argument, ObjectField, Value},
+    plan::OperationKind,
+};
 use graphql_tools::{
     parser::Pos,
     static_graphql::query::{
-        self, Definition, Document, InlineFragment, OperationDefinition, SelectionSet, TypeCondition, Value,
+        self, Definition, Document, InlineFragment, OperationDefinition, SelectionSet, TypeCondition,
         VariableDefinition,
     },
 };
@@ -25,17 +28,17 @@ use std::{
 /// A field's name, or its name and a hash of its arguments, whatever their order.
 ///
 /// The hash is the same in every process of one build, so plans can be compared between them.
-pub(super) fn canonical_key(name: &str, arguments: &[(String, Value)]) -> String {
+pub(super) fn canonical_key(name: &Arc<str>, arguments: &[Argument]) -> Arc<str> {
     if arguments.is_empty() {
-        return name.to_owned();
+        return name.clone();
     }
     let mut hasher = DefaultHasher::new();
-    hash_members(arguments, &mut hasher);
-    format!("{name}_{:016x}", hasher.finish())
+    hash_members(arguments.iter().map(|it| (it.name.as_str(), &it.value)), &mut hasher);
+    format!("{name}_{:016x}", hasher.finish()).into()
 }
 
-fn hash_members(members: &[(String, Value)], hasher: &mut DefaultHasher) {
-    let sorted: BTreeMap<&str, &Value> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();
+fn hash_members<'v>(members: impl Iterator<Item = (&'v str, &'v Value)>, hasher: &mut DefaultHasher) {
+    let sorted: BTreeMap<&str, &Value> = members.collect();
     for (name, value) in sorted {
         hash_text('k', name, hasher);
         hash_value(value, hasher);
@@ -47,21 +50,21 @@ fn hash_members(members: &[(String, Value)], hasher: &mut DefaultHasher) {
 /// never feed the same bytes.
 fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
     match value {
-        Value::Variable(name) => hash_text('$', name, hasher),
-        Value::Int(it) => hash_text('i', &it.as_i64().unwrap_or_default().to_string(), hasher),
-        Value::Float(it) => hash_text('f', &format!("{it:?}"), hasher),
-        Value::String(it) => hash_text('s', it, hasher),
-        Value::Boolean(it) => hash_text('b', if *it { "true" } else { "false" }, hasher),
-        Value::Null => hash_text('n', "", hasher),
-        Value::Enum(it) => hash_text('e', it, hasher),
-        Value::List(items) => {
+        Value::Variable(it) => hash_text('$', &it.name.text, hasher),
+        Value::Int(it) => hash_text('i', &it.text, hasher),
+        Value::Float(it) => hash_text('f', &it.text, hasher),
+        Value::String(it) => hash_text('s', &it.value, hasher),
+        Value::Boolean(it, _) => hash_text('b', if *it { "true" } else { "false" }, hasher),
+        Value::Null(_) => hash_text('n', "", hasher),
+        Value::Enum(it) => hash_text('e', &it.text, hasher),
+        Value::List(items, _) => {
             hasher.write_u8(b'[');
             items.iter().for_each(|it| hash_value(it, hasher));
             hasher.write_u8(b']');
         }
-        Value::Object(members) => {
+        Value::Object(members, _) => {
             hasher.write_u8(b'{');
-            hash_members(members, hasher);
+            hash_members(members.iter().map(|it| (it.name.as_str(), &it.value)), hasher);
         }
     }
 }
@@ -92,7 +95,7 @@ pub(super) fn planner_document(
     context: &Context<'_>,
     kind: OperationKind,
     fields: &[&Field],
-    variables: &[VariableDefinition],
+    variables: &[ast::VariableDefinition],
 ) -> Document {
     let (without_arguments, borrowed): (Vec<Field>, Vec<&Field>);
     let fields = if context.is_event {
@@ -134,12 +137,12 @@ pub(super) fn planner_document(
 }
 
 /// Definitions of the variables that are left when conditions are decided, by name.
-fn used_variables(fields: &[&Field], variables: &[VariableDefinition]) -> Vec<VariableDefinition> {
+fn used_variables(fields: &[&Field], variables: &[ast::VariableDefinition]) -> Vec<VariableDefinition> {
     fn add(field: &Field, names: &mut BTreeSet<Arc<str>>) {
         if field.unreachable {
             return;
         }
-        field.arguments.iter().for_each(|(_, value)| variables_in(value, names));
+        field.arguments.iter().for_each(|it| variables_in(&it.value, names));
         field.selections.iter().for_each(|it| add_selection(it, names));
     }
     fn add_selection(selection: &Selection, names: &mut BTreeSet<Arc<str>>) {
@@ -150,9 +153,43 @@ fn used_variables(fields: &[&Field], variables: &[VariableDefinition]) -> Vec<Va
     }
     let mut names = BTreeSet::new();
     fields.iter().for_each(|it| add(it, &mut names));
-    let mut used: Vec<_> = variables.iter().filter(|it| names.contains(it.name.as_str())).cloned().collect();
+    let used = variables.iter().filter(|it| names.contains(it.variable.name.as_str()));
+    let mut used: Vec<_> = used.map(planner_variable).collect();
     used.sort_by(|a, b| a.name.cmp(&b.name));
     used
+}
+
+fn planner_variable(it: &ast::VariableDefinition) -> VariableDefinition {
+    VariableDefinition {
+        position: Pos::default(),
+        name: it.variable.name.to_string(),
+        var_type: planner_type(&it.ty),
+        default_value: it.default_value.as_ref().map(planner_value),
+    }
+}
+
+fn planner_type(ty: &ast::Type) -> query::Type {
+    match ty {
+        ast::Type::Named(name) => query::Type::NamedType(name.to_string()),
+        ast::Type::List(inner, _) => query::Type::ListType(Box::new(planner_type(inner))),
+        ast::Type::NonNull(inner) => query::Type::NonNullType(Box::new(planner_type(inner))),
+    }
+}
+
+fn planner_value(value: &Value) -> query::Value {
+    match value {
+        Value::Variable(it) => query::Value::Variable(it.name.to_string()),
+        Value::Int(it) | Value::Float(it) => planner_number(&it.text),
+        Value::String(it) => query::Value::String(it.value.to_string()),
+        Value::Boolean(it, _) => query::Value::Boolean(*it),
+        Value::Null(_) => query::Value::Null,
+        Value::Enum(it) => query::Value::Enum(it.to_string()),
+        Value::List(items, _) => query::Value::List(items.iter().map(planner_value).collect()),
+        Value::Object(members, _) => {
+            let member = |it: &ObjectField| (it.name.to_string(), planner_value(&it.value));
+            query::Value::Object(members.iter().map(member).collect())
+        }
+    }
 }
 
 /// A selection set in an order of its own: the client's shows in the projection alone.
@@ -180,8 +217,8 @@ impl Context<'_> {
             items.insert(0, query::Selection::Field(plain_field("__typename")));
         }
         query::Selection::Field(query::Field {
-            alias: (key != source.name).then(|| key.to_owned()),
-            arguments: source.arguments.clone(),
+            alias: (*key != *source.name).then(|| key.to_owned()),
+            arguments: source.arguments.iter().map(planner_argument).collect(),
             selection_set: set(items),
             ..plain_field(&source.name)
         })
@@ -197,7 +234,7 @@ impl Context<'_> {
         let mut items = Vec::with_capacity(sources.len());
         for source in sources {
             match source {
-                Selection::On { condition, selections } if condition == owner => {
+                Selection::On { condition, selections } if **condition == *owner => {
                     items.extend(self.selections(owner, selections));
                 }
                 Selection::Field(it) if it.unreachable => {}
@@ -221,12 +258,24 @@ impl Context<'_> {
             Selection::Field(it) => self.field(owner, it, &it.key),
             Selection::On { condition, selections } => query::Selection::InlineFragment(InlineFragment {
                 position: Pos::default(),
-                type_condition: Some(TypeCondition::On(condition.clone())),
+                type_condition: Some(TypeCondition::On(condition.to_string())),
                 directives: Vec::new(),
                 selection_set: set(self.selections_on(condition, selections)),
             }),
         }
     }
+}
+
+/// A number that the planner could not write down again as it was goes as a name: those it writes as they are.
+fn planner_number(text: &str) -> query::Value {
+    match text.parse::<i32>() {
+        Ok(number) if number.to_string() == text => query::Value::Int(number.into()),
+        _ => query::Value::Enum(text.to_owned()),
+    }
+}
+
+fn planner_argument(it: &Argument) -> (String, query::Value) {
+    (it.name.to_string(), planner_value(&it.value))
 }
 
 fn plain_field(name: &str) -> query::Field {
@@ -243,17 +292,13 @@ fn plain_field(name: &str) -> query::Field {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::{self, Bounds};
 
     fn key(arguments: &str) -> String {
-        let text = format!("{{ f{arguments} }}");
-        let document = graphql_tools::parser::parse_query::<String>(&text).expect(arguments).into_static();
-        let Some(Definition::Operation(OperationDefinition::SelectionSet(set))) =
-            document.definitions.first()
-        else {
-            panic!("{arguments}")
-        };
-        let query::Selection::Field(field) = &set.items[0] else { panic!("{arguments}") };
-        canonical_key(&field.name, &field.arguments)
+        let document = language::parse(&format!("{{ f{arguments} }}"), &Bounds::default()).expect(arguments);
+        let operation = document.operations().next().expect("an operation");
+        let ast::Selection::Field(field) = &operation.selection_set.items[0] else { panic!("a field") };
+        canonical_key(&field.name.text, &field.arguments).to_string()
     }
 
     #[test]

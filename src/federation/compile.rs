@@ -9,12 +9,12 @@ use super::{
     types::FieldType,
     values::{Defaults, add_defaults, input_value, variables_of},
 };
+use crate::language::ast::{Argument, Value};
 use crate::plan::{
     AskedField, BatchAlias, BatchFetch, BrokerCall, EntityFetch, EventFeedField, FeedField, InputValue,
     OperationKind, PathSegment, RequiresItem, Rewrite, RewriteSegment, RootFetch, Step, SubgraphId,
     SubgraphRequest, TypeNames, UpstreamFeedField,
 };
-use graphql_tools::static_graphql::query::Value;
 use hive_router_query_planner::{
     ast::{
         selection_item::SelectionItem,
@@ -397,8 +397,8 @@ impl<'a> Compiler<'a> {
             return Err(format!("{root} has no field \"{}\"", source.name));
         };
         let mut arguments = Arguments::with_capacity(source.arguments.len());
-        for (name, value) in &source.arguments {
-            let Some(argument) = declared.iter().find(|it| *it.name == **name) else { continue };
+        for Argument { name, value } in &source.arguments {
+            let Some(argument) = declared.iter().find(|it| it.name == name.text) else { continue };
             // A variable that turns out to be absent leaves the default in place. Of names that repeat
             // the last one counts, so a value that is there takes over.
             if let (Defaults::PutIn, Value::Variable(_), Some(default)) = (defaults, value, &argument.default)

@@ -46,7 +46,8 @@ pub(super) struct Entry {
 impl Deferred {
     /// The root field under which the fields are planned.
     pub(super) fn root(&self) -> Field {
-        let fields = Selection::On { condition: self.type_name.clone(), selections: self.fields.clone() };
+        let fields =
+            Selection::On { condition: self.type_name.as_str().into(), selections: self.fields.clone() };
         Field { selections: vec![fields], is_composite: true, ..plain(&self.entry.field) }
     }
 }
@@ -199,7 +200,7 @@ fn entry_name(type_name: &str) -> String {
 fn plain(name: &str) -> Field {
     let key: Arc<str> = name.into();
     Field {
-        name: name.to_owned(),
+        name: key.clone(),
         response_key: key.clone(),
         key,
         arguments: Vec::new(),
@@ -213,7 +214,7 @@ fn plain(name: &str) -> Field {
 fn simple_key(object: &schema::ObjectType) -> Option<Vec<String>> {
     let is_simple = |name: &&str| {
         let field = object.fields.iter().find(|it| it.name == *name);
-        let ty = field.map_or("", |it| named(&it.field_type));
+        let ty = field.map_or("", |it| it.field_type.inner_type());
         ["ID", "String", "Int", "Boolean"].contains(&ty)
     };
     let keys = object.directives.iter().filter(|it| it.name == "join__type");

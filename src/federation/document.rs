@@ -3,24 +3,20 @@
 use super::{
     errors::{INTROSPECTION_DISABLED, LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
     limits::{self, Limits},
-    meta,
     selection::Fragments,
     values::{input_type, json_of, variables_in},
 };
 use crate::{
     graphql::{Error, Location, VariableDefinition},
+    language::{
+        self, Bounds, ErrorKind, Lines, Place, Schema, ValidationOptions,
+        ast::{self, Definition, Directive, OperationDefinition, Selection, SelectionSet, Type, Value},
+    },
     plan::OperationKind,
 };
-use graphql_tools::{
-    parser::{Pos, parse_query_with_token_limit},
-    static_graphql::{
-        query::{self, Definition, OperationDefinition, Selection, SelectionSet},
-        schema,
-    },
-    validation::validate::{ValidationPlan, validate},
-};
 use std::{
-    collections::{BTreeSet, HashSet},
+    cell::OnceCell,
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -31,6 +27,10 @@ pub struct Document {
     pub(super) fragments: Fragments,
     variable_definitions: Vec<VariableDefinition>,
     specializing: Vec<Arc<str>>,
+    /// The conditions that may turn out to be null, by the place of their variable.
+    pub(super) nullable_conditions: HashMap<Place, Location>,
+    /// The first field that asks about the schema, and where it stands.
+    introspection: Option<(Arc<str>, Location)>,
     /// Bounds what planning may look at.
     pub(super) selections_max: usize,
 }
@@ -41,9 +41,7 @@ pub(super) struct Operation {
     pub(super) kind: OperationKind,
     pub(super) name: Option<Arc<str>>,
     pub(super) selection_set: SelectionSet,
-    pub(super) variables: Vec<query::VariableDefinition>,
-    /// Directives on the operation itself.
-    pub(super) directives: usize,
+    pub(super) variables: Vec<ast::VariableDefinition>,
 }
 
 impl Document {
@@ -69,141 +67,133 @@ impl Document {
     /// The refusal of an operation that asks about the schema (`__schema`, `__type`), for routers that
     /// keep it to themselves; `None` for any other operation.
     pub fn introspection_refusal(&self) -> Option<Error> {
-        let (mut sets, mut seen) = (vec![&self.operation.selection_set], HashSet::new());
-        while let Some(set) = sets.pop() {
-            for item in &set.items {
-                match item {
-                    Selection::Field(it) if it.name == "__schema" || it.name == "__type" => {
-                        let message = format!("`{}` is not available: introspection is turned off.", it.name);
-                        let refusal = Error::new(message).with_code(INTROSPECTION_DISABLED);
-                        return Some(refusal.at(it.position.line, it.position.column));
-                    }
-                    Selection::Field(_) => {}
-                    Selection::InlineFragment(it) => sets.push(&it.selection_set),
-                    Selection::FragmentSpread(it) if seen.insert(&it.fragment_name) => {
-                        sets.extend(self.fragments.get(&it.fragment_name).map(|it| &it.selection_set));
-                    }
-                    Selection::FragmentSpread(_) => {}
-                }
-            }
-        }
-        None
+        let (name, location) = self.introspection.as_ref()?;
+        let message = format!("`{name}` is not available: introspection is turned off.");
+        Some(Error::new(message).with_code(INTROSPECTION_DISABLED).at(location.line, location.column))
     }
 }
 
 /// A document of nothing but mistakes is not worth a longer answer.
 const ERRORS_MAX: usize = 100;
-/// Characters of a message of the validation crate. It repeats values whole, those within them by themselves too.
+/// Characters of a message about a document. Some repeat values whole, those within them by themselves too.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
-/// Reads a document and chooses the operation.
+/// Reads a document and chooses the operation. `suggestions`: messages may name what was perhaps meant.
 pub(super) fn read(
-    schema: &schema::Document,
-    rules: &ValidationPlan,
+    schema: &Schema,
     text: &str,
     operation_name: Option<&str>,
     limits: &Limits,
+    suggestions: bool,
 ) -> Result<Document, Vec<Error>> {
     limits::check_text(text, limits).map_err(|it| vec![it])?;
-    let document = parse(text, limits).map_err(|it| vec![it])?;
-    let (operations, fragments) = take_apart(&document);
-    limits::check(&operations, &fragments, limits).map_err(|it| vec![it])?;
-    meta::check(schema, &document).map_err(|it| vec![it])?;
-    let errors = validate(schema, &document, rules);
+    let text = Text { text, lines: OnceCell::new() };
+    let bounds = Bounds { tokens_max: limits.tokens, nesting_max: limits::NESTING_MAX };
+    let document = language::parse(text.text, &bounds).map_err(|it| vec![text.error(&it)])?;
+    limits::check(&document, limits).map_err(|it| vec![it])?;
+    let options = ValidationOptions { errors_max: ERRORS_MAX, suggestions, ..ValidationOptions::default() };
+    let errors = language::validate(schema, &document, &options);
     if !errors.is_empty() {
-        return Err(errors.into_iter().take(ERRORS_MAX).map(validation_error).collect());
+        return Err(errors.iter().map(|it| text.error(it)).collect());
     }
-    let operation = choose(operations, operation_name).map_err(|it| vec![it])?;
-    check_variable_names(&operation).map_err(|it| vec![it])?;
+    let (operations, fragments) = take_apart(document);
+    let chosen = choose(operations, operation_name).map_err(|it| vec![it])?;
+    operation(schema, chosen, fragments, &text, limits).map_err(|it| vec![it])
+}
+
+fn operation(
+    schema: &Schema,
+    chosen: OperationDefinition,
+    fragments: Fragments,
+    text: &Text<'_>,
+    limits: &Limits,
+) -> Result<Document, Error> {
+    if schema.root(chosen.kind).is_none() {
+        let message = format!("Schema is not configured to execute {} operation.", chosen.kind.keyword());
+        return Err(text.refusal(message, chosen.place));
+    }
+    let operation = Operation {
+        kind: kind_of(chosen.kind),
+        name: chosen.name.map(|it| it.text),
+        selection_set: chosen.selection_set,
+        variables: chosen.variables,
+    };
+    check_variable_names(&operation, text)?;
     if operation.kind == OperationKind::Subscription {
-        check_subscription_root(&operation, &fragments).map_err(|it| vec![it])?;
+        check_subscription_root(&operation, &fragments, text)?;
     }
+    let found = Findings::of(&operation, &fragments);
+    let locate = |(name, place): (Arc<str>, Place)| (name, text.location(place));
     Ok(Document {
-        variable_definitions: operation.variables.iter().map(variable_definition).collect(),
-        specializing: specializing(&operation, &fragments),
+        variable_definitions: operation.variables.iter().map(|it| variable_definition(it, text)).collect(),
+        specializing: found.specializing.into_iter().collect(),
+        nullable_conditions: found
+            .nullable_conditions
+            .into_iter()
+            .map(|it| (it, text.location(it)))
+            .collect(),
+        introspection: found.introspection.map(locate),
         operation,
         fragments,
         selections_max: limits.selections,
     })
 }
 
-fn parse(text: &str, limits: &Limits) -> Result<query::Document, Error> {
-    let parsed = parse_query_with_token_limit::<String>(text, limits.tokens.saturating_add(1));
-    parsed.map(|it| it.into_static()).map_err(|error| {
-        let position = error.0.position;
-        let message = error.to_string();
-        if message.contains("Recursion limit exceeded") {
-            return Error::new("The operation is nested more deeply than the parser can follow.")
-                .with_code(LIMIT_EXCEEDED)
-                .at(position.line, position.column);
-        }
-        let reasons: Vec<&str> = message.lines().skip(1).map(str::trim).filter(|it| !it.is_empty()).collect();
-        let error = Error::new(format!("Syntax Error: {}.", reasons.join(", "))).with_code(PARSE_FAILED);
-        match position.line {
-            0 => error,
-            line => error.at(line, position.column),
-        }
-    })
+/// A document's text, and its lines once somebody asks for them.
+struct Text<'t> {
+    text: &'t str,
+    lines: OnceCell<Lines>,
 }
 
-/// The line and column of a byte offset.
-pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..offset];
-    let line = before.matches('\n').count() + 1;
-    (line, before.chars().rev().take_while(|it| *it != '\n').count() + 1)
+impl Text<'_> {
+    fn location(&self, place: Place) -> Location {
+        let language::Location { line, column } =
+            self.lines.get_or_init(|| Lines::of(self.text)).locate(place);
+        Location { line, column }
+    }
+
+    fn error(&self, error: &language::Error) -> Error {
+        let code = match error.kind {
+            ErrorKind::Syntax => PARSE_FAILED,
+            ErrorKind::Limit => LIMIT_EXCEEDED,
+            ErrorKind::Validation => VALIDATION_FAILED,
+        };
+        let end = error.message.char_indices().nth(MESSAGE_CHARS_MAX);
+        let end = end.map_or(error.message.len(), |(end, _)| end);
+        let locations = error.places.iter().map(|it| self.location(*it));
+        let error = Error::new(&error.message[..end]).with_code(code);
+        locations.fold(error, |it, place| it.at(place.line, place.column))
+    }
+
+    /// The error of a rule of our own.
+    fn refusal(&self, message: impl Into<String>, place: Place) -> Error {
+        let location = self.location(place);
+        Error::new(message).with_code(VALIDATION_FAILED).at(location.line, location.column)
+    }
 }
 
-fn take_apart(document: &query::Document) -> (Vec<Operation>, Fragments) {
+fn take_apart(document: ast::Document) -> (Vec<OperationDefinition>, Fragments) {
     let (mut operations, mut fragments) = (Vec::new(), Fragments::new());
-    for definition in &document.definitions {
+    for definition in document.definitions {
         match definition {
-            Definition::Operation(it) => operations.push(operation(it)),
-            Definition::Fragment(it) => {
-                fragments.insert(it.name.clone(), it.clone());
-            }
+            Definition::Operation(it) => operations.push(it),
+            Definition::Fragment(it) => drop(fragments.insert(it.name.text.clone(), it)),
+            // Validation refuses them.
+            Definition::TypeSystem(_) => {}
         }
     }
     (operations, fragments)
 }
 
-fn operation(definition: &OperationDefinition) -> Operation {
-    let (kind, name, set, variables, directives) = match definition {
-        OperationDefinition::SelectionSet(set) => (OperationKind::Query, None, set, &[][..], &[][..]),
-        OperationDefinition::Query(it) => {
-            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
-            (OperationKind::Query, it.name.as_ref(), &it.selection_set, variables, directives)
-        }
-        OperationDefinition::Mutation(it) => {
-            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
-            (OperationKind::Mutation, it.name.as_ref(), &it.selection_set, variables, directives)
-        }
-        OperationDefinition::Subscription(it) => {
-            let (variables, directives) = (&it.variable_definitions[..], &it.directives[..]);
-            (OperationKind::Subscription, it.name.as_ref(), &it.selection_set, variables, directives)
-        }
-    };
-    Operation {
-        kind,
-        name: name.map(|it| it.as_str().into()),
-        selection_set: set.clone(),
-        variables: variables.to_vec(),
-        directives: directives.len(),
-    }
-}
-
-fn validation_error(error: graphql_tools::validation::utils::ValidationError) -> Error {
-    let places = error.locations.iter();
-    let end = error.message.char_indices().nth(MESSAGE_CHARS_MAX).map_or(error.message.len(), |(end, _)| end);
-    let with_code = Error::new(&error.message[..end]).with_code(VALIDATION_FAILED);
-    places.fold(with_code, |it, place| it.at(place.line, place.column))
-}
-
-fn choose(mut operations: Vec<Operation>, name: Option<&str>) -> Result<Operation, Error> {
+fn choose(
+    mut operations: Vec<OperationDefinition>,
+    name: Option<&str>,
+) -> Result<OperationDefinition, Error> {
     let failed = |message: String| Error::new(message).with_code(RESOLUTION_FAILED);
     match name {
         Some(name) => operations
             .into_iter()
-            .find(|it| it.name.as_deref() == Some(name))
+            .find(|it| it.name.as_ref().is_some_and(|it| *it.text == *name))
             .ok_or_else(|| failed(format!("Unknown operation named \"{name}\"."))),
         None if operations.len() > 1 => {
             Err(failed("Must provide operation name if query contains multiple operations.".into()))
@@ -212,30 +202,40 @@ fn choose(mut operations: Vec<Operation>, name: Option<&str>) -> Result<Operatio
     }
 }
 
-/// A subscription has one root field, of the schema and without conditions: anything else could leave it
-/// without a source. (GraphQL specification, section 5.2.3.1; validation looks at less.)
-fn check_subscription_root(operation: &Operation, fragments: &Fragments) -> Result<(), Error> {
-    let mut sets = vec![&operation.selection_set];
+fn kind_of(kind: ast::OperationKind) -> OperationKind {
+    match kind {
+        ast::OperationKind::Query => OperationKind::Query,
+        ast::OperationKind::Mutation => OperationKind::Mutation,
+        ast::OperationKind::Subscription => OperationKind::Subscription,
+    }
+}
+
+/// The root field of a subscription stands there whatever variables say: without it there would be no source. (GraphQL
+/// specification, September 2025, section 5.2.4.1; that it is one field is a rule of validation.)
+fn check_subscription_root(
+    operation: &Operation,
+    fragments: &Fragments,
+    text: &Text<'_>,
+) -> Result<(), Error> {
+    let (mut sets, mut seen) = (vec![&operation.selection_set], HashSet::new());
     while let Some(set) = sets.pop() {
         for item in &set.items {
-            let (directives, position) = match item {
-                Selection::Field(it) if it.name.starts_with("__") => {
-                    let message = format!("`{}` is not allowed at the root of a subscription.", it.name);
-                    return Err(root_error(&message, it.position));
-                }
-                Selection::Field(it) => (&it.directives, it.position),
+            let (directives, place) = match item {
+                Selection::Field(it) => (&it.directives, it.place()),
                 Selection::InlineFragment(it) => {
                     sets.push(&it.selection_set);
-                    (&it.directives, it.position)
+                    (&it.directives, it.place)
                 }
                 Selection::FragmentSpread(it) => {
-                    sets.extend(fragments.get(&it.fragment_name).map(|it| &it.selection_set));
-                    (&it.directives, it.position)
+                    if seen.insert(&it.name.text) {
+                        sets.extend(fragments.get(&it.name.text).map(|it| &it.selection_set));
+                    }
+                    (&it.directives, it.place)
                 }
             };
-            if directives.iter().any(|it| it.name == "skip" || it.name == "include") {
+            if directives.iter().any(is_condition) {
                 let message = "`@skip` and `@include` are not allowed on the root field of a subscription.";
-                return Err(root_error(message, position));
+                return Err(text.refusal(message, place));
             }
         }
     }
@@ -243,63 +243,92 @@ fn check_subscription_root(operation: &Operation, fragments: &Fragments) -> Resu
 }
 
 /// Requests to subgraphs have variables of their own beside the client's.
-fn check_variable_names(operation: &Operation) -> Result<(), Error> {
-    let reserved =
-        |it: &&query::VariableDefinition| it.name == "representations" || it.name.starts_with("__");
+fn check_variable_names(operation: &Operation, text: &Text<'_>) -> Result<(), Error> {
+    let reserved = |it: &&ast::VariableDefinition| {
+        let name = it.variable.name.as_str();
+        name == "representations" || name.starts_with("__")
+    };
     match operation.variables.iter().find(reserved) {
         None => Ok(()),
         Some(it) => {
-            let message = format!("The variable name \"${}\" is reserved; choose another.", it.name);
-            Err(root_error(&message, it.position))
+            let message = format!("The variable name \"${}\" is reserved; choose another.", it.variable.name);
+            Err(text.refusal(message, it.place))
         }
     }
 }
 
-fn root_error(message: &str, position: Pos) -> Error {
-    Error::new(message).with_code(VALIDATION_FAILED).at(position.line, position.column)
-}
-
-fn variable_definition(definition: &query::VariableDefinition) -> VariableDefinition {
+fn variable_definition(definition: &ast::VariableDefinition, text: &Text<'_>) -> VariableDefinition {
     VariableDefinition {
-        name: definition.name.as_str().into(),
-        ty: input_type(&definition.var_type),
+        name: definition.variable.name.text.clone(),
+        ty: input_type(&definition.ty),
         default: definition.default_value.as_ref().and_then(json_of),
-        location: Location { line: definition.position.line, column: definition.position.column },
+        location: text.location(definition.place),
     }
 }
 
-/// See [`Document::specializing`]. Looks at each fragment once.
-fn specializing(operation: &Operation, fragments: &Fragments) -> Vec<Arc<str>> {
-    let (mut found, mut seen) = (BTreeSet::new(), HashSet::new());
-    let mut sets = vec![(&operation.selection_set, false)];
-    while let Some((set, introspecting)) = sets.pop() {
-        for item in &set.items {
-            let directives = match item {
-                Selection::Field(it) => {
-                    let introspecting = introspecting || it.name == "__schema" || it.name == "__type";
-                    if introspecting {
-                        it.arguments.iter().for_each(|(_, value)| variables_in(value, &mut found));
+fn is_condition(directive: &Directive) -> bool {
+    matches!(directive.name.as_str(), "skip" | "include")
+}
+
+/// What stands somewhere in an operation. Each fragment is looked at once.
+#[derive(Default)]
+struct Findings {
+    /// See [`Document::specializing`].
+    specializing: BTreeSet<Arc<str>>,
+    nullable_conditions: Vec<Place>,
+    introspection: Option<(Arc<str>, Place)>,
+}
+
+impl Findings {
+    fn of(operation: &Operation, fragments: &Fragments) -> Self {
+        let is_nullable = |it: &&ast::VariableDefinition| !matches!(it.ty, Type::NonNull(_));
+        let nullable = operation.variables.iter().filter(is_nullable);
+        let nullable: HashSet<&str> = nullable.map(|it| it.variable.name.as_str()).collect();
+        let (mut found, mut seen) = (Self::default(), HashSet::new());
+        let mut sets = vec![(&operation.selection_set, false)];
+        while let Some((set, introspecting)) = sets.pop() {
+            for item in &set.items {
+                let directives = match item {
+                    Selection::Field(it) => {
+                        let asks = matches!(it.name.as_str(), "__schema" | "__type");
+                        if asks {
+                            found.introspection.get_or_insert_with(|| (it.name.text.clone(), it.place()));
+                        }
+                        let introspecting = introspecting || asks;
+                        if introspecting {
+                            let values = it.arguments.iter().map(|it| &it.value);
+                            values.for_each(|it| variables_in(it, &mut found.specializing));
+                        }
+                        sets.extend(it.selection_set.as_ref().map(|it| (it, introspecting)));
+                        &it.directives
                     }
-                    sets.push((&it.selection_set, introspecting));
-                    &it.directives
-                }
-                Selection::InlineFragment(it) => {
-                    sets.push((&it.selection_set, introspecting));
-                    &it.directives
-                }
-                Selection::FragmentSpread(it) => {
-                    if let Some(fragment) = fragments.get(&it.fragment_name)
-                        && seen.insert((&it.fragment_name, introspecting))
-                    {
-                        sets.push((&fragment.selection_set, introspecting));
+                    Selection::InlineFragment(it) => {
+                        sets.push((&it.selection_set, introspecting));
+                        &it.directives
                     }
-                    &it.directives
-                }
-            };
-            for directive in directives.iter().filter(|it| it.name == "skip" || it.name == "include") {
-                directive.arguments.iter().for_each(|(_, value)| variables_in(value, &mut found));
+                    Selection::FragmentSpread(it) => {
+                        if let Some(fragment) = fragments.get(&it.name.text)
+                            && seen.insert((&it.name.text, introspecting))
+                        {
+                            sets.push((&fragment.selection_set, introspecting));
+                        }
+                        &it.directives
+                    }
+                };
+                directives.iter().filter(|it| is_condition(it)).for_each(|it| found.condition(it, &nullable));
+            }
+        }
+        found
+    }
+
+    fn condition(&mut self, directive: &Directive, nullable: &HashSet<&str>) {
+        for argument in &directive.arguments {
+            variables_in(&argument.value, &mut self.specializing);
+            if let Value::Variable(it) = &argument.value
+                && nullable.contains(it.name.as_str())
+            {
+                self.nullable_conditions.push(it.place);
             }
         }
     }
-    found.into_iter().collect()
 }

@@ -1,134 +1,35 @@
-//! The schema as clients see it, and its answers about itself (GraphQL specification, section 4).
+//! Answers about the schema as clients see it (GraphQL specification, section 4).
 
 use super::{
     errors::LIMIT_EXCEEDED,
     selection::{Field, Selection},
-    types::{Types, type_definitions},
 };
-use crate::graphql::{Error, Variables, json::write_string};
+use crate::{
+    graphql::{Error, Variables, json::write_string},
+    language::{
+        ast::{OperationKind, Value},
+        print_value,
+        schema::{
+            DirectiveDefinition, EnumValueDefinition, FieldDefinition, InputValueDefinition, Schema, Type,
+            TypeDefinition, TypeId, TypeKind,
+        },
+    },
+};
 use bytes::Bytes;
-use graphql_tools::static_graphql::schema::{
-    self, Definition, Directive, DirectiveDefinition, Document, EnumValue, InputValue, TypeDefinition, Value,
-};
-use std::collections::{HashMap, HashSet};
 
 /// Introspection refers back to itself, so a small operation can ask for much: this is where it ends.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The consumer schema without what supergraphs hold for routers alone, and with the specification's
-/// directives as the specification has them.
-pub(super) fn public_schema(document: &Document) -> Document {
-    let mut seen = HashSet::new();
-    let mut definitions = Vec::with_capacity(document.definitions.len());
-    for definition in &document.definitions {
-        let (name, directive) = match definition {
-            Definition::TypeDefinition(it) => (type_name(it), false),
-            Definition::DirectiveDefinition(it) => (it.name.as_str(), true),
-            other => {
-                definitions.push(other.clone());
-                continue;
-            }
-        };
-        let replaced = directive && SPECIFIED.contains(&name);
-        if !replaced && !is_internal(name, directive) && seen.insert((name, directive)) {
-            definitions.push(definition.clone());
-        }
-    }
-    drop_names_of_the_hidden(&mut definitions);
-    add_locations(&mut definitions);
-    let specified = graphql_tools::parser::parse_schema::<String>(SPECIFIED_SDL).expect("our own SDL parses");
-    definitions.extend(specified.into_static().definitions);
-    Document { definitions }
-}
-
-const SPECIFIED: &[&str] = &["skip", "include", "deprecated", "specifiedBy", "oneOf"];
-
-const SPECIFIED_SDL: &str = r#"
-"Leaves the field or fragment out when `if` is true."
-directive @skip(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
-"Leaves the field or fragment out unless `if` is true."
-directive @include(if: Boolean!) on FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT
-"Marks what should no longer be used."
-directive @deprecated(reason: String! = "No longer supported")
-  on FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE
-"Says where a scalar's format is specified."
-directive @specifiedBy(url: String!) on SCALAR
-"Says that exactly one field of the input object must be given, and not be null."
-directive @oneOf on INPUT_OBJECT
-"#;
-
-fn is_internal(name: &str, directive: bool) -> bool {
-    const PREFIXES: &[&str] = &["join__", "link__", "core__", "federation__", "context__", "policy__"];
-    const DIRECTIVES: &[&str] = &[
-        "link",
-        "core",
-        "tag",
-        "inaccessible",
-        "authenticated",
-        "requiresScopes",
-        "policy",
-        "cost",
-        "listSize",
-        "context",
-        "fromContext",
-    ];
-    PREFIXES.iter().any(|it| name.starts_with(it)) || (directive && DIRECTIVES.contains(&name))
-}
-
-/// Hidden types are gone by now, but unions and objects still name them.
-fn drop_names_of_the_hidden(definitions: &mut [Definition<'static, String>]) {
-    let types = |it: &Definition<'static, String>| match it {
-        Definition::TypeDefinition(it) => Some(type_name(it).to_owned()),
-        _ => None,
-    };
-    let shown: HashSet<String> = definitions.iter().filter_map(types).collect();
-    for definition in definitions {
-        let Definition::TypeDefinition(definition) = definition else { continue };
-        let names = match definition {
-            TypeDefinition::Union(it) => &mut it.types,
-            TypeDefinition::Object(it) => &mut it.implements_interfaces,
-            TypeDefinition::Interface(it) => &mut it.implements_interfaces,
-            _ => continue,
-        };
-        names.retain(|it| shown.contains(it));
-    }
-}
-
-/// Directives can stand on variable definitions since 2021; the planner's introspection types are older.
-fn add_locations(definitions: &mut [Definition<'static, String>]) {
-    for definition in definitions {
-        if let Definition::TypeDefinition(TypeDefinition::Enum(it)) = definition
-            && it.name == "__DirectiveLocation"
-            && !it.values.iter().any(|it| it.name == "VARIABLE_DEFINITION")
-        {
-            it.values.push(EnumValue::new("VARIABLE_DEFINITION".into()));
-        }
-    }
-}
-
-fn type_name(definition: &TypeDefinition) -> &str {
-    match definition {
-        TypeDefinition::Scalar(it) => &it.name,
-        TypeDefinition::Object(it) => &it.name,
-        TypeDefinition::Interface(it) => &it.name,
-        TypeDefinition::Union(it) => &it.name,
-        TypeDefinition::Enum(it) => &it.name,
-        TypeDefinition::InputObject(it) => &it.name,
-    }
-}
-
 /// Answers introspection fields at the root: a JSON object under canonical keys. `None` without any.
 pub(super) fn answer(
-    document: &Document,
-    types: &Types,
+    schema: &Schema,
     fields: &[&Field],
     variables: &Variables,
 ) -> Result<Option<Bytes>, Error> {
     if fields.is_empty() {
         return Ok(None);
     }
-    let by_name = type_definitions(document).map(|it| (type_name(it), it)).collect();
-    let mut writer = Writer { document, types, by_name, variables, out: Vec::new() };
+    let mut writer = Writer { schema, variables, out: Vec::new() };
     writer.object(Node::Root, grouped(fields.iter().copied()))?;
     Ok(Some(writer.out.into()))
 }
@@ -138,12 +39,10 @@ pub(super) fn answer(
 enum Node<'a> {
     Root,
     Schema,
-    Named(&'a TypeDefinition),
-    /// A list or non-null type.
-    Wrapped(&'a schema::Type),
-    Field(&'a schema::Field),
-    Input(&'a InputValue),
-    EnumValue(&'a EnumValue),
+    Type(&'a Type),
+    Field(&'a FieldDefinition),
+    Input(&'a InputValueDefinition),
+    EnumValue(&'a EnumValueDefinition),
     Directive(&'a DirectiveDefinition),
 }
 
@@ -163,9 +62,7 @@ impl<'a> Answer<'a> {
 }
 
 struct Writer<'a> {
-    document: &'a Document,
-    types: &'a Types,
-    by_name: HashMap<&'a str, &'a TypeDefinition>,
+    schema: &'a Schema,
     variables: &'a Variables,
     out: Vec<u8>,
 }
@@ -251,162 +148,137 @@ impl<'a> Writer<'a> {
     }
 
     fn answer(&self, node: Node<'a>, field: &Field) -> Answer<'a> {
-        if field.name == "__typename" {
+        if *field.name == *"__typename" {
             return Answer::Text(introspection_type(node).to_owned());
         }
         match node {
             Node::Root => self.of_root(field),
             Node::Schema => self.of_schema(&field.name),
-            Node::Named(it) => self.of_type(it, field),
-            Node::Wrapped(it) => self.of_wrapped(it, &field.name),
+            Node::Type(it) => self.of_type(it, field),
             Node::Field(it) => self.of_field(it, field),
-            Node::Input(it) => self.of_input(it, &field.name),
+            Node::Input(it) => of_input(it, &field.name),
             Node::EnumValue(it) => of_enum_value(it, &field.name),
             Node::Directive(it) => self.of_directive(it, field),
         }
     }
 
     fn of_root(&self, field: &Field) -> Answer<'a> {
-        match field.name.as_str() {
+        match &*field.name {
             "__schema" => Answer::Object(Node::Schema),
             _ => self.text_argument(field, "name").map_or(Answer::Null, |it| self.named(&it)),
         }
     }
 
     fn of_schema(&self, name: &str) -> Answer<'a> {
-        let root = |name: Option<&String>| name.map_or(Answer::Null, |it| self.named(it));
+        let root = |kind| self.schema.root(kind).map_or(Answer::Null, |it| self.of_id(it));
         match name {
-            "types" => Answer::List(type_definitions(self.document).map(Node::Named).collect()),
-            "queryType" => root(self.document.query_type_name()),
-            "mutationType" => root(self.document.mutation_type_name()),
-            "subscriptionType" => root(self.document.subscription_type_name()),
-            "directives" => Answer::List(
-                self.document
-                    .definitions
-                    .iter()
-                    .filter_map(|it| match it {
-                        Definition::DirectiveDefinition(it) => Some(Node::Directive(it)),
-                        _ => None,
-                    })
-                    .collect(),
-            ),
+            "description" => Answer::text(self.schema.description.as_deref()),
+            "types" => self.list(self.schema.types().map(|(id, _)| id)),
+            "queryType" => root(OperationKind::Query),
+            "mutationType" => root(OperationKind::Mutation),
+            "subscriptionType" => root(OperationKind::Subscription),
+            "directives" => Answer::List(self.schema.directives().iter().map(Node::Directive).collect()),
             _ => Answer::Null,
         }
     }
 
-    fn of_type(&self, definition: &'a TypeDefinition, field: &Field) -> Answer<'a> {
+    fn of_type(&self, ty: &'a Type, field: &Field) -> Answer<'a> {
+        match (ty, &*field.name) {
+            (Type::Named(id), _) => self.of_named(*id, field),
+            (Type::List(_), "kind") => Answer::Text("LIST".to_owned()),
+            (Type::NonNull(_), "kind") => Answer::Text("NON_NULL".to_owned()),
+            (Type::List(inner) | Type::NonNull(inner), "ofType") => Answer::Object(Node::Type(inner)),
+            _ => Answer::Null,
+        }
+    }
+
+    fn of_named(&self, id: TypeId, field: &Field) -> Answer<'a> {
+        let definition = self.schema.definition(id);
         let deprecated = self.include_deprecated(field);
-        match (field.name.as_str(), definition) {
+        match (&*field.name, &definition.kind) {
             ("kind", _) => Answer::Text(kind(definition).to_owned()),
-            ("name", _) => Answer::Text(type_name(definition).to_owned()),
-            ("description", _) => Answer::text(description(definition)),
-            ("specifiedByURL", TypeDefinition::Scalar(it)) => specified_by(&it.directives),
-            ("fields", TypeDefinition::Object(it)) => fields(&it.fields, deprecated),
-            ("fields", TypeDefinition::Interface(it)) => fields(&it.fields, deprecated),
-            ("interfaces", TypeDefinition::Object(it)) => self.named_list(&it.implements_interfaces),
-            ("interfaces", TypeDefinition::Interface(it)) => self.named_list(&it.implements_interfaces),
-            ("possibleTypes", TypeDefinition::Interface(_) | TypeDefinition::Union(_)) => {
-                let possible = self.types.possible(type_name(definition));
-                self.named_list(possible.iter())
+            ("name", _) => Answer::Text(definition.name.to_string()),
+            ("description", _) => Answer::text(definition.description.as_deref()),
+            ("specifiedByURL", TypeKind::Scalar { specified_by }) => Answer::text(specified_by.as_deref()),
+            ("fields", TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. }) => {
+                let wanted = fields.iter().filter(|it| deprecated || it.deprecation_reason.is_none());
+                Answer::List(wanted.map(Node::Field).collect())
             }
-            ("enumValues", TypeDefinition::Enum(it)) => {
-                let wanted = it.values.iter().filter(|it| deprecated || !is_deprecated(&it.directives));
+            ("interfaces", TypeKind::Object { interfaces, .. } | TypeKind::Interface { interfaces, .. }) => {
+                self.list(interfaces.iter().copied())
+            }
+            ("possibleTypes", TypeKind::Interface { .. } | TypeKind::Union { .. }) => {
+                self.list(self.schema.possible_types(id).iter().copied())
+            }
+            ("enumValues", TypeKind::Enum { values }) => {
+                let wanted = values.iter().filter(|it| deprecated || it.deprecation_reason.is_none());
                 Answer::List(wanted.map(Node::EnumValue).collect())
             }
-            ("inputFields", TypeDefinition::InputObject(it)) => inputs(&it.fields, deprecated),
-            ("isOneOf", TypeDefinition::InputObject(it)) => {
-                Answer::Boolean(it.directives.iter().any(|it| it.name == "oneOf"))
-            }
+            ("inputFields", TypeKind::InputObject { fields, .. }) => inputs(fields, deprecated),
+            ("isOneOf", TypeKind::InputObject { is_one_of, .. }) => Answer::Boolean(*is_one_of),
             _ => Answer::Null,
         }
     }
 
-    fn of_wrapped(&self, ty: &'a schema::Type, name: &str) -> Answer<'a> {
-        let (kind, inner) = match ty {
-            schema::Type::ListType(inner) => ("LIST", inner),
-            schema::Type::NonNullType(inner) => ("NON_NULL", inner),
-            schema::Type::NamedType(_) => return Answer::Null,
-        };
-        match name {
-            "kind" => Answer::Text(kind.to_owned()),
-            "ofType" => self.type_ref(inner),
-            _ => Answer::Null,
-        }
-    }
-
-    fn of_field(&self, it: &'a schema::Field, field: &Field) -> Answer<'a> {
-        match field.name.as_str() {
-            "name" => Answer::Text(it.name.clone()),
+    fn of_field(&self, it: &'a FieldDefinition, field: &Field) -> Answer<'a> {
+        match &*field.name {
+            "name" => Answer::Text(it.name.to_string()),
             "description" => Answer::text(it.description.as_deref()),
             "args" => inputs(&it.arguments, self.include_deprecated(field)),
-            "type" => self.type_ref(&it.field_type),
-            other => deprecation(&it.directives, other),
-        }
-    }
-
-    fn of_input(&self, it: &'a InputValue, name: &str) -> Answer<'a> {
-        match name {
-            "name" => Answer::Text(it.name.clone()),
-            "description" => Answer::text(it.description.as_deref()),
-            "type" => self.type_ref(&it.value_type),
-            "defaultValue" => Answer::text(it.default_value.as_ref().map(ToString::to_string).as_deref()),
-            other => deprecation(&it.directives, other),
+            "type" => Answer::Object(Node::Type(&it.ty)),
+            other => deprecation(it.deprecation_reason.as_deref(), other),
         }
     }
 
     fn of_directive(&self, it: &'a DirectiveDefinition, field: &Field) -> Answer<'a> {
-        match field.name.as_str() {
-            "name" => Answer::Text(it.name.clone()),
+        match &*field.name {
+            "name" => Answer::Text(it.name.to_string()),
             "description" => Answer::text(it.description.as_deref()),
-            "locations" => Answer::Texts(it.locations.iter().map(|it| it.as_str().to_owned()).collect()),
+            "locations" => Answer::Texts(it.locations.iter().map(|it| it.to_string()).collect()),
             "args" => inputs(&it.arguments, self.include_deprecated(field)),
-            "isRepeatable" => Answer::Boolean(it.repeatable),
+            "isRepeatable" => Answer::Boolean(it.is_repeatable),
             _ => Answer::Null,
         }
     }
 
-    fn type_ref(&self, ty: &'a schema::Type) -> Answer<'a> {
-        match ty {
-            schema::Type::NamedType(name) => self.named(name),
-            wrapped => Answer::Object(Node::Wrapped(wrapped)),
-        }
+    fn of_id(&self, id: TypeId) -> Answer<'a> {
+        Answer::Object(Node::Type(self.schema.reference(id)))
     }
 
     fn named(&self, name: &str) -> Answer<'a> {
-        self.by_name.get(name).map_or(Answer::Null, |it| Answer::Object(Node::Named(it)))
+        self.schema.id(name).map_or(Answer::Null, |it| self.of_id(it))
     }
 
-    fn named_list<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> Answer<'a> {
-        let found = names.into_iter().filter_map(|it| self.by_name.get(it.as_ref()).copied());
-        Answer::List(found.map(Node::Named).collect())
+    fn list(&self, ids: impl Iterator<Item = TypeId>) -> Answer<'a> {
+        Answer::List(ids.map(|it| Node::Type(self.schema.reference(it))).collect())
     }
 
     fn include_deprecated(&self, field: &Field) -> bool {
-        match argument(&field.arguments, "includeDeprecated") {
-            Some(Value::Boolean(it)) => *it,
-            Some(Value::Variable(name)) => self.variables.is_true(name),
+        match argument(field, "includeDeprecated") {
+            Some(Value::Boolean(it, _)) => *it,
+            Some(Value::Variable(it)) => self.variables.is_true(it.name.as_str()),
             _ => false,
         }
     }
 
     fn text_argument(&self, field: &Field, name: &str) -> Option<String> {
-        match argument(&field.arguments, name)? {
-            Value::String(it) => Some(it.clone()),
-            Value::Variable(name) => serde_json::from_slice(self.variables.get(name)?).ok(),
+        match argument(field, name)? {
+            Value::String(it) => Some(it.value.to_string()),
+            Value::Variable(it) => serde_json::from_slice(self.variables.get(it.name.as_str())?).ok(),
             _ => None,
         }
     }
 }
 
-fn argument<'v>(arguments: &'v [(String, Value)], name: &str) -> Option<&'v Value> {
-    arguments.iter().find(|(it, _)| it == name).map(|(_, value)| value)
+fn argument<'f>(field: &'f Field, name: &str) -> Option<&'f Value> {
+    field.arguments.iter().find(|it| it.name.as_str() == name).map(|it| &it.value)
 }
 
 fn introspection_type(node: Node<'_>) -> &'static str {
     match node {
         Node::Root => "Query",
         Node::Schema => "__Schema",
-        Node::Named(_) | Node::Wrapped(_) => "__Type",
+        Node::Type(_) => "__Type",
         Node::Field(_) => "__Field",
         Node::Input(_) => "__InputValue",
         Node::EnumValue(_) => "__EnumValue",
@@ -415,68 +287,78 @@ fn introspection_type(node: Node<'_>) -> &'static str {
 }
 
 fn kind(definition: &TypeDefinition) -> &'static str {
-    match definition {
-        TypeDefinition::Scalar(_) => "SCALAR",
-        TypeDefinition::Object(_) => "OBJECT",
-        TypeDefinition::Interface(_) => "INTERFACE",
-        TypeDefinition::Union(_) => "UNION",
-        TypeDefinition::Enum(_) => "ENUM",
-        TypeDefinition::InputObject(_) => "INPUT_OBJECT",
+    match definition.kind {
+        TypeKind::Scalar { .. } => "SCALAR",
+        TypeKind::Object { .. } => "OBJECT",
+        TypeKind::Interface { .. } => "INTERFACE",
+        TypeKind::Union { .. } => "UNION",
+        TypeKind::Enum { .. } => "ENUM",
+        TypeKind::InputObject { .. } => "INPUT_OBJECT",
     }
 }
 
-fn description(definition: &TypeDefinition) -> Option<&str> {
-    match definition {
-        TypeDefinition::Scalar(it) => it.description.as_deref(),
-        TypeDefinition::Object(it) => it.description.as_deref(),
-        TypeDefinition::Interface(it) => it.description.as_deref(),
-        TypeDefinition::Union(it) => it.description.as_deref(),
-        TypeDefinition::Enum(it) => it.description.as_deref(),
-        TypeDefinition::InputObject(it) => it.description.as_deref(),
+fn of_input<'a>(it: &'a InputValueDefinition, name: &str) -> Answer<'a> {
+    match name {
+        "name" => Answer::Text(it.name.to_string()),
+        "description" => Answer::text(it.description.as_deref()),
+        "type" => Answer::Object(Node::Type(&it.ty)),
+        "defaultValue" => Answer::text(it.default_value.as_ref().map(print_value).as_deref()),
+        other => deprecation(it.deprecation_reason.as_deref(), other),
     }
 }
 
-/// The root's `__schema` and `__type` are no fields of the query type.
-fn fields(fields: &[schema::Field], deprecated: bool) -> Answer<'_> {
-    let visible = fields.iter().filter(|it| !it.name.starts_with("__"));
-    let wanted = visible.filter(|it| deprecated || !is_deprecated(&it.directives));
-    Answer::List(wanted.map(Node::Field).collect())
+fn of_enum_value<'a>(it: &EnumValueDefinition, name: &str) -> Answer<'a> {
+    match name {
+        "name" => Answer::Text(it.name.to_string()),
+        "description" => Answer::text(it.description.as_deref()),
+        other => deprecation(it.deprecation_reason.as_deref(), other),
+    }
 }
 
-fn inputs(inputs: &[InputValue], deprecated: bool) -> Answer<'_> {
-    let wanted = inputs.iter().filter(|it| deprecated || !is_deprecated(&it.directives));
+fn inputs(inputs: &[InputValueDefinition], deprecated: bool) -> Answer<'_> {
+    let wanted = inputs.iter().filter(|it| deprecated || it.deprecation_reason.is_none());
     Answer::List(wanted.map(Node::Input).collect())
 }
 
-fn of_enum_value<'a>(it: &EnumValue, name: &str) -> Answer<'a> {
+fn deprecation<'a>(reason: Option<&str>, name: &str) -> Answer<'a> {
     match name {
-        "name" => Answer::Text(it.name.clone()),
-        "description" => Answer::text(it.description.as_deref()),
-        other => deprecation(&it.directives, other),
-    }
-}
-
-fn is_deprecated(directives: &[Directive]) -> bool {
-    directives.iter().any(|it| it.name == "deprecated")
-}
-
-fn deprecation<'a>(directives: &[Directive], name: &str) -> Answer<'a> {
-    let deprecated = directives.iter().find(|it| it.name == "deprecated");
-    match (name, deprecated) {
-        ("isDeprecated", it) => Answer::Boolean(it.is_some()),
-        ("deprecationReason", Some(it)) => match argument(&it.arguments, "reason") {
-            Some(Value::String(reason)) => Answer::Text(reason.clone()),
-            _ => Answer::Text("No longer supported".into()),
-        },
+        "isDeprecated" => Answer::Boolean(reason.is_some()),
+        "deprecationReason" => Answer::text(reason),
         _ => Answer::Null,
     }
 }
 
-fn specified_by<'a>(directives: &[Directive]) -> Answer<'a> {
-    let url =
-        directives.iter().find(|it| it.name == "specifiedBy").and_then(|it| argument(&it.arguments, "url"));
-    match url {
-        Some(Value::String(url)) => Answer::Text(url.clone()),
-        _ => Answer::Null,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::public_schema::public_schema;
+    use federation_composition::graphql_core::parse;
+    use std::sync::Arc;
+
+    /// Validation bounds how often questions go round; this is what holds should it miss one.
+    #[test]
+    fn an_answer_that_goes_round_in_circles_ends() {
+        let sdl = "interface I { id: ID } type Query implements I { id: ID } type A implements I { id: ID }";
+        let schema = public_schema(&parse(sdl).expect("SDL")).expect("a schema");
+        let below =
+            |name: &str, inner: Field| Field { selections: vec![Selection::Field(inner)], ..plain(name) };
+        let around =
+            (0..30).fold(plain("name"), |inner, _| below("possibleTypes", below("interfaces", inner)));
+        let root = below("__schema", below("types", around));
+        let refused = answer(&schema, &[&root], &Variables::new()).expect_err("large");
+        assert_eq!(refused.code, Some(LIMIT_EXCEEDED));
+    }
+
+    fn plain(name: &str) -> Field {
+        let name: Arc<str> = name.into();
+        Field {
+            response_key: name.clone(),
+            key: name.clone(),
+            name,
+            arguments: Vec::new(),
+            selections: Vec::new(),
+            is_composite: false,
+            unreachable: false,
+        }
     }
 }

@@ -4,15 +4,10 @@
 //! exponentially with fragments. Each guard is linear: in the text, or in the selections after fragments
 //! are expanded, which are counted (with a memory per fragment) before anything expands them.
 
-use super::{
-    document::{Operation, position},
-    errors::{LIMIT_EXCEEDED, PARSE_FAILED, VALIDATION_FAILED},
-    selection::Fragments,
-};
-use crate::graphql::Error;
-use graphql_tools::{
-    parser::{Pos, TokenKind, spanned_tokens},
-    static_graphql::query::{Selection, SelectionSet},
+use super::errors::LIMIT_EXCEEDED;
+use crate::{
+    graphql::Error,
+    language::ast::{Document, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
 };
 use std::collections::HashMap;
 
@@ -24,8 +19,7 @@ pub struct Limits {
     pub document_bytes: usize,
     /// Lexical tokens of the document. Default 15,000.
     pub tokens: usize,
-    /// Levels of fields within fields, after fragments are expanded. Default 64; the parser itself stops
-    /// at about 50 levels of any nesting.
+    /// Levels of fields within fields, after fragments are expanded. Default 64.
     pub depth: usize,
     /// Selections (fields, spreads, inline fragments), after fragments are expanded. Default 10,000.
     pub selections: usize,
@@ -55,77 +49,33 @@ impl Default for Limits {
     }
 }
 
-/// Levels of selections of any kind. Fields and inline fragments are bounded by the parser, chains of
-/// fragments are not, and whoever walks them recurses once for each.
-const NESTING_MAX: usize = 200;
-
-/// Digits of a number that an error repeats.
-const NUMBER_SHOWN_MAX: usize = 60;
+/// Levels of selections and values of any kind, fragments expanded: whoever walks them recurses once for each.
+pub(super) const NESTING_MAX: usize = 200;
 
 fn exceeded(what: &str, limit: usize) -> Error {
     Error::new(format!("The operation has more than {limit} {what}.")).with_code(LIMIT_EXCEEDED)
 }
 
-/// Guards that need nothing but the text. Also refuses numbers that could not be passed on as written.
+/// Guards that need nothing but the text. How many tokens it has is for the parser to see.
 pub(super) fn check_text(text: &str, limits: &Limits) -> Result<(), Error> {
     if text.len() > limits.document_bytes {
         return Err(exceeded("bytes", limits.document_bytes));
     }
-    let Ok(tokens) = spanned_tokens(text) else {
-        // The parser says what is wrong with the text, and where.
-        return Ok(());
-    };
-    if tokens.len() > limits.tokens {
-        return Err(exceeded("tokens", limits.tokens));
-    }
-    for (kind, range) in tokens {
-        let literal = &text[range.clone()];
-        let kept = match kind {
-            TokenKind::IntValue => literal.parse::<i64>().is_ok(),
-            TokenKind::FloatValue => is_exact(literal),
-            _ => true,
-        };
-        if !kept {
-            let (line, column) = position(text, range.start);
-            let shown =
-                literal.get(..NUMBER_SHOWN_MAX).map_or_else(|| literal.to_owned(), |it| format!("{it}…"));
-            let message = format!(
-                "The number {shown} cannot be written in an operation without losing digits. Send it as a variable."
-            );
-            return Err(Error::new(message).with_code(PARSE_FAILED).at(line, column));
-        }
-    }
     Ok(())
 }
 
-/// Whether a decimal number survives being read as a 64-bit float and written again.
-fn is_exact(literal: &str) -> bool {
-    let Ok(value) = literal.parse::<f64>() else { return false };
-    let digits = significant_digits(literal);
-    // Every decimal of up to 15 digits does, within the range of normal numbers.
-    let in_range = value == 0.0 || value.is_normal();
-    in_range
-        && (digits.is_empty() || value != 0.0)
-        && (digits.len() <= 15 || digits == significant_digits(&format!("{value:e}")))
-}
-
-/// The digits of a decimal number without its exponent and without zeros on either side.
-fn significant_digits(literal: &str) -> String {
-    let mantissa = literal.split(['e', 'E']).next().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    digits.trim_matches('0').to_owned()
-}
-
-/// Guards over all operations of a document.
-pub(super) fn check(operations: &[Operation], fragments: &Fragments, limits: &Limits) -> Result<(), Error> {
-    let mut counter = Counter { fragments, known: HashMap::new(), directives: 0 };
-    for fragment in fragments.values() {
-        counter.fragment(&fragment.name, fragment.position, 0)?;
+/// Guards over all operations of a document. Fragments that contain themselves are left to validation.
+pub(super) fn check(document: &Document, limits: &Limits) -> Result<(), Error> {
+    let fragments: Fragments<'_> = document.fragments().map(|it| (it.name.as_str(), it)).collect();
+    let mut counter =
+        Counter { fragments: &fragments, known: HashMap::new(), directives: 0, has_cycle: false };
+    for fragment in document.fragments() {
+        counter.fragment(&fragment.name.text, 0)?;
+        counter.directives += fragment.directives.len();
     }
-    counter.directives += fragments.values().map(|it| it.directives.len()).sum::<usize>();
     let mut total = Size::default();
-    for operation in operations {
-        counter.directives += operation.directives;
+    for operation in document.operations() {
+        counter.directives += operation.directives.len();
         let size = counter.set(&operation.selection_set, 0)?;
         total.depth = total.depth.max(size.depth);
         total.selections = total.selections.saturating_add(size.selections);
@@ -143,8 +93,14 @@ pub(super) fn check(operations: &[Operation], fragments: &Fragments, limits: &Li
     if total.aliases > limits.aliases {
         return Err(exceeded("aliases, with its fragments expanded", limits.aliases));
     }
-    operations.iter().try_for_each(|it| Merger { fragments, limits }.operation(it))
+    if counter.has_cycle {
+        return Ok(());
+    }
+    document.operations().try_for_each(|it| Merger { fragments: &fragments, limits }.operation(it))
 }
+
+/// The fragments of a document by name. Of two of one name the last counts; validation refuses them.
+type Fragments<'a> = HashMap<&'a str, &'a FragmentDefinition>;
 
 /// What a selection set grows to.
 #[derive(Clone, Copy, Default)]
@@ -159,10 +115,11 @@ struct Size {
 
 /// Counts without expanding: the size of each fragment is worked out once.
 struct Counter<'a> {
-    fragments: &'a Fragments,
+    fragments: &'a Fragments<'a>,
     /// `None` while a fragment is being counted: meeting it again then is a cycle.
     known: HashMap<&'a str, Option<Size>>,
     directives: usize,
+    has_cycle: bool,
 }
 
 impl<'a> Counter<'a> {
@@ -175,7 +132,8 @@ impl<'a> Counter<'a> {
             let (inner, own_depth, is_alias) = match item {
                 Selection::Field(it) => {
                     self.directives += it.directives.len();
-                    (self.set(&it.selection_set, level + 1)?, 1, it.alias.is_some())
+                    let below = it.selection_set.as_ref().map(|it| self.set(it, level + 1)).transpose()?;
+                    (below.unwrap_or_default(), 1, it.alias.is_some())
                 }
                 Selection::InlineFragment(it) => {
                     self.directives += it.directives.len();
@@ -183,7 +141,7 @@ impl<'a> Counter<'a> {
                 }
                 Selection::FragmentSpread(it) => {
                     self.directives += it.directives.len();
-                    (self.fragment(&it.fragment_name, it.position, level + 1)?, 0, false)
+                    (self.fragment(&it.name.text, level + 1)?, 0, false)
                 }
             };
             total.depth = total.depth.max(inner.depth + own_depth);
@@ -194,21 +152,19 @@ impl<'a> Counter<'a> {
         Ok(total)
     }
 
-    fn fragment(&mut self, name: &str, spread_at: Pos, level: usize) -> Result<Size, Error> {
+    fn fragment(&mut self, name: &str, level: usize) -> Result<Size, Error> {
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             // Validation names fragments that do not exist.
             return Ok(Size::default());
         };
-        match self.known.get(name.as_str()) {
+        match self.known.get(name) {
             Some(Some(size)) if size.nesting + level > NESTING_MAX => {
                 return Err(exceeded("levels of fields and fragments", NESTING_MAX));
             }
             Some(Some(size)) => return Ok(*size),
             Some(None) => {
-                let message = format!("Cannot spread fragment \"{name}\" within itself.");
-                return Err(Error::new(message)
-                    .with_code(VALIDATION_FAILED)
-                    .at(spread_at.line, spread_at.column));
+                self.has_cycle = true;
+                return Ok(Size::default());
             }
             None => {}
         }
@@ -221,22 +177,25 @@ impl<'a> Counter<'a> {
 
 /// Expands, merges and counts response names. By now the expanded size is known to be bounded.
 struct Merger<'a> {
-    fragments: &'a Fragments,
+    fragments: &'a Fragments<'a>,
     limits: &'a Limits,
 }
 
+/// Response names of a selection set, each with how often it occurs and the selections below.
+type Names<'a> = HashMap<&'a str, (usize, Vec<&'a SelectionSet>)>;
+
 impl<'a> Merger<'a> {
-    fn operation(&self, operation: &'a Operation) -> Result<(), Error> {
+    fn operation(&self, operation: &'a OperationDefinition) -> Result<(), Error> {
         let names = self.names(&[&operation.selection_set]);
-        if names.values().map(Vec::len).sum::<usize>() > self.limits.root_fields {
+        if names.values().map(|(count, _)| count).sum::<usize>() > self.limits.root_fields {
             return Err(exceeded("root fields", self.limits.root_fields));
         }
         self.check(names)
     }
 
-    fn check(&self, names: HashMap<&'a str, Vec<&'a SelectionSet>>) -> Result<(), Error> {
-        for (name, sets) in names {
-            if sets.len() > self.limits.same_response_name {
+    fn check(&self, names: Names<'a>) -> Result<(), Error> {
+        for (name, (count, sets)) in names {
+            if count > self.limits.same_response_name {
                 let what = format!("fields that answer under the name \"{name}\" in one place");
                 return Err(exceeded(&what, self.limits.same_response_name));
             }
@@ -245,43 +204,28 @@ impl<'a> Merger<'a> {
         Ok(())
     }
 
-    /// The response names of merged selection sets, with the selections below each.
-    fn names(&self, sets: &[&'a SelectionSet]) -> HashMap<&'a str, Vec<&'a SelectionSet>> {
+    /// The response names of merged selection sets.
+    fn names(&self, sets: &[&'a SelectionSet]) -> Names<'a> {
         let mut names = HashMap::new();
         sets.iter().for_each(|it| self.add(it, &mut names));
         names
     }
 
-    fn add(&self, set: &'a SelectionSet, names: &mut HashMap<&'a str, Vec<&'a SelectionSet>>) {
+    fn add(&self, set: &'a SelectionSet, names: &mut Names<'a>) {
         for item in &set.items {
             match item {
                 Selection::Field(it) => {
-                    names.entry(it.alias.as_deref().unwrap_or(&it.name)).or_default().push(&it.selection_set);
+                    let (count, sets) = names.entry(it.response_name().as_str()).or_default();
+                    *count += 1;
+                    sets.extend(it.selection_set.as_ref());
                 }
                 Selection::InlineFragment(it) => self.add(&it.selection_set, names),
                 Selection::FragmentSpread(it) => {
-                    if let Some(fragment) = self.fragments.get(&it.fragment_name) {
+                    if let Some(fragment) = self.fragments.get(it.name.as_str()) {
                         self.add(&fragment.selection_set, names);
                     }
                 }
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_exact_when_no_digit_is_lost() {
-        for exact in
-            ["0.0", "-0.0", "0.1", "1.50", "1e3", "123456789012345.0", "0.30000000000000004", "1e300"]
-        {
-            assert!(is_exact(exact), "{exact}");
-        }
-        for inexact in ["1e400", "1e-400", "0.1234567890123456789", "9007199254740993.0", "1e-310"] {
-            assert!(!is_exact(inexact), "{inexact}");
         }
     }
 }

@@ -34,17 +34,14 @@ mod join;
 mod limits;
 mod linked_names;
 mod links;
-mod literals;
-mod meta;
 mod origins;
 mod places;
+mod plain;
 mod planner;
 mod planning;
 mod projection;
 mod protection;
 mod provides;
-// Nothing asks for it yet but its tests.
-#[cfg(test)]
 mod public_schema;
 mod required;
 mod rewrites;

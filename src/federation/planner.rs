@@ -3,8 +3,10 @@
 use super::{
     effort::{self, TooMuch},
     errors::{LoadError, LoadErrors},
+    plain::plain_sdl,
     provides::without_ambiguous,
 };
+use federation_composition::graphql_core;
 use graphql_tools::static_graphql::{query, schema};
 use hive_router_query_planner::{
     ast::{document::NormalizedDocument, normalization::normalize_operation},
@@ -46,19 +48,19 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(sdl: &str) -> Result<Self, LoadErrors> {
-        let supergraph = safe_parse_schema(sdl).map_err(|it| unusable(it.to_string()))?;
-        Self::of(supergraph)
+    pub(super) fn new(supergraph: &graphql_core::Document) -> Result<Self, LoadErrors> {
+        let sdl = plain_sdl(supergraph);
+        let read = catch_unwind(AssertUnwindSafe(|| safe_parse_schema(&sdl)));
+        match read {
+            Ok(Ok(supergraph)) => Self::of(supergraph),
+            Ok(Err(error)) => Err(unusable(error.to_string())),
+            Err(_) => Err(unusable("the planner could not read this supergraph".into())),
+        }
     }
 
     pub(super) fn of(supergraph: schema::Document) -> Result<Self, LoadErrors> {
         let inner = make(without_ambiguous(&supergraph).as_ref().unwrap_or(&supergraph))?;
         Ok(Self { inner, supergraph })
-    }
-
-    /// The schema that clients see, with introspection types.
-    pub(super) fn consumer_schema(&self) -> &schema::Document {
-        &self.inner.consumer_schema.document
     }
 
     /// The name of a graph's root type.

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     graphql::{Error, Variables},
+    language::{ast::Argument, print_value},
     plan::{FeedField, Operation, OperationKind, Plan, Projection, Step},
 };
 use graphql_tools::static_graphql::query;
@@ -100,17 +101,16 @@ impl Planning<'_> {
     fn operation(&self, variables: &Variables) -> Result<(Operation, PlanSource), Error> {
         let Self { schema, document, .. } = self;
         let kind = self.kind();
-        let selections = inline(&document.operation.selection_set, &document.fragments, variables);
-        let mut fields = root_fields(selections);
+        let mut fields = root_fields(inline(document, variables)?);
         keep_fitting(&schema.consumer_types, schema.root_type(kind), &mut fields);
         if kind == OperationKind::Subscription {
             // There is one at most, so its name will do, however its arguments are spelt.
-            fields.iter_mut().for_each(|it| it.key = it.name.as_str().into());
+            fields.iter_mut().for_each(|it| it.key = it.name.clone());
         }
         let mut projection = self.projection(&fields)?;
         let about_schema: Vec<&Field> =
-            fields.iter().filter(|it| it.name == "__schema" || it.name == "__type").collect();
-        let constants = answer(&schema.consumer, &schema.consumer_types, &about_schema, variables)?;
+            fields.iter().filter(|it| matches!(&*it.name, "__schema" | "__type")).collect();
+        let constants = answer(&schema.consumer, &about_schema, variables)?;
         let (plan, source) = match self.plan(&fields) {
             Err(Unplanned::NoWay(_)) if self.cut(&mut fields) => {
                 projection = self.projection(&fields)?;
@@ -311,11 +311,18 @@ fn plan_key(parts: &[Part<'_>]) -> Option<String> {
     let mut key = String::new();
     for part in parts {
         key.push_str(&part.normalized.as_ref().ok()?.operation.to_string());
-        let roots: BTreeSet<_> =
-            part.fields.iter().map(|it| format!("\n{}{:?}", it.key, it.arguments)).collect();
-        key.extend(roots);
+        key.extend(part.fields.iter().map(|it| root_text(it)).collect::<BTreeSet<_>>());
     }
     Some(key)
+}
+
+/// A root field's key and arguments as the client wrote them, wherever that was.
+fn root_text(field: &Field) -> String {
+    let mut text = format!("\n{}", field.key);
+    for Argument { name, value } in &field.arguments {
+        let _ = write!(text, " {name}: {}", print_value(value));
+    }
+    text
 }
 
 /// Operations whose constants differ are not the same.

@@ -5,10 +5,9 @@
 
 use super::{
     selection::{Field, Selection},
-    types::Types,
+    types::{Type, Types},
 };
 use crate::plan::{self, FieldSource, OperationKind, Projection, SelectionSet, TypeNames, ValueType};
-use graphql_tools::static_graphql::schema::Type;
 use std::{collections::HashMap, fmt::Write, rc::Rc, sync::Arc};
 
 /// The selections mean more work than the limits allow.
@@ -57,10 +56,10 @@ impl Compiler<'_> {
 
     /// The value of fields that merge into one.
     fn data(&mut self, owner: &str, fields: &[&Field], source: &Arc<str>) -> Result<FieldSource, TooLarge> {
-        let name: Arc<str> = fields[0].name.as_str().into();
+        let name = fields[0].name.clone();
         if fields.iter().any(|it| it.unreachable) {
             let ty = self.types.field(owner, &name).map(|it| &it.ty);
-            return Ok(FieldSource::Unreachable { nullable: !matches!(ty, Some(Type::NonNullType(_))) });
+            return Ok(FieldSource::Unreachable { nullable: !matches!(ty, Some(Type::NonNull(_))) });
         }
         let sets: Vec<&[Selection]> = fields.iter().map(|it| &it.selections[..]).collect();
         let value = match self.types.field(owner, &name) {
@@ -73,11 +72,11 @@ impl Compiler<'_> {
 
     fn value(&mut self, ty: &Type, sets: &[&[Selection]]) -> Result<ValueType, TooLarge> {
         Ok(match ty {
-            Type::NonNullType(inner) => ValueType::NonNull(Box::new(self.value(inner, sets)?)),
-            Type::ListType(inner) => ValueType::List(Box::new(self.value(inner, sets)?)),
-            Type::NamedType(name) => match self.types.composite(name) {
+            Type::NonNull(inner) => ValueType::NonNull(Box::new(self.value(inner, sets)?)),
+            Type::List(inner) => ValueType::List(Box::new(self.value(inner, sets)?)),
+            Type::Named(name) => match self.types.composite(name) {
                 Some(composite) => ValueType::Object {
-                    name: name.as_str().into(),
+                    name: name.clone(),
                     possible: composite.possible.clone(),
                     selection: self.set(&composite.possible, sets)?,
                 },

@@ -1,6 +1,7 @@
-//! The schema that clients see, as [`language`](crate::language) holds operations against it: built from the
-//! composer's tree, so that nothing of it is lost.
+//! The supergraph as [`language`](crate::language) holds operations against it and answers for it: what clients see of
+//! it, or all. Built from the composer's tree, so that nothing is lost.
 
+use super::errors::{LoadError, LoadErrors};
 use crate::language::{
     Place, Schema, SchemaBuilder, SchemaError,
     ast::{self, OperationKind},
@@ -9,28 +10,103 @@ use crate::language::{
         TypeDefinition, TypeId, TypeKind,
     },
 };
-use federation_composition::graphql_core::{self, Definition, Directive, Document, OperationType, Value};
-use std::sync::Arc;
+use federation_composition::{
+    graphql_core::{self, Definition, Directive, Document, OperationType, Value},
+    transform_supergraph_to_public_schema,
+};
+use std::{collections::HashSet, sync::Arc};
 
-/// The schema of a public SDL. Extensions are not looked for: composing has merged them.
-///
-/// # Errors
-/// Where a type is not defined, or there is no query type.
-pub(super) fn public_schema(document: &Document) -> Result<Schema, SchemaError> {
-    let mut reader = Reader(SchemaBuilder::new());
-    for definition in &document.definitions {
-        reader.definition(definition);
+/// What clients see of a supergraph.
+pub(super) fn public_schema(supergraph: &Document) -> Result<Schema, LoadErrors> {
+    let public = transform_supergraph_to_public_schema(supergraph).map_err(|it| unusable(&it.message()))?;
+    let mut shown: Vec<Definition> = public.definitions.into_iter().filter(is_public).collect();
+    drop_names_of_the_hidden(&mut shown);
+    read(&shown, supergraph).map_err(|it| unusable(&it.to_string()))
+}
+
+/// All of a supergraph, hidden types too.
+pub(super) fn whole_schema(supergraph: &Document) -> Result<Schema, LoadErrors> {
+    read(&supergraph.definitions, supergraph).map_err(|it| unusable(&it.to_string()))
+}
+
+fn unusable(reason: &str) -> LoadErrors {
+    LoadErrors::from(LoadError::new("SUPERGRAPH", reason))
+}
+
+/// What supergraphs hold for routers alone is not for clients, whether or not they say where it comes from; directives of
+/// the specification are as the specification has them.
+fn is_public(definition: &Definition) -> bool {
+    const PREFIXES: [&str; 6] = ["join__", "link__", "core__", "federation__", "context__", "policy__"];
+    const DIRECTIVES: [&str; 16] = [
+        "link",
+        "core",
+        "tag",
+        "inaccessible",
+        "authenticated",
+        "requiresScopes",
+        "policy",
+        "cost",
+        "listSize",
+        "context",
+        "fromContext",
+        "skip",
+        "include",
+        "deprecated",
+        "specifiedBy",
+        "oneOf",
+    ];
+    let is_internal = |name: &str| PREFIXES.iter().any(|it| name.starts_with(it));
+    match definition {
+        Definition::DirectiveDefinition(it) => {
+            !is_internal(&it.name.value) && !DIRECTIVES.contains(&it.name.value.as_str())
+        }
+        other => type_name(other).is_none_or(|it| !is_internal(it)),
     }
-    reader.roots(document);
+}
+
+fn type_name(definition: &Definition) -> Option<&str> {
+    Some(match definition {
+        Definition::ScalarTypeDefinition(it) => &it.name.value,
+        Definition::ObjectTypeDefinition(it) => &it.name.value,
+        Definition::InterfaceTypeDefinition(it) => &it.name.value,
+        Definition::UnionTypeDefinition(it) => &it.name.value,
+        Definition::EnumTypeDefinition(it) => &it.name.value,
+        Definition::InputObjectTypeDefinition(it) => &it.name.value,
+        _ => return None,
+    })
+}
+
+/// Hidden types are gone by now, but unions and objects still name them.
+fn drop_names_of_the_hidden(definitions: &mut [Definition]) {
+    let shown: HashSet<String> = definitions.iter().filter_map(type_name).map(str::to_owned).collect();
+    for definition in definitions {
+        let names = match definition {
+            Definition::UnionTypeDefinition(it) => &mut it.types,
+            Definition::ObjectTypeDefinition(it) => &mut it.interfaces,
+            Definition::InterfaceTypeDefinition(it) => &mut it.interfaces,
+            _ => continue,
+        };
+        names.retain(|it| shown.contains(&it.name.value));
+    }
+}
+
+/// The schema of definitions, which begins where the supergraph says. Extensions are not looked for: composing has
+/// merged them.
+fn read(definitions: &[Definition], supergraph: &Document) -> Result<Schema, SchemaError> {
+    let mut reader = Reader(SchemaBuilder::new());
+    definitions.iter().for_each(|it| reader.definition(it));
+    reader.roots(definitions, supergraph);
     reader.0.finish()
 }
 
 struct Reader(SchemaBuilder);
 
 impl Reader {
-    /// Where operations begin: as the schema says, or at types of the customary names.
-    fn roots(&mut self, document: &Document) {
-        let schema = document.definitions.iter().find_map(|it| match it {
+    /// Where operations begin: as the schema says, or at types of the customary names. Whatever is not there, or hidden,
+    /// does not begin anywhere.
+    fn roots(&mut self, definitions: &[Definition], supergraph: &Document) {
+        let is_shown = |name: &str| definitions.iter().any(|it| type_name(it) == Some(name));
+        let schema = supergraph.definitions.iter().find_map(|it| match it {
             Definition::SchemaDefinition(it) => Some(it),
             _ => None,
         });
@@ -38,18 +114,18 @@ impl Reader {
             if let Some(text) = &schema.description {
                 self.0.describe(text.value.as_str().into());
             }
-            for root in &schema.operation_types {
+            for root in schema.operation_types.iter().filter(|it| is_shown(&it.ty.name.value)) {
                 self.0.root(kind(root.operation), &root.ty.name.value);
             }
             return;
         }
-        for definition in &document.definitions {
-            let Definition::ObjectTypeDefinition(it) = definition else { continue };
-            match it.name.value.as_str() {
-                "Query" => self.0.root(OperationKind::Query, "Query"),
-                "Mutation" => self.0.root(OperationKind::Mutation, "Mutation"),
-                "Subscription" => self.0.root(OperationKind::Subscription, "Subscription"),
-                _ => {}
+        for (kind, name) in [
+            (OperationKind::Query, "Query"),
+            (OperationKind::Mutation, "Mutation"),
+            (OperationKind::Subscription, "Subscription"),
+        ] {
+            if is_shown(name) {
+                self.0.root(kind, name);
             }
         }
     }

@@ -7,16 +7,19 @@
 //!   value for both; or it leaves out what a field of an interface object requires. Such plans are refused: an
 //!   error is better than a wrong answer.
 
-use super::canonical::canonical_key;
-use crate::plan::RequiresItem;
-use graphql_tools::{
-    parser::parse_query,
-    static_graphql::{
-        query::{self, FragmentDefinition, OperationDefinition, Selection, SelectionSet, TypeCondition},
-        schema::{Definition, Directive, Document, TypeDefinition, Value},
+use super::{canonical::canonical_key, selection::Fragments};
+use crate::{
+    language::{
+        self, Bounds,
+        ast::{self, OperationKind, Selection, SelectionSet},
     },
+    plan::RequiresItem,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use graphql_tools::static_graphql::schema::{Definition, Directive, Document, TypeDefinition, Value};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 /// What fields of the supergraph require.
 #[derive(Debug, Default)]
@@ -41,7 +44,7 @@ struct RequiredCall {
     /// The field's name below those of the fields around it, `box.size`.
     path: String,
     /// Name and arguments.
-    key: String,
+    key: Arc<str>,
 }
 
 impl Requirements {
@@ -81,14 +84,15 @@ impl Requirements {
         let Some(request) = Request::parse(&format!("{{ {required} }}")) else { return };
         let requirement = self.by_field.entry(field).or_default();
         let own = request.selections.items.iter().filter_map(|it| match it {
-            Selection::Field(it) if it.name != "__typename" => Some(it.name.clone()),
+            Selection::Field(it) if it.name.as_str() != "__typename" => Some(it.name.to_string()),
             _ => None,
         });
         requirement.names.extend(own);
         request.walk(&request.selections, "", &mut |path, it| {
             if !it.arguments.is_empty() {
-                self.called.insert(it.name.clone());
-                let (path, key) = (join(path, &it.name), canonical_key(&it.name, &it.arguments));
+                self.called.insert(it.name.to_string());
+                let key = canonical_key(&it.name.text, &it.arguments);
+                let path = join(path, it.name.as_str());
                 requirement.calls.push(RequiredCall { path, key });
             }
         });
@@ -106,7 +110,7 @@ impl Requirements {
             return Ok(together);
         };
         for (type_name, it) in request.entities(alias).iter().flat_map(|set| request.fields(set, "")) {
-            let at = (subgraph.to_owned(), type_name.to_owned(), it.name.clone());
+            let at = (subgraph.to_owned(), type_name.to_owned(), it.name.to_string());
             let Some(requirement) = self.by_field.get(&at) else { continue };
             together.names.extend(requirement.names.iter().cloned());
             for call in &requirement.calls {
@@ -159,7 +163,7 @@ fn names_in<'r>(items: &'r [RequiresItem], names: &mut HashSet<&'r str>) {
 
 /// Under which keys the fields lie that somebody might require with arguments.
 #[derive(Debug, Default)]
-pub(super) struct FetchedCalls(HashMap<(String, String), String>);
+pub(super) struct FetchedCalls(HashMap<(String, Arc<str>), Arc<str>>);
 
 impl FetchedCalls {
     /// Notes the fields of a request to a subgraph's roots.
@@ -180,9 +184,9 @@ impl FetchedCalls {
 
     fn note(&mut self, all: &Requirements, request: &Request, set: &SelectionSet, path: &str) {
         request.walk(set, path, &mut |path, it| {
-            if all.called.contains(&it.name) {
-                let key = it.alias.as_ref().unwrap_or(&it.name).clone();
-                self.0.insert((path.to_owned(), canonical_key(&it.name, &it.arguments)), key);
+            if all.called.contains(it.name.as_str()) {
+                let key = it.response_name().text.clone();
+                self.0.insert((path.to_owned(), canonical_key(&it.name.text, &it.arguments)), key);
             }
         });
     }
@@ -190,7 +194,7 @@ impl FetchedCalls {
     /// The key of a required call, in objects at `path`.
     fn key_of(&self, path: &str, call: &RequiredCall) -> Option<&str> {
         let around = call.path.rsplit_once('.').map_or("", |(around, _)| around);
-        self.0.get(&(join(path, around), call.key.clone())).map(String::as_str)
+        self.0.get(&(join(path, around), call.key.clone())).map(|it| &**it)
     }
 }
 
@@ -199,8 +203,7 @@ impl FetchedCalls {
 pub(super) fn asked_of_entities(document: &str, alias: &str) -> Vec<(String, String)> {
     let Some(request) = Request::parse(document) else { return Vec::new() };
     let fields = request.entities(alias).into_iter().flat_map(|set| request.fields(set, ""));
-    let own =
-        |(on, it): (&str, &query::Field)| (on.to_owned(), it.alias.as_ref().unwrap_or(&it.name).clone());
+    let own = |(on, it): (&str, &ast::Field)| (on.to_owned(), it.response_name().to_string());
     fields.map(own).filter(|(_, key)| key != "__typename").collect()
 }
 
@@ -215,59 +218,57 @@ pub(super) fn join(path: &str, name: &str) -> String {
 /// A request's document.
 struct Request {
     selections: SelectionSet,
-    fragments: HashMap<String, FragmentDefinition>,
+    fragments: Fragments,
 }
 
 impl Request {
+    /// A document of the planner's, or the fields of a schema between braces.
     fn parse(document: &str) -> Option<Self> {
-        let document = parse_query::<String>(document).ok()?.into_static();
-        let (mut selections, mut fragments) = (None, HashMap::new());
+        let document =
+            language::parse(document, &Bounds { tokens_max: usize::MAX, ..Bounds::default() }).ok()?;
+        let (mut selections, mut fragments) = (None, Fragments::new());
         for definition in document.definitions {
             match definition {
-                query::Definition::Fragment(it) => drop(fragments.insert(it.name.clone(), it)),
-                query::Definition::Operation(OperationDefinition::SelectionSet(it)) => selections = Some(it),
-                query::Definition::Operation(OperationDefinition::Query(it)) => {
+                ast::Definition::Fragment(it) => drop(fragments.insert(it.name.text.clone(), it)),
+                ast::Definition::Operation(it) if it.kind != OperationKind::Subscription => {
                     selections = Some(it.selection_set);
                 }
-                query::Definition::Operation(OperationDefinition::Mutation(it)) => {
-                    selections = Some(it.selection_set);
-                }
-                query::Definition::Operation(OperationDefinition::Subscription(_)) => {}
+                ast::Definition::Operation(_) | ast::Definition::TypeSystem(_) => {}
             }
         }
         Some(Self { selections: selections?, fragments })
     }
 
     /// Every field with the path of response keys around it.
-    fn walk(&self, set: &SelectionSet, path: &str, visit: &mut dyn FnMut(&str, &query::Field)) {
+    fn walk(&self, set: &SelectionSet, path: &str, visit: &mut dyn FnMut(&str, &ast::Field)) {
         for (_, it) in self.fields(set, "") {
             visit(path, it);
-            let key = it.alias.as_ref().unwrap_or(&it.name);
-            self.walk(&it.selection_set, &join(path, key), visit);
+            if let Some(set) = &it.selection_set {
+                self.walk(set, &join(path, it.response_name().as_str()), visit);
+            }
         }
     }
 
     /// The selections on entities.
     fn entities(&self, alias: &str) -> Vec<&SelectionSet> {
         let roots = self.fields(&self.selections, "").into_iter().map(|(_, it)| it);
-        let entities = roots.filter(|it| it.alias.as_ref().unwrap_or(&it.name) == alias);
-        entities.map(|it| &it.selection_set).collect()
+        let entities = roots.filter(|it| it.response_name().as_str() == alias);
+        entities.filter_map(|it| it.selection_set.as_ref()).collect()
     }
 
     /// The fields of one level, fragments taken apart, with the type that they are selected on.
-    fn fields<'r>(&'r self, set: &'r SelectionSet, on: &'r str) -> Vec<(&'r str, &'r query::Field)> {
+    fn fields<'r>(&'r self, set: &'r SelectionSet, on: &'r str) -> Vec<(&'r str, &'r ast::Field)> {
         let mut fields = Vec::new();
         for item in &set.items {
             match item {
                 Selection::Field(it) => fields.push((on, it)),
                 Selection::InlineFragment(it) => {
-                    let on = it.type_condition.as_ref().map_or(on, |TypeCondition::On(it)| it);
+                    let on = it.type_condition.as_ref().map_or(on, |it| it.as_str());
                     fields.extend(self.fields(&it.selection_set, on));
                 }
                 Selection::FragmentSpread(it) => {
-                    if let Some(it) = self.fragments.get(&it.fragment_name) {
-                        let TypeCondition::On(on) = &it.type_condition;
-                        fields.extend(self.fields(&it.selection_set, on));
+                    if let Some(it) = self.fragments.get(&it.name.text) {
+                        fields.extend(self.fields(&it.selection_set, it.type_condition.as_str()));
                     }
                 }
             }

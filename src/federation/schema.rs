@@ -9,23 +9,20 @@ use super::{
     events::{self, Binding, EventGraph},
     graft::{Services, graft},
     graphs::Graphs,
-    introspection::public_schema,
     join::check_supported,
     limits::Limits,
-    literals::ObjectsOfObjectTypes,
     planner::Planner,
     protection::{unenforced_at, warning},
+    public_schema::{public_schema, whole_schema},
     required::Requirements,
     types::{Types, input_types},
 };
 use crate::{
     graphql::{Error, InputTypes},
+    language,
     plan::{OperationKind, ProviderId, ProviderKind, SubgraphId},
 };
-use graphql_tools::{
-    static_graphql::schema,
-    validation::{rules::default_rules_validation_plan, validate::ValidationPlan},
-};
+use federation_composition::graphql_core::{self, parse};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
@@ -61,7 +58,6 @@ pub struct Schema {
     pub(super) entries: Entries,
     /// Plans what is put off. Made when it is first needed; `None` if it cannot be.
     pub(super) entry_planner: OnceLock<Option<Planner>>,
-    rules: ValidationPlan,
     subgraphs: Arc<[Subgraph]>,
     subgraph_ids: HashMap<Arc<str>, SubgraphId>,
     /// Graphs whose root fields are bound to brokers, by the name the planner knows them under.
@@ -70,7 +66,7 @@ pub struct Schema {
     event_fields: Vec<EventField>,
     pub(super) interface_objects: HashSet<String>,
     /// What clients see.
-    pub(super) consumer: schema::Document,
+    pub(super) consumer: language::Schema,
     pub(super) consumer_types: Types,
     /// Hidden types too, for data on its way.
     supergraph_types: Types,
@@ -120,11 +116,12 @@ impl Schema {
         if !unsupported.is_empty() {
             return Err(LoadErrors(unsupported));
         }
-        let planner = Planner::new(&composed.sdl)?;
-        let consumer = public_schema(planner.consumer_schema());
+        let supergraph = read_supergraph(&composed.sdl)?;
+        let planner = Planner::new(&supergraph)?;
+        let consumer = public_schema(&supergraph)?;
         let input_types = input_types(&consumer);
         let consumer_types = Types::of(&consumer, &input_types);
-        let supergraph_types = Types::of(&planner.supergraph, &input_types);
+        let supergraph_types = Types::of(&whole_schema(&supergraph)?, &input_types);
         let interface_objects = planner.interface_objects();
         let (bindings, event_fields) = bindings(&events, &composed.services);
         let event_graphs: HashSet<String> = bindings.keys().map(|(service, ..)| service.clone()).collect();
@@ -145,7 +142,6 @@ impl Schema {
             entries: Entries::of(&planner.supergraph),
             entry_planner: OnceLock::new(),
             planner,
-            rules: rules(),
             subgraphs: subgraphs.into(),
             subgraph_ids: ids,
             event_graphs,
@@ -210,7 +206,7 @@ impl Schema {
         operation_name: Option<&str>,
         limits: &Limits,
     ) -> Result<Document, Vec<Error>> {
-        document::read(&self.consumer, &self.rules, text, operation_name, limits)
+        document::read(&self.consumer, text, operation_name, limits, false)
     }
 
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {
@@ -243,14 +239,12 @@ impl Schema {
     }
 }
 
-fn is_named(places: &[LoadError], coordinate: &str) -> bool {
-    places.iter().any(|it| it.coordinate.as_deref() == Some(coordinate))
+fn read_supergraph(sdl: &str) -> Result<graphql_core::Document, LoadErrors> {
+    parse(sdl).map_err(|it| LoadErrors::from(LoadError::new("SUPERGRAPH", it.message)))
 }
 
-fn rules() -> ValidationPlan {
-    let mut rules = default_rules_validation_plan();
-    rules.add_rule(Box::new(ObjectsOfObjectTypes));
-    rules
+fn is_named(places: &[LoadError], coordinate: &str) -> bool {
+    places.iter().any(|it| it.coordinate.as_deref() == Some(coordinate))
 }
 
 fn check_sources(graphs: &Graphs) -> Result<(), LoadErrors> {

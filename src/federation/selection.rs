@@ -4,31 +4,35 @@
 
 use super::{
     canonical::canonical_key,
+    document::Document,
     types::{Types, named},
 };
 use crate::{
-    graphql::Variables,
+    graphql::{BAD_USER_INPUT, Error, Location, Variables},
+    language::{
+        Place,
+        ast::{self, Argument, Directive, FragmentDefinition, SelectionSet, Value},
+    },
     plan::{OperationKind, TypeNames},
 };
-use graphql_tools::static_graphql::query::{self, TypeCondition, Value};
 use std::{collections::HashMap, sync::Arc};
 
 /// A field or an inlined fragment with a type condition.
 #[derive(Clone, Debug)]
 pub(super) enum Selection {
     Field(Field),
-    On { condition: String, selections: Vec<Self> },
+    On { condition: Arc<str>, selections: Vec<Self> },
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Field {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// The client's response key: alias or name.
     pub(super) response_key: Arc<str>,
     /// Where the value lies in the data.
     pub(super) key: Arc<str>,
     /// In the client's order.
-    pub(super) arguments: Vec<(String, Value)>,
+    pub(super) arguments: Vec<Argument>,
     pub(super) selections: Vec<Selection>,
     /// Whether the client wrote a selection set, even if nothing is left of it.
     pub(super) is_composite: bool,
@@ -48,83 +52,111 @@ impl Field {
 }
 
 /// Named fragments of a document.
-pub(super) type Fragments = HashMap<String, query::FragmentDefinition>;
+pub(super) type Fragments = HashMap<Arc<str>, FragmentDefinition>;
 
-/// Inlines a selection set. The document's guards have bounded what this can grow to.
-pub(super) fn inline(
-    set: &query::SelectionSet,
-    fragments: &Fragments,
-    variables: &Variables,
-) -> Vec<Selection> {
-    Inliner { fragments, variables }.set(set)
+/// Inlines the selection set of an operation. The document's guards have bounded what this can grow to.
+///
+/// # Errors
+/// A condition turns out to be null.
+pub(super) fn inline(document: &Document, variables: &Variables) -> Result<Vec<Selection>, Error> {
+    let (fragments, nullable_conditions) = (&document.fragments, &document.nullable_conditions);
+    Inliner { fragments, nullable_conditions, variables }.set(&document.operation.selection_set)
 }
 
 struct Inliner<'a> {
     fragments: &'a Fragments,
+    nullable_conditions: &'a HashMap<Place, Location>,
     variables: &'a Variables,
 }
 
 impl Inliner<'_> {
-    fn set(&self, set: &query::SelectionSet) -> Vec<Selection> {
+    fn set(&self, set: &SelectionSet) -> Result<Vec<Selection>, Error> {
         let mut out = Vec::with_capacity(set.items.len());
         for item in &set.items {
             match item {
-                query::Selection::Field(it) if self.wanted(&it.directives) => {
-                    out.push(Selection::Field(self.field(it)));
-                }
-                query::Selection::InlineFragment(it) if self.wanted(&it.directives) => {
-                    let selections = self.set(&it.selection_set);
-                    match &it.type_condition {
-                        Some(TypeCondition::On(condition)) => push_on(condition, selections, &mut out),
-                        None => out.extend(selections),
+                ast::Selection::Field(it) => {
+                    if self.wanted(&it.directives)? {
+                        out.push(Selection::Field(self.field(it)?));
                     }
                 }
-                query::Selection::FragmentSpread(it) if self.wanted(&it.directives) => {
-                    if let Some(fragment) = self.fragments.get(&it.fragment_name) {
-                        let TypeCondition::On(condition) = &fragment.type_condition;
-                        push_on(condition, self.set(&fragment.selection_set), &mut out);
+                ast::Selection::InlineFragment(it) => {
+                    if self.wanted(&it.directives)? {
+                        let selections = self.set(&it.selection_set)?;
+                        match &it.type_condition {
+                            Some(condition) => push_on(&condition.text, selections, &mut out),
+                            None => out.extend(selections),
+                        }
                     }
                 }
-                _ => {}
+                ast::Selection::FragmentSpread(it) => {
+                    if self.wanted(&it.directives)?
+                        && let Some(fragment) = self.fragments.get(&it.name.text)
+                    {
+                        let selections = self.set(&fragment.selection_set)?;
+                        push_on(&fragment.type_condition.text, selections, &mut out);
+                    }
+                }
             }
         }
-        out
+        Ok(out)
     }
 
-    fn field(&self, field: &query::Field) -> Field {
-        let key: Arc<str> = canonical_key(&field.name, &field.arguments).into();
-        Field {
-            response_key: field.alias.as_deref().unwrap_or(&field.name).into(),
-            key,
+    fn field(&self, field: &ast::Field) -> Result<Field, Error> {
+        let selections = field.selection_set.as_ref().map(|it| self.set(it)).transpose()?;
+        Ok(Field {
+            response_key: field.response_name().text.clone(),
+            key: canonical_key(&field.name.text, &field.arguments),
             arguments: field.arguments.clone(),
-            selections: self.set(&field.selection_set),
-            is_composite: !field.selection_set.items.is_empty(),
-            name: field.name.clone(),
+            is_composite: selections.is_some(),
+            selections: selections.unwrap_or_default(),
+            name: field.name.text.clone(),
             unreachable: false,
-        }
-    }
-
-    /// Decides `@skip` and `@include`.
-    fn wanted(&self, directives: &[query::Directive]) -> bool {
-        directives.iter().all(|it| match it.name.as_str() {
-            "skip" => !self.is_true(it),
-            "include" => self.is_true(it),
-            _ => true,
         })
     }
 
-    fn is_true(&self, directive: &query::Directive) -> bool {
-        match directive.arguments.iter().find(|(name, _)| name == "if") {
-            Some((_, Value::Boolean(it))) => *it,
-            Some((_, Value::Variable(name))) => self.variables.is_true(name),
-            _ => false,
+    /// Decides `@skip` and `@include`.
+    fn wanted(&self, directives: &[Directive]) -> Result<bool, Error> {
+        for it in directives {
+            let is_wanted = match it.name.as_str() {
+                "skip" => !self.is_true(it)?,
+                "include" => self.is_true(it)?,
+                _ => true,
+            };
+            if !is_wanted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_true(&self, directive: &Directive) -> Result<bool, Error> {
+        match directive.arguments.iter().find(|it| it.name.as_str() == "if").map(|it| &it.value) {
+            Some(Value::Boolean(it, _)) => Ok(*it),
+            Some(Value::Variable(it)) => {
+                let value = self.variables.get(it.name.as_str());
+                match self.nullable_conditions.get(&it.place) {
+                    Some(location) if value.is_none_or(|it| **it == *b"null") => {
+                        Err(null_condition(*location))
+                    }
+                    _ => Ok(value.is_some_and(|it| **it == *b"true")),
+                }
+            }
+            _ => Ok(false),
         }
     }
 }
 
-fn push_on(condition: &str, selections: Vec<Selection>, out: &mut Vec<Selection>) {
+/// A variable may be null in such a place where it has a default (GraphQL specification, section 5.8.5); then it is for
+/// carrying the operation out to see it.
+fn null_condition(location: Location) -> Error {
+    Error::new("Argument \"if\" of non-null type \"Boolean!\" must not be null.")
+        .with_code(BAD_USER_INPUT)
+        .at(location.line, location.column)
+}
+
+fn push_on(condition: &Arc<str>, selections: Vec<Selection>, out: &mut Vec<Selection>) {
     if !selections.is_empty() {
-        out.push(Selection::On { condition: condition.to_owned(), selections });
+        out.push(Selection::On { condition: condition.clone(), selections });
     }
 }
 

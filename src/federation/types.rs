@@ -1,15 +1,15 @@
 //! Facts about the types of a schema that planning needs at hand.
 
-use super::values::{Defaults, input_type, input_value};
+use super::values::{Defaults, input_value};
 use crate::{
-    graphql::{InputDefinition, InputField, InputTypes},
+    graphql::{InputDefinition, InputField, InputType, InputTypes},
+    language::{
+        ast::OperationKind,
+        schema::{self, FieldDefinition, InputValueDefinition, Schema, TypeKind},
+    },
     plan::{InputValue, Leaf, TypeNames},
 };
-use graphql_tools::static_graphql::schema::{self, Definition, Document, TypeDefinition};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// A schema's types by name.
 #[derive(Debug, Default)]
@@ -29,68 +29,81 @@ pub(super) struct Composite {
 
 #[derive(Debug)]
 pub(super) struct FieldType {
-    pub(super) ty: schema::Type,
+    pub(super) ty: Type,
     pub(super) arguments: Vec<InputField>,
 }
 
-impl Types {
-    pub(super) fn of(document: &Document, inputs: &InputTypes) -> Self {
-        let mut types = Self::default();
-        let mut members: BTreeMap<&str, Vec<Arc<str>>> = BTreeMap::new();
-        for definition in type_definitions(document) {
-            types.add(definition, inputs, &mut members);
+/// The type of a field, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Type {
+    Named(Arc<str>),
+    List(Box<Self>),
+    NonNull(Box<Self>),
+}
+
+impl Type {
+    fn of(schema: &Schema, ty: &schema::Type) -> Self {
+        match ty {
+            schema::Type::Named(id) => Self::Named(schema.name(*id).clone()),
+            schema::Type::List(inner) => Self::List(Box::new(Self::of(schema, inner))),
+            schema::Type::NonNull(inner) => Self::NonNull(Box::new(Self::of(schema, inner))),
         }
-        for (name, members) in members {
-            if let Some(composite) = types.composites.get_mut(name) {
-                composite.possible = TypeNames::new(members);
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::List(inner) => write!(f, "[{inner}]"),
+            Self::NonNull(inner) => write!(f, "{inner}!"),
+        }
+    }
+}
+
+impl Types {
+    pub(super) fn of(schema: &Schema, inputs: &InputTypes) -> Self {
+        let mut types = Self::default();
+        for (id, definition) in schema.types() {
+            let names =
+                |ids: &[schema::TypeId]| TypeNames::new(ids.iter().map(|it| schema.name(*it).clone()));
+            let name = definition.name.to_string();
+            match &definition.kind {
+                TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. } => {
+                    let composite = Composite {
+                        fields: fields_of(schema, fields, inputs),
+                        possible: names(schema.possible_types(id)),
+                        is_abstract: schema.is_abstract(id),
+                    };
+                    types.composites.insert(name, composite);
+                }
+                TypeKind::Union { members } => {
+                    let (fields, possible) = (HashMap::new(), names(members));
+                    types.composites.insert(name, Composite { fields, possible, is_abstract: true });
+                }
+                TypeKind::Enum { values } => {
+                    let names = TypeNames::new(values.iter().map(|it| it.name.clone()));
+                    types.leaves.insert(name, Leaf::Enum(names));
+                }
+                TypeKind::Scalar { .. } => {
+                    types.leaves.insert(name, Leaf::Custom);
+                }
+                TypeKind::InputObject { .. } => {}
             }
         }
+        types.add_entries_of_introspection(schema, inputs);
         for (name, leaf) in BUILT_IN {
             types.leaves.insert((*name).to_owned(), leaf.clone());
         }
         types
     }
 
-    fn add<'a>(
-        &mut self,
-        definition: &'a TypeDefinition,
-        inputs: &InputTypes,
-        members: &mut BTreeMap<&'a str, Vec<Arc<str>>>,
-    ) {
-        match definition {
-            TypeDefinition::Object(it) => {
-                for interface in &it.implements_interfaces {
-                    members.entry(interface).or_default().push(it.name.as_str().into());
-                }
-                let possible = TypeNames::new([it.name.as_str().into()]);
-                self.add_composite(&it.name, fields_of(&it.fields, inputs), possible, false);
-            }
-            TypeDefinition::Interface(it) => {
-                self.add_composite(&it.name, fields_of(&it.fields, inputs), TypeNames::new([]), true);
-            }
-            TypeDefinition::Union(it) => {
-                let possible = TypeNames::new(it.types.iter().map(|it| it.as_str().into()));
-                self.add_composite(&it.name, HashMap::new(), possible, true);
-            }
-            TypeDefinition::Enum(it) => {
-                let names = TypeNames::new(it.values.iter().map(|it| it.name.as_str().into()));
-                self.leaves.insert(it.name.clone(), Leaf::Enum(names));
-            }
-            TypeDefinition::Scalar(it) => {
-                self.leaves.insert(it.name.clone(), Leaf::Custom);
-            }
-            TypeDefinition::InputObject(_) => {}
-        }
-    }
-
-    fn add_composite(
-        &mut self,
-        name: &str,
-        fields: HashMap<String, FieldType>,
-        possible: TypeNames,
-        is_abstract: bool,
-    ) {
-        self.composites.insert(name.to_owned(), Composite { fields, possible, is_abstract });
+    /// The query type has two fields that nobody declares.
+    fn add_entries_of_introspection(&mut self, schema: &Schema, inputs: &InputTypes) {
+        let Some(query) = schema.root(OperationKind::Query) else { return };
+        let Some(composite) = self.composites.get_mut(&**schema.name(query)) else { return };
+        let entries = ["__schema", "__type"].into_iter().filter_map(|it| schema.field(query, it));
+        composite.fields.extend(entries.map(|it| (it.name.to_string(), field_type(schema, it, inputs))));
     }
 
     pub(super) fn composite(&self, name: &str) -> Option<&Composite> {
@@ -122,27 +135,23 @@ const BUILT_IN: &[(&str, Leaf)] = &[
     ("ID", Leaf::Id),
 ];
 
-pub(super) fn type_definitions(document: &Document) -> impl Iterator<Item = &TypeDefinition> {
-    document.definitions.iter().filter_map(|it| match it {
-        Definition::TypeDefinition(it) => Some(it),
-        _ => None,
-    })
+fn fields_of(schema: &Schema, fields: &[FieldDefinition], inputs: &InputTypes) -> HashMap<String, FieldType> {
+    fields.iter().map(|it| (it.name.to_string(), field_type(schema, it, inputs))).collect()
 }
 
-fn fields_of(fields: &[schema::Field], inputs: &InputTypes) -> HashMap<String, FieldType> {
-    let field = |it: &schema::Field| FieldType {
-        ty: it.field_type.clone(),
-        arguments: it.arguments.iter().map(|it| input_field(it, inputs)).collect(),
-    };
-    fields.iter().map(|it| (it.name.clone(), field(it))).collect()
+fn field_type(schema: &Schema, field: &FieldDefinition, inputs: &InputTypes) -> FieldType {
+    FieldType {
+        ty: Type::of(schema, &field.ty),
+        arguments: field.arguments.iter().map(|it| input_field(schema, it, inputs)).collect(),
+    }
 }
 
 /// An argument or input field, its default coerced as far as `inputs` knows.
-fn input_field(value: &schema::InputValue, inputs: &InputTypes) -> InputField {
-    let ty = input_type(&value.value_type);
+fn input_field(schema: &Schema, value: &InputValueDefinition, inputs: &InputTypes) -> InputField {
+    let ty = input_type(schema, &value.ty);
     let default = value.default_value.as_ref().map(|it| input_value(it, &ty, inputs, Defaults::PutIn));
     InputField {
-        name: value.name.as_str().into(),
+        name: value.name.clone(),
         ty,
         default: default.and_then(|it| match it {
             InputValue::Json(json) => Some(json),
@@ -152,11 +161,19 @@ fn input_field(value: &schema::InputValue, inputs: &InputTypes) -> InputField {
     }
 }
 
-/// The innermost name of a type.
-pub(super) fn named(ty: &schema::Type) -> &str {
+fn input_type(schema: &Schema, ty: &schema::Type) -> InputType {
     match ty {
-        schema::Type::NamedType(name) => name,
-        schema::Type::ListType(inner) | schema::Type::NonNullType(inner) => named(inner),
+        schema::Type::Named(id) => InputType::Named(schema.name(*id).clone()),
+        schema::Type::List(inner) => InputType::List(Box::new(input_type(schema, inner))),
+        schema::Type::NonNull(inner) => InputType::NonNull(Box::new(input_type(schema, inner))),
+    }
+}
+
+/// The innermost name of a type.
+pub(super) fn named(ty: &Type) -> &str {
+    match ty {
+        Type::Named(name) => name,
+        Type::List(inner) | Type::NonNull(inner) => named(inner),
     }
 }
 
@@ -166,10 +183,10 @@ const DEFAULTS_NESTED_MAX: usize = 8;
 
 /// The input types of a schema, for coercing variables. Defaults are whole: what they leave out has its
 /// own default in it.
-pub(super) fn input_types(document: &Document) -> InputTypes {
+pub(super) fn input_types(schema: &Schema) -> InputTypes {
     let mut types = InputTypes::new();
     for _ in 0..DEFAULTS_NESTED_MAX {
-        let next = input_types_knowing(document, &types);
+        let next = input_types_knowing(schema, &types);
         if next == types {
             break;
         }
@@ -178,23 +195,21 @@ pub(super) fn input_types(document: &Document) -> InputTypes {
     types
 }
 
-fn input_types_knowing(document: &Document, inputs: &InputTypes) -> InputTypes {
+fn input_types_knowing(schema: &Schema, inputs: &InputTypes) -> InputTypes {
     let mut types = InputTypes::new();
-    for definition in type_definitions(document) {
-        let (name, input) = match definition {
-            TypeDefinition::Scalar(it) => (&it.name, InputDefinition::Custom),
-            TypeDefinition::Enum(it) => {
-                let values = it.values.iter().map(|it| it.name.as_str().into()).collect();
-                (&it.name, InputDefinition::Enum(values))
+    for (_, definition) in schema.types() {
+        let input = match &definition.kind {
+            TypeKind::Scalar { .. } => InputDefinition::Custom,
+            TypeKind::Enum { values } => {
+                InputDefinition::Enum(values.iter().map(|it| it.name.clone()).collect())
             }
-            TypeDefinition::InputObject(it) => {
-                let fields = it.fields.iter().map(|it| input_field(it, inputs)).collect();
-                let one_of = it.directives.iter().any(|it| it.name == "oneOf");
-                (&it.name, InputDefinition::Object { fields, one_of })
+            TypeKind::InputObject { fields, is_one_of } => {
+                let fields = fields.iter().map(|it| input_field(schema, it, inputs)).collect();
+                InputDefinition::Object { fields, one_of: *is_one_of }
             }
             _ => continue,
         };
-        types.insert(name.as_str().into(), input);
+        types.insert(definition.name.clone(), input);
     }
     types.insert("Int".into(), InputDefinition::Int);
     types.insert("Float".into(), InputDefinition::Float);

@@ -2,39 +2,37 @@
 
 use crate::{
     graphql::{InputDefinition, InputField, InputType, InputTypes, json::write_string},
+    language::ast::{ObjectField, Type, Value},
     plan::InputValue,
 };
 use bytes::Bytes;
-use graphql_tools::static_graphql::{query, schema};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// A type as `graphql` spells it.
-pub(super) fn input_type(ty: &schema::Type) -> InputType {
+pub(super) fn input_type(ty: &Type) -> InputType {
     match ty {
-        schema::Type::NamedType(name) => InputType::Named(name.as_str().into()),
-        schema::Type::ListType(inner) => InputType::List(Box::new(input_type(inner))),
-        schema::Type::NonNullType(inner) => InputType::NonNull(Box::new(input_type(inner))),
+        Type::Named(name) => InputType::Named(name.text.clone()),
+        Type::List(inner, _) => InputType::List(Box::new(input_type(inner))),
+        Type::NonNull(inner) => InputType::NonNull(Box::new(input_type(inner))),
     }
 }
 
-/// A value without variables as JSON; `None` when it has one. Enum values become strings.
-pub(super) fn json_of(value: &query::Value) -> Option<Bytes> {
+/// A value without variables as JSON; `None` when it has one. Enum values become strings; numbers keep their digits.
+pub(super) fn json_of(value: &Value) -> Option<Bytes> {
     let mut out = Vec::new();
     write_json(value, &mut out).then(|| out.into())
 }
 
-fn write_json(value: &query::Value, out: &mut Vec<u8>) -> bool {
+fn write_json(value: &Value, out: &mut Vec<u8>) -> bool {
     match value {
-        query::Value::Variable(_) => return false,
-        query::Value::Null => out.extend_from_slice(b"null"),
-        query::Value::Boolean(it) => out.extend_from_slice(if *it { b"true" } else { b"false" }),
-        query::Value::Int(it) => {
-            out.extend_from_slice(it.as_i64().unwrap_or_default().to_string().as_bytes());
-        }
-        // `{:?}` writes the shortest digits that read back as the same number.
-        query::Value::Float(it) => out.extend_from_slice(format!("{it:?}").as_bytes()),
-        query::Value::String(it) | query::Value::Enum(it) => write_string(it, out),
-        query::Value::List(items) => {
+        Value::Variable(_) => return false,
+        Value::Null(_) => out.extend_from_slice(b"null"),
+        Value::Boolean(it, _) => out.extend_from_slice(if *it { b"true" } else { b"false" }),
+        // What GraphQL writes as a number is one in JSON.
+        Value::Int(it) | Value::Float(it) => out.extend_from_slice(it.text.as_bytes()),
+        Value::String(it) => write_string(&it.value, out),
+        Value::Enum(it) => write_string(&it.text, out),
+        Value::List(items, _) => {
             out.push(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
@@ -46,15 +44,15 @@ fn write_json(value: &query::Value, out: &mut Vec<u8>) -> bool {
             }
             out.push(b']');
         }
-        query::Value::Object(members) => {
+        Value::Object(members, _) => {
             out.push(b'{');
-            for (index, (name, value)) in members.iter().enumerate() {
+            for (index, member) in members.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                write_string(name, out);
+                write_string(&member.name.text, out);
                 out.push(b':');
-                if !write_json(value, out) {
+                if !write_json(&member.value, out) {
                     return false;
                 }
             }
@@ -65,13 +63,13 @@ fn write_json(value: &query::Value, out: &mut Vec<u8>) -> bool {
 }
 
 /// Names of the variables in a value.
-pub(super) fn variables_in(value: &query::Value, out: &mut BTreeSet<Arc<str>>) {
+pub(super) fn variables_in(value: &Value, out: &mut BTreeSet<Arc<str>>) {
     match value {
-        query::Value::Variable(name) => {
-            out.insert(name.as_str().into());
+        Value::Variable(it) => {
+            out.insert(it.name.text.clone());
         }
-        query::Value::List(items) => items.iter().for_each(|it| variables_in(it, out)),
-        query::Value::Object(members) => members.iter().for_each(|(_, it)| variables_in(it, out)),
+        Value::List(items, _) => items.iter().for_each(|it| variables_in(it, out)),
+        Value::Object(members, _) => members.iter().for_each(|it| variables_in(&it.value, out)),
         _ => {}
     }
 }
@@ -86,22 +84,22 @@ pub(super) enum Defaults {
 /// A literal with the variables still open, coerced to its type: a single value where a list is asked
 /// for becomes a list of one (GraphQL specification, section 3.11).
 pub(super) fn input_value(
-    value: &query::Value,
+    value: &Value,
     ty: &InputType,
     types: &InputTypes,
     defaults: Defaults,
 ) -> InputValue {
     match (value, ty) {
         (_, InputType::NonNull(inner)) => input_value(value, inner, types, defaults),
-        (query::Value::Variable(name), _) => InputValue::Variable(name.as_str().into()),
-        (query::Value::Null, _) => InputValue::Json(Bytes::from_static(b"null")),
-        (query::Value::List(items), InputType::List(inner)) => {
+        (Value::Variable(it), _) => InputValue::Variable(it.name.text.clone()),
+        (Value::Null(_), _) => InputValue::Json(Bytes::from_static(b"null")),
+        (Value::List(items, _), InputType::List(inner)) => {
             closed(InputValue::List(items.iter().map(|it| input_value(it, inner, types, defaults)).collect()))
         }
         (_, InputType::List(inner)) => {
             closed(InputValue::List(vec![input_value(value, inner, types, defaults)]))
         }
-        (query::Value::Object(members), InputType::Named(name)) => match types.get(name) {
+        (Value::Object(members, _), InputType::Named(name)) => match types.get(name) {
             Some(InputDefinition::Object { fields, .. }) => {
                 closed(InputValue::Object(object(members, fields, types, defaults)))
             }
@@ -112,18 +110,18 @@ pub(super) fn input_value(
 }
 
 fn object(
-    members: &[(String, query::Value)],
+    members: &[ObjectField],
     fields: &[InputField],
     types: &InputTypes,
     defaults: Defaults,
 ) -> Vec<(Arc<str>, InputValue)> {
     let mut values = Vec::with_capacity(members.len());
-    for (name, value) in members {
-        let value = match fields.iter().find(|it| *it.name == **name) {
+    for ObjectField { name, value } in members {
+        let value = match fields.iter().find(|it| it.name == name.text) {
             Some(field) => input_value(value, &field.ty, types, defaults),
             None => untyped(value),
         };
-        values.push((name.as_str().into(), value));
+        values.push((name.text.clone(), value));
     }
     if defaults == Defaults::PutIn {
         add_defaults(fields, &mut values);
@@ -142,14 +140,15 @@ pub(super) fn add_defaults(fields: &[InputField], values: &mut Vec<(Arc<str>, In
 }
 
 /// A value of a custom scalar, of which the schema knows nothing.
-fn untyped(value: &query::Value) -> InputValue {
+fn untyped(value: &Value) -> InputValue {
     match (json_of(value), value) {
         (Some(json), _) => InputValue::Json(json),
-        (None, query::Value::List(items)) => InputValue::List(items.iter().map(untyped).collect()),
-        (None, query::Value::Object(members)) => {
-            InputValue::Object(members.iter().map(|(name, it)| (name.as_str().into(), untyped(it))).collect())
+        (None, Value::List(items, _)) => InputValue::List(items.iter().map(untyped).collect()),
+        (None, Value::Object(members, _)) => {
+            let member = |it: &ObjectField| (it.name.text.clone(), untyped(&it.value));
+            InputValue::Object(members.iter().map(member).collect())
         }
-        (None, query::Value::Variable(name)) => InputValue::Variable(name.as_str().into()),
+        (None, Value::Variable(it)) => InputValue::Variable(it.name.text.clone()),
         (None, _) => InputValue::Json(Bytes::from_static(b"null")),
     }
 }

@@ -388,7 +388,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let max = self.bounds.tokens_max;
-        let message = format!("Document contains more than {max} tokens. Parsing aborted.");
+        let message = format!("The operation has more than {max} tokens.");
         Err(Error::limit(message, vec![self.token.place]))
     }
 
