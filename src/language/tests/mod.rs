@@ -115,3 +115,15 @@ fn bounds_are_refused_as_such() {
     assert_eq!(kind(&"{a".repeat(100_000)), Err(ErrorKind::Limit));
     assert_eq!(kind(&format!("{{a(b:{}", "[".repeat(100_000))), Err(ErrorKind::Limit));
 }
+
+/// Reading, judging, printing and dropping all recurse as deep as the text.
+#[test]
+fn as_deep_as_the_default_allows() {
+    let deep = |levels: usize| format!("{{ me {}{{ id }}{} }}", "{ best ".repeat(levels), "}".repeat(levels));
+    assert_eq!(faults(&deep(Bounds::default().nesting_max - 2)), [""; 0]);
+    let levels = Bounds::default().nesting_max - 1;
+    let lists = |levels: usize| format!("{{ echo(any: {}{}) }}", "[".repeat(levels), "]".repeat(levels));
+    assert_eq!(faults(&lists(levels)), [""; 0]);
+    assert_eq!(super::print(&document(&lists(levels))).matches('[').count(), levels);
+    assert!(read(&deep(levels)).is_err() && read(&lists(levels + 1)).is_err());
+}
