@@ -274,3 +274,77 @@ fn value(it: &Value) -> ast::Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::print_value;
+    use federation_composition::graphql_core::parse;
+
+    const SDL: &str = r#"
+"The schema." schema { query: Root mutation: Change }
+"A scalar." scalar Date @specifiedBy(url: "https://example.com/date")
+scalar Any
+interface Node { id: ID! }
+"An object." type Root implements Node {
+  id: ID!
+  "A field." f("An argument." a: In = {b: ["é\b", E]} @deprecated, c: Float = 1e9): [Either!] @deprecated(reason: "old")
+}
+type Change { g: Any }
+union Either = Root | Change
+enum Kind { A "Late." B @deprecated(reason: null) }
+input In @oneOf { b: [String] "Else." c: Kind }
+"A directive." directive @note("Its argument." text: String! = "x" @deprecated(reason: "no")) repeatable on FIELD | OBJECT
+"#;
+
+    fn schema() -> Schema {
+        public_schema(&parse(SDL).expect("SDL")).expect("a schema")
+    }
+
+    #[test]
+    fn nothing_of_a_type_is_lost() {
+        let schema = schema();
+        assert_eq!(schema.description.as_deref(), Some("The schema."));
+        let root = schema.type_named("Root").expect("a type");
+        assert_eq!(root.description.as_deref(), Some("An object."));
+        let TypeKind::Object { fields, interfaces } = &root.kind else { panic!("an object") };
+        assert_eq!(*interfaces, [schema.id("Node").expect("a type")]);
+        let field = fields.get("f").expect("a field");
+        assert_eq!(field.description.as_deref(), Some("A field."));
+        assert_eq!(field.deprecation_reason.as_deref(), Some("old"));
+        assert_eq!(schema.show(&field.ty).to_string(), "[Either!]");
+        let argument = field.arguments.get("a").expect("an argument");
+        assert_eq!(argument.description.as_deref(), Some("An argument."));
+        assert_eq!(argument.deprecation_reason.as_deref(), Some("No longer supported"));
+        let defaults = field.arguments.iter().filter_map(|it| it.default_value.as_ref()).map(print_value);
+        assert_eq!(defaults.collect::<Vec<_>>(), ["{b: [\"é\\b\", E]}", "1e9"]);
+    }
+
+    #[test]
+    fn what_directives_say_is_kept() {
+        let schema = schema();
+        let kind = |name: &str| &schema.type_named(name).expect("a type").kind;
+        let TypeKind::Scalar { specified_by } = kind("Date") else { panic!("a scalar") };
+        assert_eq!(specified_by.as_deref(), Some("https://example.com/date"));
+        let TypeKind::InputObject { is_one_of: true, .. } = kind("In") else { panic!("of one field") };
+        let TypeKind::Enum { values } = kind("Kind") else { panic!("an enum") };
+        let late = values.get("B").expect("a value");
+        assert_eq!((late.description.as_deref(), late.deprecation_reason.as_deref()), (Some("Late."), None));
+        let note = schema.directives().get("note").expect("a directive");
+        assert!(note.is_repeatable && note.description.as_deref() == Some("A directive."));
+        assert_eq!(note.arguments[0].deprecation_reason.as_deref(), Some("no"));
+        assert_eq!(note.locations.iter().map(|it| it.as_ref()).collect::<Vec<_>>(), ["FIELD", "OBJECT"]);
+    }
+
+    #[test]
+    fn roots_have_the_customary_names_where_nothing_is_said() {
+        let schema = schema();
+        let name = |schema: &Schema, kind| schema.root(kind).map(|it| schema.name(it).to_string());
+        assert_eq!(name(&schema, OperationKind::Mutation).as_deref(), Some("Change"));
+        let plain = parse("type Query { a: Int } type Subscription { b: Int }").expect("SDL");
+        let plain = public_schema(&plain).expect("a schema");
+        let kinds = [OperationKind::Query, OperationKind::Mutation, OperationKind::Subscription];
+        let names = kinds.map(|it| name(&plain, it));
+        assert_eq!(names, [Some("Query".to_owned()), None, Some("Subscription".to_owned())]);
+    }
+}

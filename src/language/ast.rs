@@ -180,6 +180,17 @@ pub enum Selection {
     InlineFragment(InlineFragment),
 }
 
+impl Selection {
+    /// Its directives.
+    pub fn directives(&self) -> &[Directive] {
+        match self {
+            Self::Field(it) => &it.directives,
+            Self::FragmentSpread(it) => &it.directives,
+            Self::InlineFragment(it) => &it.directives,
+        }
+    }
+}
+
 /// A field (section 2.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -257,9 +268,9 @@ pub enum Type {
     /// A name.
     Named(Name),
     /// `[inner]`; its place is the bracket.
-    List(Box<Type>, Place),
+    List(Box<Self>, Place),
     /// `inner!`, where `inner` is no such type itself; its place is that of `inner`.
-    NonNull(Box<Type>),
+    NonNull(Box<Self>),
 }
 
 impl Type {
@@ -309,7 +320,7 @@ pub enum Value {
     /// Any other name.
     Enum(Name),
     /// `[…]`; its place is the bracket.
-    List(Vec<Value>, Place),
+    List(Vec<Self>, Place),
     /// `{…}`; its place is the brace.
     Object(Vec<ObjectField>, Place),
 }

@@ -51,8 +51,8 @@ pub(super) fn write(value: &str, out: &mut String) {
     let escaped = value.replace("\"\"\"", "\\\"\"\"");
     let lines = lines(&escaped);
     let is_single_line = lines.len() == 1;
-    let indented = |it: &&str| it.is_empty() || it.starts_with(is_white_space);
-    let force_leading = !is_single_line && lines[1..].iter().all(|it| indented(&it));
+    let indented = |it: &str| it.is_empty() || it.starts_with(is_white_space);
+    let force_leading = !is_single_line && lines[1..].iter().all(|it| indented(it));
     let ends_with_triple = escaped.ends_with("\\\"\"\"");
     let force_trailing = (value.ends_with('"') && !ends_with_triple) || value.ends_with('\\');
     let several = !is_single_line

@@ -15,6 +15,8 @@ mod printer;
 mod rules;
 pub mod schema;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use ast::{Document, Place};

@@ -8,7 +8,7 @@ mod specified;
 
 use super::ast::{self, OperationKind, Value};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt,
     ops::Deref,
     sync::Arc,
@@ -493,8 +493,8 @@ impl SchemaBuilder {
             return;
         }
         let id = self.id(&definition.name);
-        if !self.types.contains_key(&id) {
-            self.types.insert(id, definition);
+        if let Entry::Vacant(place) = self.types.entry(id) {
+            place.insert(definition);
             self.order.push(id);
         }
     }

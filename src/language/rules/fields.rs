@@ -97,9 +97,9 @@ impl<'a> Rules<'a> {
                 interfaces.iter().filter(|it| has_field(**it)).for_each(|it| count(*it));
             }
         }
-        found.sort_by(|a, b| {
-            let by_count = counts[b].cmp(&counts[a]);
-            by_count.then_with(|| self.supertype_first(*a, *b))
+        sort(&mut found, |a, b| {
+            let by_count = counts[&b].cmp(&counts[&a]);
+            by_count.then_with(|| self.supertype_first(a, b))
         });
         found.into_iter().map(|it| schema.name(it).as_ref()).collect()
     }
@@ -160,6 +160,26 @@ impl<'a> Rules<'a> {
         }
         self.fields.harmless.extend(seen);
         Ok(false)
+    }
+}
+
+/// Sorts by insertion, a first run aside, as JavaScript's engines sort so few. The order of types is none: supertypes
+/// first, letters second, which can run in a circle. The library's sort may panic then, and would sort otherwise than
+/// the reference implementation.
+fn sort(types: &mut [TypeId], compare: impl Fn(TypeId, TypeId) -> Ordering) {
+    if types.len() < 2 {
+        return;
+    }
+    let falls = |pair: &[TypeId]| compare(pair[1], pair[0]) == Ordering::Less;
+    let is_falling = falls(types);
+    let run = 1 + types.windows(2).take_while(|it| falls(it) == is_falling).count();
+    if is_falling {
+        types[..run].reverse();
+    }
+    for at in run..types.len() {
+        let item = types[at];
+        let target = types[..at].partition_point(|it| compare(item, *it) != Ordering::Less);
+        types[target..=at].rotate_right(1);
     }
 }
 

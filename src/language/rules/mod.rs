@@ -292,7 +292,7 @@ impl<'a> Visitor<'a> for Rules<'a> {
     }
 
     fn leave_compound(&mut self, it: &'a Value) {
-        self.leave_value(it);
+        self.leave_value();
         if matches!(it, Value::Object(..)) {
             self.leave_unique_fields();
         }

@@ -1,6 +1,6 @@
 //! Rules of operations as a whole (GraphQL specification, sections 5.1 and 5.2).
 
-use super::{Rules, Step};
+use super::{Aborted, Rules, Step};
 use crate::language::ast::{
     Definition, Directive, Field, Name, OperationDefinition, OperationKind, Selection, SelectionSet, Value,
 };
@@ -69,8 +69,7 @@ impl<'a> Rules<'a> {
 
     /// The fields of a subscription's root by response name, through all fragments that fit. What a variable decides
     /// counts as selected.
-    fn root_fields(&mut self, set: &'a SelectionSet) -> Result<Vec<Vec<&'a Field>>, super::Aborted> {
-        let root = self.schema.root(OperationKind::Subscription);
+    fn root_fields(&mut self, set: &'a SelectionSet) -> Result<Vec<Vec<&'a Field>>, Aborted> {
         let (mut groups, mut index) = (Vec::<Vec<&Field>>::new(), HashMap::new());
         let mut spread = HashSet::new();
         let mut rest = vec![set.items.iter()];
@@ -81,39 +80,47 @@ impl<'a> Rules<'a> {
             };
             self.spend(1)?;
             match item {
-                Selection::Field(it) if selected(&it.directives) => {
+                it if !is_selected(it.directives()) => {}
+                Selection::Field(it) => {
                     let at = *index.entry(it.response_name().as_str()).or_insert(groups.len());
                     match groups.get_mut(at) {
                         Some(group) => group.push(it),
                         None => groups.push(vec![it]),
                     }
                 }
-                Selection::InlineFragment(it) if selected(&it.directives) => {
-                    if it.type_condition.as_ref().is_none_or(|it| self.is_of(root, it)) {
-                        rest.push(it.selection_set.items.iter());
-                    }
-                }
-                Selection::FragmentSpread(it) if selected(&it.directives) => {
-                    let fragment = self.context.fragment(it.name.as_str());
-                    let is_new = spread.insert(it.name.as_str());
-                    if let Some(it) = fragment.filter(|it| is_new && self.is_of(root, &it.type_condition)) {
-                        rest.push(it.selection_set.items.iter());
-                    }
-                }
-                _ => {}
+                it => rest.extend(self.root_fragment(it, &mut spread).map(|it| it.items.iter())),
             }
         }
         Ok(groups)
     }
 
-    fn is_of(&self, root: Option<crate::language::schema::TypeId>, condition: &Name) -> bool {
+    /// The selections of a fragment that fits a subscription's root; of each named one the first time alone.
+    fn root_fragment(
+        &self,
+        selection: &'a Selection,
+        spread: &mut HashSet<&'a str>,
+    ) -> Option<&'a SelectionSet> {
+        let (condition, set) = match selection {
+            Selection::Field(_) => return None,
+            Selection::InlineFragment(it) => (it.type_condition.as_ref(), &it.selection_set),
+            Selection::FragmentSpread(it) => {
+                let is_new = spread.insert(it.name.as_str());
+                let fragment = self.context.fragment(it.name.as_str()).filter(|_| is_new)?;
+                (Some(&fragment.type_condition), &fragment.selection_set)
+            }
+        };
+        condition.is_none_or(|it| self.is_of_root(it)).then_some(set)
+    }
+
+    fn is_of_root(&self, condition: &Name) -> bool {
+        let root = self.schema.root(OperationKind::Subscription);
         let condition = self.schema.id(condition.as_str());
         condition.zip(root).is_some_and(|(it, root)| it == root || self.schema.is_subtype(root, it))
     }
 }
 
 /// Whether `@skip` and `@include` leave a selection in.
-fn selected(directives: &[Directive]) -> bool {
+fn is_selected(directives: &[Directive]) -> bool {
     literal(directives, "skip") != Some(true) && literal(directives, "include") != Some(false)
 }
 

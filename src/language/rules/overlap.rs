@@ -21,6 +21,9 @@ const DETAIL_MAX: usize = 1000;
 /// Places of one side of a conflict.
 const PLACES_MAX: usize = 20;
 
+/// Each conflict below adds a place and some 50 bytes of explanation, so that no more than these are heard of.
+const CONFLICTS_TOLD_MAX: usize = 40;
+
 /// What has been gathered and compared.
 #[derive(Default)]
 pub(super) struct State<'a> {
@@ -30,6 +33,9 @@ pub(super) struct State<'a> {
     sets_and_fragments: HashMap<(usize, usize), bool>,
     /// The same for pairs of fragments.
     fragments: HashMap<(usize, usize), bool>,
+    /// The same for pairs of sets below two fields of one name, where nothing was found: without it, fields that
+    /// are repeated level by level would be compared four times as often on each.
+    harmless: HashMap<(usize, usize), bool>,
     nesting: usize,
 }
 
@@ -50,6 +56,8 @@ struct Group<'a> {
     name: &'a str,
     first: Occurrence<'a>,
     others: Vec<Occurrence<'a>>,
+    /// Whether all are one and the same field without arguments and selections: nothing to compare among them.
+    is_plain: bool,
 }
 
 /// A field where it stands.
@@ -68,7 +76,24 @@ struct Conflict<'a> {
     second: Vec<Place>,
 }
 
+impl<'a> Occurrence<'a> {
+    /// Whether both are the same field, without arguments and selections.
+    fn is_plain_twin(&self, other: &Self) -> bool {
+        let is_bare = |it: &Self| it.field.arguments.is_empty() && it.field.selection_set.is_none();
+        let definitions = (self.definition.map(std::ptr::from_ref), other.definition.map(std::ptr::from_ref));
+        is_bare(self)
+            && is_bare(other)
+            && definitions.0 == definitions.1
+            && self.field.name.text == other.field.name.text
+    }
+}
+
 impl<'a> Group<'a> {
+    /// Whether no field of the one can conflict with one of the other.
+    fn agrees_plainly(&self, other: &Self) -> bool {
+        self.is_plain && other.is_plain && self.first.is_plain_twin(&other.first)
+    }
+
     fn occurrences(&self) -> impl Iterator<Item = &Occurrence<'a>> + Clone {
         std::iter::once(&self.first).chain(&self.others)
     }
@@ -88,9 +113,12 @@ impl<'a> Gathered<'a> {
     fn add(&mut self, occurrence: Occurrence<'a>) {
         let name = occurrence.field.response_name().as_str();
         if let Some(at) = self.position(name) {
-            return self.groups[at].others.push(occurrence);
+            let group = &mut self.groups[at];
+            group.is_plain &= group.first.is_plain_twin(&occurrence);
+            return group.others.push(occurrence);
         }
-        self.groups.push(Group { name, first: occurrence, others: Vec::new() });
+        let is_plain = occurrence.is_plain_twin(&occurrence);
+        self.groups.push(Group { name, first: occurrence, others: Vec::new(), is_plain });
         match &mut self.index {
             Some(index) => {
                 index.insert(name, self.groups.len() - 1);
@@ -128,11 +156,16 @@ impl<'a> Rules<'a> {
     ) -> Result<Vec<Conflict<'a>>, Aborted> {
         let mut conflicts = Vec::new();
         let gathered = self.gather(set, parent);
-        for group in gathered.groups.iter().filter(|it| !it.others.is_empty()) {
+        for group in gathered.groups.iter().filter(|it| !it.others.is_empty() && !it.is_plain) {
             let mut firsts = group.occurrences();
             while let Some(first) = firsts.next() {
                 for second in firsts.clone() {
-                    conflicts.extend(self.conflict(false, group.name, first, second)?);
+                    let conflict = self.conflict(false, group.name, first, second)?;
+                    self.keep(conflict, &mut conflicts);
+                }
+                // More than are reported.
+                if conflicts.len() > self.options.errors_max {
+                    return Ok(conflicts);
                 }
             }
         }
@@ -220,6 +253,11 @@ impl<'a> Rules<'a> {
         }
         let mut conflicts = Vec::new();
         let (one, other) = (self.gather(first.0, first.1), self.gather(second.0, second.1));
+        let pair = (one.id, other.id);
+        if self.overlap.harmless.get(&pair).is_some_and(|it| exclusive || !it) {
+            self.overlap.nesting -= 1;
+            return Ok(conflicts);
+        }
         self.set_with_set(&mut conflicts, exclusive, &one, &other)?;
         for fragment in &other.fragments {
             self.set_with_fragment(&mut conflicts, exclusive, &one, *fragment)?;
@@ -231,6 +269,9 @@ impl<'a> Rules<'a> {
             for b in &other.fragments {
                 self.fragment_with_fragment(&mut conflicts, exclusive, *a, *b)?;
             }
+        }
+        if conflicts.is_empty() {
+            self.overlap.harmless.insert(pair, exclusive);
         }
         self.overlap.nesting -= 1;
         Ok(conflicts)
@@ -248,14 +289,23 @@ impl<'a> Rules<'a> {
         }
         self.spend(one.groups.len())?;
         for group in &one.groups {
-            let Some(twin) = other.position(group.name).map(|it| &other.groups[it]) else { continue };
+            let twin = other.position(group.name).map(|it| &other.groups[it]);
+            let Some(twin) = twin.filter(|it| !group.agrees_plainly(it)) else { continue };
             for first in group.occurrences() {
                 for second in twin.occurrences() {
-                    conflicts.extend(self.conflict(exclusive, group.name, first, second)?);
+                    let conflict = self.conflict(exclusive, group.name, first, second)?;
+                    self.keep(conflict, conflicts);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Keeps a conflict while it can still be reported: by itself, or in what is said of the fields around.
+    fn keep(&self, conflict: Option<Conflict<'a>>, conflicts: &mut Vec<Conflict<'a>>) {
+        if conflicts.len() <= self.options.errors_max.max(CONFLICTS_TOLD_MAX) {
+            conflicts.extend(conflict);
+        }
     }
 
     /// Compares two fields of one response name. Fields of different objects never meet, so that they may differ in

@@ -70,7 +70,7 @@ impl<'a> Rules<'a> {
     }
 
     /// After a list or object.
-    pub(super) fn leave_value(&mut self, _: &'a Value) {
+    pub(super) fn leave_value(&mut self) {
         self.values.judged = self.values.judged.saturating_sub(1);
     }
 
@@ -164,7 +164,7 @@ impl<'a> Rules<'a> {
             TypeKind::Enum { values } => self.enum_fault(ty.named(), values, it),
             _ => Some(self.unexpected(it, ty)),
         };
-        message.map_or(Ok(()), |it_is| self.report(it_is, vec![it.place()]))
+        message.map_or(Ok(()), |message| self.report(message, vec![it.place()]))
     }
 
     fn unexpected(&self, it: &Value, ty: &Type) -> String {

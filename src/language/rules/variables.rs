@@ -16,9 +16,9 @@ use std::{
 /// Uses of variables, as far as they have been looked for.
 pub(super) struct State<'a> {
     /// By definition of the document: those within it.
-    within: Vec<Option<Rc<[Usage<'a>]>>>,
-    /// Those of the operation that is being judged, through its fragments; a part for each.
-    of_operation: Option<(usize, Rc<[Rc<[Usage<'a>]>]>)>,
+    within: Vec<Option<Usages<'a>>>,
+    /// Those of the operation that is being judged.
+    of_operation: Option<(usize, Parts<'a>)>,
 }
 
 impl State<'_> {
@@ -26,6 +26,12 @@ impl State<'_> {
         Self { within: vec![None; definitions], of_operation: None }
     }
 }
+
+/// Those in one definition.
+type Usages<'a> = Rc<[Usage<'a>]>;
+
+/// Those in an operation, and in each fragment that it leads to.
+type Parts<'a> = Rc<[Usages<'a>]>;
 
 /// A use of a variable.
 struct Usage<'a> {
@@ -170,7 +176,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The uses of variables in an operation and in the fragments that it leads to.
-    fn usages(&mut self, operation: usize) -> Result<Rc<[Rc<[Usage<'a>]>]>, Aborted> {
+    fn usages(&mut self, operation: usize) -> Result<Parts<'a>, Aborted> {
         if let Some((_, parts)) = self.variables.of_operation.as_ref().filter(|(of, _)| *of == operation) {
             return Ok(parts.clone());
         }
@@ -185,7 +191,7 @@ impl<'a> Rules<'a> {
         Ok(parts)
     }
 
-    fn usages_within(&mut self, index: usize) -> Result<Rc<[Usage<'a>]>, Aborted> {
+    fn usages_within(&mut self, index: usize) -> Result<Usages<'a>, Aborted> {
         if let Some(known) = &self.variables.within[index] {
             return Ok(known.clone());
         }
