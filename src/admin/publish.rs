@@ -4,11 +4,10 @@ use super::{
     reply::{Reply, json_error, text},
     state::{PublishError, State},
 };
-use crate::graphql::{BadPart, percent_decoded};
+use crate::graphql::{self, BadPart, json::Document, percent_decoded};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, StatusCode, body::Incoming, header::CONTENT_TYPE};
-use serde::de::IgnoredAny;
 use std::{borrow::Cow, time::Duration};
 
 /// Bytes of an event.
@@ -34,8 +33,8 @@ pub(super) async fn answer(state: &dyn State, subject: String, request: Request<
         Ok(payload) => payload,
         Err(reply) => return reply,
     };
-    if let Err(error) = serde_json::from_slice::<IgnoredAny>(&payload) {
-        return json_error(StatusCode::BAD_REQUEST, &format!("The body is not JSON: {error}"));
+    if let Err(error) = graphql::Request::parse_json(payload.clone(), &mut Document::new()) {
+        return json_error(StatusCode::BAD_REQUEST, &error.message);
     }
     match state.publish(&provider, &subject, payload).await {
         Ok(published) => {
