@@ -125,7 +125,7 @@ fn of_argument(spelled: &InputValueDefinition, known: &InputValueDefinition) -> 
 }
 
 fn in_one_line(definition: &DirectiveDefinition) -> String {
-    let arguments: Vec<_> = definition.arguments.iter().map(|it| print(it)).collect();
+    let arguments: Vec<_> = definition.arguments.iter().map(print).collect();
     let places: Vec<_> = definition.locations.iter().map(|it| it.value.as_str()).collect();
     format!("directive @{}({}) on {}", definition.name.value, arguments.join(", "), places.join(" | "))
 }
