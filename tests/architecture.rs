@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sources", &["graphql", "plan", "resolve", "net"]),
     ("net", &[]),
     ("http", &["graphql", "protocol"]),
-    ("admin", &[]),
+    ("admin", &["graphql"]),
     ("telemetry", &[]),
     (
         "server",

@@ -491,8 +491,10 @@ fn c_nats_29_invalid_json() {
         broker.publish("employees.updated", payload.as_bytes());
     }
     broker.publish("employees.updated", b"{\"id\":\xff}");
+    let deep = format!(r#"{{"id":2,"more":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
+    broker.publish("employees.updated", deep.as_bytes());
     broker.flush();
-    for _ in 0..8 {
+    for _ in 0..9 {
         let expected = json!({ "errors": [{ "message": "Invalid message received" }], "data": null });
         assert_eq!(client.next("plain"), expected);
     }
@@ -502,7 +504,7 @@ fn c_nats_29_invalid_json() {
     assert_eq!((&both[0]["id"], &both[1]["id"]), (&json!("filtered"), &json!("plain")));
     assert_eq!(both[0]["payload"], json!({ "data": { "othersUpdated": { "id": 2 } } }));
     wait_until("each is counted", PATIENCE, || {
-        stage.router.metrics().sum("router_engine_events_unreadable_total") == 8.0
+        stage.router.metrics().sum("router_engine_events_unreadable_total") == 9.0
     });
 }
 

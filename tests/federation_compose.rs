@@ -42,7 +42,7 @@ fn plan(schema: &Schema, text: &str) -> Operation {
     schema.plan(&document, &Variables::new()).unwrap_or_else(|it| panic!("{text}: {it:?}"))
 }
 
-const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@context", "@fromContext", "@authenticated", "@requiresScopes", "@policy", "@interfaceObject", "@external"])
+const LINK: &str = r#"extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@shareable", "@context", "@fromContext", "@authenticated", "@requiresScopes", "@policy", "@interfaceObject", "@external", "@inaccessible"])
 "#;
 
 fn linked(sdl: &str) -> String {
@@ -316,16 +316,87 @@ fn requirements_of_all_graphs_are_kept_and_interfaces_hand_theirs_on() {
     assert_eq!(authorization.of_type("Plain"), None);
     let notes = schema.notes().join("\n");
     assert!(
-        notes.contains("graph \"a\": what Node, Node.pay asks of clients holds for everything"),
+        notes.contains(
+            "graph \"a\": what Node, Node.pay asks of clients holds for everything that implements it"
+        ),
         "{notes}"
     );
 
-    // What the supergraph's text can say, it says: served from that text it holds as well.
+    // The supergraph's text says it all: served from that text it holds as well.
     let supergraph = Some(SupergraphSource { sdl: schema.supergraph_sdl().to_owned(), file: None });
     let again = load(&Graphs { supergraph, ..Graphs::default() });
     assert_eq!(again.authorization().of_field("Query", "secret"), Some(&authenticated));
     assert_eq!(again.authorization().of_field("Plain", "x").map(|it| &it.scopes), Some(&x.scopes));
-    assert_eq!(again.authorization().of_type("Mood"), Some(&authenticated));
+    let all = |schema: &Schema| -> Vec<(String, Requirement)> {
+        schema.authorization().iter().map(|(at, it)| (at, it.clone())).collect()
+    };
+    assert_eq!(all(&again), all(&schema));
+}
+
+/// Each interface and each type asks for all that somebody asks for it, in as few alternatives as say it.
+#[test]
+fn requirements_of_interfaces_and_of_types_add_up_in_the_supergraph() {
+    let a = linked(
+        "type Query { node: Node }\n\
+         interface Node @requiresScopes(scopes: [[\"a\"], [\"b\"]]) { id: ID! @policy(policies: [[\"p\"], [\"q\"]]) }\n\
+         type Desk implements Node @key(fields: \"id\") @requiresScopes(scopes: [[\"a\"], [\"c\"]]) { id: ID! }",
+    );
+    let b = linked(
+        "interface Node { id: ID! @policy(policies: [[\"p\"]]) }\n\
+         type Desk implements Node @key(fields: \"id\") { id: ID! @authenticated }",
+    );
+    let schema = load(&graphs(&[("a", &a), ("b", &b)]));
+    let sdl = schema.supergraph_sdl();
+    let desk = sdl.split_once("type Desk ").expect("it is there").1.split_once('}').expect("an end").0;
+    assert!(desk.contains("@requiresScopes(scopes: [[\"a\"], [\"c\", \"b\"]])"), "{desk}");
+    assert!(desk.contains("id: ID! @authenticated @policy(policies: [[\"p\"]])"), "{desk}");
+    let link = |name: &str| format!("@link(url: \"https://specs.apollo.dev/{name}/v0.1\", for: SECURITY)");
+    for name in ["authenticated", "requiresScopes", "policy"] {
+        assert_eq!(sdl.matches(&link(name)).count(), 1, "{sdl}");
+        assert_eq!(sdl.matches(&format!("directive @{name}")).count(), 1, "{sdl}");
+    }
+}
+
+/// Hidden where the graphs hide it, whatever it stands on.
+#[test]
+fn arguments_of_interfaces_stay_hidden_in_the_supergraph() {
+    let a = linked(
+        "type Query { node: Node of(in: In, mood: Mood, quiet: Int @inaccessible): Int }\n\
+         interface Node @key(fields: \"id\") { id: ID! name(a: Int @inaccessible, b: Int): String }\n\
+         type Desk implements Node @key(fields: \"id\") { id: ID! name(a: Int @inaccessible, b: Int): String }\n\
+         input In { a: Int @inaccessible b: Int } enum Mood { GOOD BAD @inaccessible }",
+    );
+    // The type has the field from the interface object alone, its arguments with it.
+    let b = linked(
+        "type Node @key(fields: \"id\") @interfaceObject { id: ID! extra(q: Int @inaccessible, r: Int): Int }",
+    );
+    let schema = load(&graphs(&[("a", &a), ("b", &b)]));
+    let sdl = schema.supergraph_sdl();
+    for (hidden, times) in [
+        ("quiet: Int @inaccessible", 1),
+        ("name(a: Int @inaccessible, b: Int)", 2),
+        ("extra(q: Int @inaccessible, r: Int)", 2),
+        ("a: Int @inaccessible\n", 1),
+        ("@inaccessible\n}", 1),
+    ] {
+        assert_eq!(sdl.matches(hidden).count(), times, "{hidden}: {sdl}");
+    }
+    let supergraph = Some(SupergraphSource { sdl: sdl.to_owned(), file: None });
+    for schema in [&schema, &load(&Graphs { supergraph, ..Graphs::default() })] {
+        let asked = |text: &str| schema.parse(text, None, &Limits::default()).map(|_| ());
+        for (hidden, open) in [
+            ("{ of(quiet: 1) }", "{ of }"),
+            ("{ of(in: { a: 1 }) }", "{ of(in: { b: 1 }) }"),
+            ("{ of(mood: BAD) }", "{ of(mood: GOOD) }"),
+            ("{ node { name(a: 1) } }", "{ node { name(b: 1) } }"),
+            ("{ node { extra(q: 1) } }", "{ node { extra(r: 1) } }"),
+            ("{ node { ... on Desk { name(a: 1) } } }", "{ node { ... on Desk { name(b: 1) } } }"),
+            ("{ node { ... on Desk { extra(q: 1) } } }", "{ node { ... on Desk { extra(r: 1) } } }"),
+        ] {
+            assert!(asked(hidden).is_err(), "{hidden}");
+            assert_eq!(asked(open), Ok(()), "{open}");
+        }
+    }
 }
 
 #[test]

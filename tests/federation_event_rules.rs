@@ -677,6 +677,72 @@ fn other_directives_in_event_graphs_are_known_to_somebody() {
     accepted(&format!("directive @mine(n: Int) on FIELD_DEFINITION {}", field("@mine(n: 1)")));
 }
 
+/// Who spells out a directive relies on what it says there; what is read is the router's own definition.
+#[test]
+fn definitions_of_event_directives_agree_with_what_is_read() {
+    let rule = "EDFS_DEFINITION";
+    let graph = |definition: &str| format!("{definition} {FEED} {EMPLOYEE}");
+    let read = "directive @edfs__natsSubscribe(subjects: [String!]!, providerId: String! = \"default\", \
+                streamConfiguration: edfs__NatsStreamConfiguration) on FIELD_DEFINITION";
+    for (wrong, problem) in [
+        ("(subjects: [String!]!, queue: String) on FIELD_DEFINITION", "has no argument \"queue\""),
+        ("(providerId: String! = \"default\") on FIELD_DEFINITION", "lacks the argument \"subjects\""),
+        ("(subjects: String!) on FIELD_DEFINITION", "takes \"subjects\" as [String!]!, not String!"),
+        ("(subjects: [ID!]!) on FIELD_DEFINITION", "takes \"subjects\" as [String!]!, not [ID!]!"),
+        (
+            "(subjects: [String!]!, providerId: String! = \"mine\") on FIELD_DEFINITION",
+            "has the default \"default\" for \"providerId\", not \"mine\"",
+        ),
+        ("(subjects: [String!]! = [\"b\"]) on FIELD_DEFINITION", "has no default for \"subjects\""),
+        ("(subjects: [String!]!) on OBJECT", "belongs on FIELD_DEFINITION, not on OBJECT"),
+        ("(subjects: [String!]!) on FIELD_DEFINITION | SCHEMA", "belongs on FIELD_DEFINITION, not on SCHEMA"),
+        ("(subjects: [String!]!) repeatable on FIELD_DEFINITION", "is not repeatable"),
+    ] {
+        let words = format!("the directive {problem}: it is read as {read}");
+        let definition = format!("directive @edfs__natsSubscribe{wrong}");
+        says(&graph(&definition), [rule, "@edfs__natsSubscribe", &words]);
+    }
+    // Each is named, in its place.
+    let several =
+        "scalar A\ndirective @edfs__redisPublish(channel: String!, key: Int, providerId: Int) on SCHEMA";
+    let errors = load(&graph(several)).expect_err(several).0;
+    let errors: Vec<_> = errors.iter().filter(|it| it.rule == rule).collect();
+    assert_eq!(errors.len(), 3, "{errors:?}");
+    for error in errors {
+        assert_eq!((error.graph.as_deref(), error.line, error.column), (Some("events"), Some(2), Some(12)));
+    }
+    let twice = "directive @edfs__redisPublish(channel: String!) on FIELD_DEFINITION ".repeat(2);
+    let found = said(&load(&graph(&twice)).expect_err("it stands there twice"));
+    assert_eq!(
+        found[0],
+        [rule, "@edfs__redisPublish", "the directive is defined more than once"],
+        "{found:?}"
+    );
+    // Whoever gives an argument has to have it.
+    let sdl = subscription(
+        "a: Employee! @edfs__natsSubscribe(subjects: [\"a\"], streamConfiguration: { consumerName: \"c\", streamName: \"s\" })",
+    );
+    let short = "directive @edfs__natsSubscribe(subjects: [String!]!) on FIELD_DEFINITION";
+    let words = format!(
+        "the directive lacks the argument \"streamConfiguration\", which is given: it is read as {read}"
+    );
+    says(&format!("{short} {sdl}"), [rule, "@edfs__natsSubscribe", &words]);
+
+    // As Cosmo publishes them, as the manual does, and in words that ask for no less.
+    for fine in [
+        read,
+        short,
+        "directive @edfs__natsSubscribe(subjects: [String]!, providerId: String) on FIELD_DEFINITION",
+        "\"Events.\" directive @edfs__natsSubscribe(\"Where.\" subjects: [String!]!, providerId: String = null) on | FIELD_DEFINITION",
+        "directive @openfed__subscriptionFilter(condition: openfed__SubscriptionFilterCondition!) on FIELD_DEFINITION",
+        "directive @feed__deliver(start: feed__Start! = LATEST, overflow: feed__Overflow! = AUTO) on FIELD_DEFINITION",
+        "directive @feed__kafkaPublish(topic: String!, key: String, headers: [feed__Header!], providerId: String! = \"default\") on FIELD_DEFINITION",
+        "directive @openfed__requireFetchReasons(any: Int) on OBJECT",
+    ] {
+        accepted(&graph(fine));
+    }
+}
+
 /// Where nothing reads a directive, it would not do what it says.
 #[test]
 fn known_directives_in_other_places_are_refused() {

@@ -241,6 +241,48 @@ fn clients_are_bounded_in_number_time_and_bytes() {
     assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
 }
 
+/// Whoever looks after the router sees there what clients see, refusals included. Probes of health do not count.
+#[test]
+fn requests_are_counted_by_the_status_of_their_answer() {
+    let (_demo, router) =
+        start("traffic_shaping: { router: { max_request_body_size: 2KB, read_body_timeout: 50ms } }");
+    let counted = |router: &Router, status: u16| {
+        router.metrics().get(&format!("router_http_requests_total{{http_status_code=\"{status}\"}}"))
+    };
+    let url = router.graphql_url();
+    let ask = |method: &str, url: &str, headers: &[(&str, &str)], body: &str| {
+        http(method, url, headers, body).status
+    };
+    assert_eq!(ask("GET", &url.replace("/graphql", "/health"), &[], ""), 200);
+    for round in 1..=2 {
+        assert_eq!(ask("POST", url, &[JSON], &employee(1).to_string()), 200);
+        assert_eq!(ask("POST", url, &[JSON], "no JSON"), 400);
+        assert_eq!(ask("GET", &url.replace("/graphql", "/graphiql"), &[], ""), 404);
+        assert_eq!(ask("PUT", url, &[JSON], "{}"), 405);
+        assert_eq!(ask("POST", url, &[JSON, ("Accept", "image/png")], "{}"), 406);
+        assert_eq!(ask("POST", url, &[JSON, ("Content-Length", "9")], ""), 408);
+        assert_eq!(ask("POST", url, &[JSON], &" ".repeat(3000)), 413);
+        assert_eq!(ask("POST", url, &[("Content-Type", "text/plain")], "{}"), 415);
+        assert_eq!(ask("POST", url, &[JSON, ("X-Long", &"x".repeat(70_000))], "{}"), 431);
+        for status in [200, 400, 404, 405, 406, 408, 413, 415, 431] {
+            assert_eq!(counted(&router, status), f64::from(round), "{status}");
+        }
+    }
+    assert_eq!(router.metrics().sum("router_http_requests_total"), 18.0);
+
+    let (_demo, router) = start("traffic_shaping: { router: { max_request_bodies_total: 50 } }");
+    assert_eq!(post(&router, &employee(1), &[]).status, 503);
+    assert_eq!(counted(&router, 503), 1.0);
+    // Who is turned away at the door is answered as well.
+    let (_demo, router) = start("traffic_shaping: { router: { max_connections: 1 } }");
+    let address = router.graphql_url().trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut first = TcpStream::connect(address).expect("the router listens");
+    first.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").expect("the router reads");
+    first.read_exact(&mut [0; 15]).expect("it is served");
+    assert_eq!(post(&router, &employee(1), &[]).status, 503);
+    assert_eq!(counted(&router, 503), 1.0);
+}
+
 #[test]
 fn requests_may_be_compressed_unless_that_is_turned_off() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

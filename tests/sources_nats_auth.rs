@@ -9,6 +9,7 @@ mod nats;
 #[path = "support/sources.rs"]
 mod sources;
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use juga::{
     resolve::Brokers,
     sources::{NatsAuthentication, NatsOptions, Options, Report, Ticket},
@@ -143,25 +144,12 @@ impl Operator {
 
 /// A token in which the issuer says what the subject may do.
 fn jwt(issuer: &KeyPair, subject: &KeyPair, nats: Value) -> String {
-    let header = base64(json!({ "typ": "JWT", "alg": "ed25519-nkey" }).to_string().as_bytes());
+    let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "typ": "JWT", "alg": "ed25519-nkey" }).to_string());
     let claims = json!({ "jti": "test", "iat": 1_700_000_000, "iss": issuer.public_key(), "name": "test",
         "sub": subject.public_key(), "nats": nats });
-    let text = format!("{header}.{}", base64(claims.to_string().as_bytes()));
-    let signature = base64(&issuer.sign(text.as_bytes()).expect("a key that signs"));
+    let text = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(issuer.sign(text.as_bytes()).expect("a key that signs"));
     format!("{text}.{signature}")
-}
-
-/// For URLs, without padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for at in 0..=chunk.len() {
-            text.push(char::from(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
-    text
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn requests_and_plans_are_counted() {
             .get(&format!("router_graphql_cache_requests_stats_total{{cache_type=\"plan\",type=\"{what}\"}}"))
     };
     assert_eq!((plans("misses"), plans("hits")), (1.0, 2.0), "an alias makes no new plan");
-    assert_eq!(metrics.get("router_http_requests_total"), 3.0);
+    assert_eq!(metrics.get("router_http_requests_total{http_status_code=\"200\"}"), 3.0);
     wait_until("nothing is under way", PATIENCE, || {
         router.metrics().get("router_http_requests_in_flight") == 0.0
     });

@@ -165,6 +165,67 @@ fn a_finished_supergraph_that_says_so_is_not_served() {
     is_refused(served("unprotected-foreign", &plain), &["https://example.com/vault/v1.0 for security"]);
 }
 
+/// What only an interface asks for stands in the supergraph at it and at everything that implements it, so that whoever
+/// is given the text knows of it.
+#[test]
+fn a_finished_supergraph_says_what_interfaces_ask_for() {
+    let all = "\"@key\", \"@interfaceObject\", \"@authenticated\", \"@requiresScopes\", \"@policy\"";
+    let renamed = "\"@key\", { name: \"@authenticated\", as: \"@guarded\" }";
+    let on_type = |directive: &str| {
+        format!(
+            "type Query {{ node: Node }} interface Node {directive} {{ id: ID }} type A implements Node {{ id: ID }}"
+        )
+    };
+    let on_field = |directive: &str| {
+        format!(
+            "type Query {{ node: Node }} interface Node {{ id: ID {directive} }} type A implements Node {{ id: ID }}"
+        )
+    };
+    let scopes = "@requiresScopes(scopes: [[\"a\", \"b\"], [\"c\"]])";
+    let policy = "@policy(policies: [[\"p\"]])";
+    for (case, import, types, written, places) in [
+        ("type-authenticated", all, on_type("@authenticated"), "@authenticated", ["Node", "A"]),
+        ("type-scopes", all, on_type(scopes), scopes, ["Node", "A"]),
+        ("type-policy", all, on_type(policy), policy, ["Node", "A"]),
+        ("field-authenticated", all, on_field("@authenticated"), "@authenticated", ["Node.id", "A.id"]),
+        ("field-scopes", all, on_field(scopes), scopes, ["Node.id", "A.id"]),
+        ("field-policy", all, on_field(policy), policy, ["Node.id", "A.id"]),
+        ("type-renamed", renamed, on_type("@guarded"), "@authenticated", ["Node", "A"]),
+        ("field-renamed", renamed, on_field("@guarded"), "@authenticated", ["Node.id", "A.id"]),
+    ] {
+        let folder = of_subgraph(&format!("unprotected-interface-{case}"), &linked(import, &types));
+        says_so_when_composed(folder, written, &places);
+    }
+
+    // An interface object is the interface as a graph sees it that knows none of the types.
+    let deals = "type Query { node: Node } interface Node @key(fields: \"id\") { id: ID! } \
+                 type A implements Node @key(fields: \"id\") { id: ID! }";
+    let notes =
+        format!("type Node @key(fields: \"id\") @interfaceObject {policy} {{ id: ID! text: String }}");
+    let folder = of_subgraph("unprotected-interface-object", &linked(all, deals));
+    let config = folder.text("juga.yaml").replace(
+        "graphql } }]",
+        "graphql } }, { name: notes, routing_url: 'http://127.0.0.1:9/', schema: { file: notes.graphql } }]",
+    );
+    let folder = folder.with("juga.yaml", &config).with("notes.graphql", &linked(all, &notes));
+    says_so_when_composed(folder, policy, &["Node", "A"]);
+}
+
+/// A folder's graphs, composed, have a directive at these places, and are not served.
+#[track_caller]
+fn says_so_when_composed(folder: Folder, directive: &str, places: &[&str]) {
+    let answer = folder.juga(&["compose", "-o", "supergraph.graphql"]);
+    assert_eq!(answer.code, Some(0), "composing is not serving: {answer:?}");
+    let supergraph = folder.text("supergraph.graphql");
+    let types = supergraph.lines().filter(|it| !it.starts_with("directive "));
+    let written = types.filter(|it| it.contains(&format!(" {directive}"))).count();
+    assert_eq!(written, places.len(), "{supergraph}");
+    let name = directive.split('(').next().expect("a name");
+    let words: Vec<String> = places.iter().map(|it| format!("{it}: {name} is not enforced")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    is_refused(folder.with("juga.yaml", "supergraph: { file: supergraph.graphql }\n"), &words);
+}
+
 #[test]
 fn an_event_graph_that_says_so_is_not_served() {
     let events = "type Subscription {\n  dealChanged: Deal! @authenticated @edfs__natsSubscribe(subjects: [\"deals\"])\n}\n\
@@ -179,6 +240,34 @@ fn an_event_graph_that_says_so_is_not_served() {
         folder,
         &["events.graphql:2:23: UNPROTECTED: graph \"events\": Subscription.dealChanged: @authenticated"],
     );
+}
+
+/// What an event graph asks for stands in the supergraph that it was added to, by the name that it has there.
+#[test]
+fn a_supergraph_says_what_event_graphs_added_to_it_ask_for() {
+    let folder = of_subgraph(
+        "unprotected-grafted",
+        &linked("\"@key\"", &format!("type Query {{ deal: Deal }} {DEAL}")),
+    );
+    assert_eq!(folder.juga(&["compose", "-o", "plain.graphql"]).code, Some(0));
+    let events = linked(
+        "\"@key\", \"@external\", { name: \"@authenticated\", as: \"@guarded\" }",
+        "type Subscription { dealChanged: Deal! @guarded @edfs__natsSubscribe(subjects: [\"deals\"]) }\n\
+         type Deal @key(fields: \"id\", resolvable: false) @federation__policy(policies: [[\"p\"]]) { id: ID! @external }",
+    );
+    let folder = folder
+        .with("events.graphql", &events)
+        .with("juga.yaml", "supergraph: { file: plain.graphql, event_graphs: [events.graphql] }\n");
+    let answer = folder.juga(&["compose", "-o", "supergraph.graphql"]);
+    assert_eq!(answer.code, Some(0), "{answer:?}");
+    let supergraph = folder.text("supergraph.graphql");
+    assert!(!supergraph.contains("guarded") && !supergraph.contains("federation__"), "{supergraph}");
+    let folder = folder.with("juga.yaml", "supergraph: { file: supergraph.graphql }\n");
+    let answer = folder.juga(&["config", "validate"]);
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    for place in ["Subscription.dealChanged: @authenticated", "Deal: @policy"] {
+        assert!(answer.stderr.contains(&format!("UNPROTECTED: {place} is not enforced")), "{answer:?}");
+    }
 }
 
 fn execution_config(sdl: &str, field: &serde_json::Value) -> serde_json::Value {

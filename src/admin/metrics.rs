@@ -183,7 +183,6 @@ fn counters(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
             "Connections dropped because pings went unanswered",
             it.connections_timed_out,
         ),
-        ("router_http_requests", "Operations sent over HTTP", it.http_requests),
         (
             "router_engine_prepare_threads_replaced",
             "Threads started in place of those that came to no end of planning an operation",
@@ -216,15 +215,24 @@ fn labelled(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
         let samples: Vec<Sample<'_, u64>> = samples.iter().map(|(it, value)| (&it[..], *value)).collect();
         page.counters(name, help, &samples)?;
     }
-    closed(it, page)
+    let help = "WebSockets that the router closed";
+    by_number(page, "router_connections_closed", help, "code", &it.connections_closed)?;
+    let help = "HTTP requests that were answered, those for health and the page aside";
+    by_number(page, "router_http_requests", help, "http_status_code", &it.http_requests)
 }
 
-fn closed(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {
-    let codes: Vec<_> = it.connections_closed.iter().map(|(code, _)| code.to_string()).collect();
-    let labels: Vec<_> = codes.iter().map(|it| [("code", it.as_str())]).collect();
+fn by_number(
+    page: &mut Page<'_>,
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    counts: &[(u16, u64)],
+) -> Result<(), Error> {
+    let numbers: Vec<_> = counts.iter().map(|(number, _)| number.to_string()).collect();
+    let labels: Vec<_> = numbers.iter().map(|it| [(label, it.as_str())]).collect();
     let samples: Vec<Sample<'_, u64>> =
-        labels.iter().zip(&it.connections_closed).map(|(labels, (_, count))| (&labels[..], *count)).collect();
-    page.counters("router_connections_closed", "WebSockets that the router closed", &samples)
+        labels.iter().zip(counts).map(|(labels, (_, count))| (&labels[..], *count)).collect();
+    page.counters(name, help, &samples)
 }
 
 fn caches(it: &Snapshot, page: &mut Page<'_>) -> Result<(), Error> {

@@ -4,11 +4,11 @@ use super::{
     reply::{Reply, json_error, text},
     state::{PublishError, State},
 };
+use crate::graphql::{self, BadPart, json::Document, percent_decoded};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, StatusCode, body::Incoming, header::CONTENT_TYPE};
-use serde::de::IgnoredAny;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// Bytes of an event.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
@@ -17,8 +17,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers `202` with the event's position once the provider has it.
 pub(super) async fn answer(state: &dyn State, subject: String, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let (Some(subject), Some(provider)) = (decode(&subject), provider(head.uri.query())) else {
-        return json_error(StatusCode::BAD_REQUEST, "A broken `%` escape.");
+    let (subject, provider) = match (percent_decoded(&subject), provider(head.uri.query())) {
+        (Ok(subject), Ok(provider)) => (subject, provider),
+        (Err(bad), _) => return json_error(StatusCode::BAD_REQUEST, &format!("The subject {bad}.")),
+        (_, Err(bad)) => return json_error(StatusCode::BAD_REQUEST, &format!("The provider {bad}.")),
     };
     if let Some(reason) = refused_subject(&subject) {
         return json_error(StatusCode::BAD_REQUEST, reason);
@@ -31,8 +33,8 @@ pub(super) async fn answer(state: &dyn State, subject: String, request: Request<
         Ok(payload) => payload,
         Err(reply) => return reply,
     };
-    if let Err(error) = serde_json::from_slice::<IgnoredAny>(&payload) {
-        return json_error(StatusCode::BAD_REQUEST, &format!("The body is not JSON: {error}"));
+    if let Err(error) = graphql::Request::parse_json(payload.clone(), &mut Document::new()) {
+        return json_error(StatusCode::BAD_REQUEST, &error.message);
     }
     match state.publish(&provider, &subject, payload).await {
         Ok(published) => {
@@ -65,12 +67,12 @@ fn is_json(content_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The `provider` parameter; `default` when it is absent, `None` when it cannot be decoded.
-fn provider(query: Option<&str>) -> Option<String> {
+/// The `provider` parameter; `default` when it is absent.
+fn provider(query: Option<&str>) -> Result<Cow<'_, str>, BadPart> {
     let mut parameters = query.unwrap_or_default().split('&').filter_map(|it| it.split_once('='));
     match parameters.find(|(name, _)| *name == "provider") {
-        Some((_, value)) => decode(value),
-        None => Some("default".into()),
+        Some((_, value)) => percent_decoded(value),
+        None => Ok("default".into()),
     }
 }
 
@@ -84,20 +86,4 @@ fn refused_subject(subject: &str) -> Option<&'static str> {
     }
     let is_bad = |c: char| c.is_whitespace() || c.is_control();
     subject.contains(is_bad).then_some("A subject has no blanks or control characters.")
-}
-
-/// Percent-decodes a part of a URL.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |it: u8| char::from(it).to_digit(16);
-        let value = digit(rest.next()?)? * 16 + digit(rest.next()?)?;
-        bytes.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -7,6 +7,7 @@ use super::{
     reply::{JSON, Reply, json_error, text},
     state::State,
 };
+use crate::graphql::json::STACK_BYTES;
 use hyper::{
     HeaderMap, Method, Request, StatusCode, Version,
     body::Incoming,
@@ -61,6 +62,7 @@ impl Admin {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("juga-admin".into())
+            .stack_size(STACK_BYTES)
             .spawn(move || run(runtime, listener, state, stopped))?;
         Ok((Self { stop: Some(stop), thread: Some(thread) }, address))
     }

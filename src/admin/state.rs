@@ -101,7 +101,8 @@ pub struct Snapshot {
     pub prepare_threads_replaced: u64,
     /// Lines of the log that nobody has got.
     pub log_lines_dropped: u64,
-    pub http_requests: u64,
+    /// Requests over HTTP by the status of their answer.
+    pub http_requests: Vec<(u16, u64)>,
     /// Handshakes of clients that came to nothing.
     pub tls_handshakes_failed: u64,
     /// By outcome, `hits` or `misses`: whether an operation's plan was there already.

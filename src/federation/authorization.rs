@@ -3,12 +3,13 @@
 //!
 //! The composer refuses these directives on interfaces and interface objects, while other systems allow
 //! them there. So they are read before composing, an interface's requirement is given to whatever
-//! implements it, and the composer gets the graphs without the ones it refuses. Enforcing is not done
-//! here.
+//! implements it, and the composer gets the graphs without the ones it refuses. `left_out` writes them
+//! into the supergraph. Enforcing is not done here.
 
 use super::{
+    interface_objects::interface_objects,
     linked_names::names_of,
-    links::{self, Names},
+    links,
     sdl::{Sdl, argument, string},
 };
 use federation_composition::graphql_core::{
@@ -37,12 +38,56 @@ impl Requirement {
         *self == Self::default()
     }
 
+    /// The same in one entry of scopes and one of policies, without alternatives that ask for more than others do.
+    pub(super) fn shortened(&self) -> Self {
+        let (scopes, policies) = (in_one(&self.scopes), in_one(&self.policies));
+        Self { authenticated: self.authenticated, scopes, policies }
+    }
+
+    /// Whether the same clients pass.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        let sets = |all: &[AnyOf]| -> Option<BTreeSet<BTreeSet<Arc<str>>>> {
+            let alternatives = in_one(all).pop()?;
+            Some(alternatives.into_iter().map(|it| it.into_iter().collect()).collect())
+        };
+        self.authenticated == other.authenticated
+            && sets(&self.scopes) == sets(&other.scopes)
+            && sets(&self.policies) == sets(&other.policies)
+    }
+
     /// Adds what another graph or an interface asks for.
     pub(super) fn add(&mut self, other: &Self) {
         self.authenticated |= other.authenticated;
         add_missing(&mut self.scopes, &other.scopes);
         add_missing(&mut self.policies, &other.policies);
     }
+}
+
+/// Entries that must all hold, multiplied out.
+fn in_one(entries: &[AnyOf]) -> Vec<AnyOf> {
+    let both = |one: &Vec<Arc<str>>, other: &Vec<Arc<str>>| {
+        let more = other.iter().filter(|it| !one.contains(it));
+        one.iter().chain(more).cloned().collect()
+    };
+    let multiply = |all: AnyOf, entry: &AnyOf| {
+        shortest(all.iter().flat_map(|one| entry.iter().map(|other| both(one, other))).collect())
+    };
+    let product =
+        entries.split_first().map(|(first, more)| more.iter().fold(shortest(first.clone()), multiply));
+    product.into_iter().collect()
+}
+
+/// The alternatives of which none asks for all that another asks for.
+fn shortest(alternatives: AnyOf) -> AnyOf {
+    let has_all = |it: &[Arc<str>], of: &[Arc<str>]| of.iter().all(|name| it.contains(name));
+    let mut kept: AnyOf = Vec::new();
+    for it in alternatives {
+        if !kept.iter().any(|other| has_all(&it, other)) {
+            kept.retain(|other| !has_all(other, &it));
+            kept.push(it);
+        }
+    }
+    kept
 }
 
 fn add_missing(all: &mut Vec<AnyOf>, more: &[AnyOf]) {
@@ -133,14 +178,14 @@ impl Authorization {
 }
 
 /// What the three directives are called in one graph.
-struct Directives {
+pub(super) struct Directives {
     authenticated: BTreeSet<String>,
     requires_scopes: BTreeSet<String>,
     policy: BTreeSet<String>,
 }
 
 impl Directives {
-    fn of(document: &Document) -> Self {
+    pub(super) fn of(document: &Document) -> Self {
         Self {
             authenticated: names_of(document, "authenticated"),
             requires_scopes: names_of(document, "requiresScopes"),
@@ -148,11 +193,11 @@ impl Directives {
         }
     }
 
-    fn is_one(&self, name: &str) -> bool {
+    pub(super) fn is_one(&self, name: &str) -> bool {
         [&self.authenticated, &self.requires_scopes, &self.policy].iter().any(|it| it.contains(name))
     }
 
-    fn requirement(&self, directives: &[Directive]) -> Requirement {
+    pub(super) fn requirement(&self, directives: &[Directive]) -> Requirement {
         let mut found = Requirement::default();
         for directive in directives {
             let name = &directive.name.value;
@@ -189,15 +234,7 @@ fn list(value: &Value) -> Vec<&Value> {
 pub(super) fn without_refused(document: &mut Document) -> Vec<String> {
     let names = Directives::of(document);
     let mut taken = Vec::new();
-    let interface_object = Names::of(document).of_directive("interfaceObject");
-    let interface_objects: Vec<String> = {
-        let sdl = Sdl::of(document);
-        let objects = sdl
-            .objects
-            .iter()
-            .filter(|it| it.directives.iter().any(|it| interface_object.contains(&it.name.value)));
-        objects.map(|it| it.name.to_owned()).collect()
-    };
+    let interface_objects = interface_objects(document);
     let mut strip = |at: String, directives: &mut Vec<Directive>| {
         let before = directives.len();
         directives.retain(|it| !names.is_one(&it.name.value));

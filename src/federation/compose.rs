@@ -11,6 +11,7 @@ use super::{
     graft::Services,
     graphs::SubgraphSource,
     interface_objects::with_externals,
+    left_out::{with_hidden_arguments, with_requirements},
     links::refused,
     origins::{Origins, syntax_error},
     protection::{of_graph, unenforced},
@@ -59,7 +60,8 @@ pub(super) fn compose(
     let composed = composer::compose(&services, &authorization, lenient, &origins)?;
     notes.extend(composed.out_of_reach.iter().map(Failure::as_note));
     let unsatisfiable = coordinates(&composed.out_of_reach);
-    let sdl = with_externals(composed.sdl, &services);
+    let sdl = with_hidden_arguments(with_externals(composed.sdl, &services), &services);
+    let sdl = with_requirements(sdl, &authorization);
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
 }
 
@@ -136,7 +138,7 @@ fn drop_refused_requirements(graph: &str, document: &mut Document) -> Option<Str
         let places = taken.join(", ");
         format!(
             "graph \"{graph}\": what {places} asks of clients holds for everything that implements it, \
-             but is not part of the supergraph's text"
+             and stands there in the supergraph"
         )
     })
 }

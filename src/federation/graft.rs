@@ -4,13 +4,14 @@
 //! the new graph, fields that so far stood in every graph of their type say in which.
 
 use super::{
-    authorization::Authorization,
+    authorization::{Authorization, Directives},
     compose::Composed,
     directives::applied,
     errors::LoadError,
     events::{Binding, EventGraph, check_elsewhere, selection_of},
     graphs::SupergraphSource,
     join::{self, Join},
+    left_out::with_requirements,
     origins::syntax_error,
     protection::{hidden_by_another_name, unenforced},
     sdl::{Composite, Sdl, argument, string},
@@ -57,6 +58,7 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
     // What needed no change goes on byte for byte.
     let untouched = services.len() == events.iter().map(|it| it.bindings.len()).sum::<usize>();
     let sdl = if untouched { source.sdl.clone() } else { print(&document) };
+    let sdl = with_requirements(sdl, &requirements_of(events));
     Ok(Composed {
         sdl,
         notes: Vec::new(),
@@ -65,6 +67,15 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
         unsatisfiable: BTreeSet::new(),
         unenforced,
     })
+}
+
+/// What event graphs ask of clients. What the supergraph asks for stands in its text.
+fn requirements_of(events: &[EventGraph]) -> Authorization {
+    let mut authorization = Authorization::default();
+    let all: Vec<&Document> = events.iter().map(|it| &it.document).collect();
+    all.iter().for_each(|it| authorization.read(it));
+    authorization.spread(&all);
+    authorization
 }
 
 /// Where root fields of event graphs are found, when not under the event graph's own name: by event
@@ -337,6 +348,7 @@ impl<'a, 'e> Graft<'a, 'e> {
         if self.definition(&name).is_none() {
             self.add_root_type(root, &name);
         }
+        let guards = Directives::of(&self.event.document);
         let (join_type, join_field, graph) =
             (self.join_type(None), self.on_graph("join__field"), self.graph.clone());
         let Some(Definition::ObjectTypeDefinition(object)) = self.definition(&name) else { return };
@@ -348,6 +360,8 @@ impl<'a, 'e> Graft<'a, 'e> {
         }
         for field in fields {
             let mut field = field.clone();
+            // They are written as the supergraph calls them, with all others.
+            field.directives.retain(|it| !guards.is_one(&it.name.value));
             field.directives.push(join_field.clone());
             object.fields.push(field);
         }

@@ -17,6 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Graphs that require a field of an interface for their interface object, by type and field.
 type Externals = BTreeMap<(String, String), BTreeSet<String>>;
 
+/// Names of the types that a graph has as interface objects.
+pub(super) fn interface_objects(document: &Document) -> BTreeSet<String> {
+    let names = Names::of(document).of_directive("interfaceObject");
+    let sdl = Sdl::of(document);
+    let is_one = |it: &&Composite<'_>| it.directives.iter().any(|it| names.contains(&it.name.value));
+    sdl.objects.iter().filter(is_one).map(|it| it.name.to_owned()).collect()
+}
+
 /// The supergraph with what was left out; the same text where nothing was.
 pub(super) fn with_externals(sdl: String, services: &[ServiceDefinition]) -> String {
     let mut externals = Externals::new();

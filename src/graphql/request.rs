@@ -4,7 +4,7 @@
 //! and variables stay JSON: their types are `coercion`'s work.
 
 use super::{
-    Error,
+    Error, decode_query_part,
     json::{Document, Kind, NodeId, ParseError},
 };
 use bytes::Bytes;
@@ -81,15 +81,11 @@ impl Request {
         let (mut variables, mut extensions) = (EMPTY_OBJECT, EMPTY_OBJECT);
         for pair in parameters.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match &*decode_query_part(name)? {
-                "query" => query_text = Some(decode_query_part(value)?.into_owned()),
-                "operationName" => operation_name = Some(decode_query_part(value)?.into_owned()),
-                "variables" => {
-                    variables = object_parameter("variables", &decode_query_part(value)?, document)?
-                }
-                "extensions" => {
-                    extensions = object_parameter("extensions", &decode_query_part(value)?, document)?
-                }
+            match &*query_part(name)? {
+                "query" => query_text = Some(query_part(value)?.into_owned()),
+                "operationName" => operation_name = Some(query_part(value)?.into_owned()),
+                "variables" => variables = object_parameter("variables", &query_part(value)?, document)?,
+                "extensions" => extensions = object_parameter("extensions", &query_part(value)?, document)?,
                 _ => {}
             }
         }
@@ -152,41 +148,9 @@ fn object_text(document: &Document, value: NodeId, name: &str) -> Result<Bytes, 
     }
 }
 
-/// Decodes one name or value of a query string (application/x-www-form-urlencoded).
-pub fn decode_query_part(text: &str) -> Result<Cow<'_, str>, Error> {
-    if !text.contains(['%', '+']) {
-        return Ok(Cow::Borrowed(text));
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let hex = rest.get(..2).and_then(|it| std::str::from_utf8(it).ok());
-                let byte = hex.filter(|it| it.bytes().all(|b| b.is_ascii_hexdigit()));
-                let byte = byte.and_then(|it| u8::from_str_radix(it, 16).ok());
-                bytes.push(byte.ok_or_else(|| bad_request("The query string has a broken `%` escape."))?);
-                rest = &rest[2..];
-            }
-            other => bytes.push(*other),
-        }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| bad_request("The query string is not UTF-8."))?;
-    Ok(Cow::Owned(text))
-}
-
-/// Appends bytes as a value of a query string.
-pub fn encode_query_part(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(*byte))
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
+/// One name or value of a query string.
+fn query_part(text: &str) -> Result<Cow<'_, str>, Error> {
+    decode_query_part(text).map_err(|bad| bad_request(format!("The query string {bad}.")))
 }
 
 fn invalid_json(what: &str, error: &ParseError) -> Error {

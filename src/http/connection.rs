@@ -7,7 +7,7 @@
 use super::{front::State, proxies::Peer, proxy_protocol, replies, routes, tls, write_timeout};
 use futures_util::FutureExt;
 use hyper::{
-    Request, Version,
+    Request, StatusCode, Version,
     body::Incoming,
     header::{HOST, HeaderValue},
     server::conn::{http1, http2},
@@ -206,6 +206,7 @@ async fn answer(
     let answering = AssertUnwindSafe(routes::answer(&state, caller, request)).catch_unwind();
     let reply = answering.await.unwrap_or_else(|_| {
         tracing::error!("answering a request panicked");
+        state.counters.answered.count(StatusCode::INTERNAL_SERVER_ERROR);
         replies::of_panic()
     });
     Ok(reply.map(|body| body.holding(in_flight)))

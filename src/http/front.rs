@@ -11,10 +11,12 @@ use super::{
     gateway::Gateway,
     listen, page,
     proxies::Proxies,
+    statuses::Statuses,
     tls::{self, TlsConfigs},
     upload::FileUpload,
 };
 use bytes::Bytes;
+use hyper::StatusCode;
 use std::{
     future::Future,
     io,
@@ -112,6 +114,8 @@ pub struct Counters {
     pub connections: AtomicU64,
     pub requests: AtomicU64,
     pub requests_in_flight: AtomicU64,
+    /// Requests that were answered, those for health and the page aside.
+    pub answered: Statuses,
     /// Requests refused because all bodies together were too large.
     pub bodies_refused: AtomicU64,
     /// Connections beyond `http_connections_max`, and WebSockets beyond what the gateway accepts.
@@ -252,19 +256,26 @@ async fn refuse_for_now(state: Arc<State>, mut socket: TcpStream, peer: SocketAd
     if source(&state, &mut socket, peer).await.is_none() {
         return Ok(());
     }
-    let Some(configs) = &state.tls else { return refuse(socket, REFUSAL).await };
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let Some(configs) = &state.tls else { return refuse(&state, socket, status, REFUSAL).await };
     let config = Arc::clone(&configs.borrow());
     match tls::accept_to_refuse(&state, &config, socket).await {
-        Some(stream) => refuse(stream, REFUSAL).await,
+        Some(stream) => refuse(&state, stream, status, REFUSAL).await,
         None => Ok(()),
     }
 }
 
 /// Says this and nothing else to a client. Reads first: closing with bytes unread would reset the connection
 /// before the client has the answer.
-pub(super) async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, reply: &[u8]) -> io::Result<()> {
+pub(super) async fn refuse(
+    state: &State,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    status: StatusCode,
+    reply: &[u8],
+) -> io::Result<()> {
     let mut head = [0; 4096];
     if stream.read(&mut head).await? > 0 {
+        state.counters.answered.count(status);
         stream.write_all(reply).await?;
         stream.shutdown().await?;
     }

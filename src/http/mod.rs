@@ -23,6 +23,7 @@ mod proxy_protocol;
 mod replies;
 mod reply_body;
 mod routes;
+mod statuses;
 mod tls;
 mod upgrade;
 mod upload;

@@ -30,13 +30,8 @@ pub(super) async fn answer(state: &Arc<State>, caller: Caller, request: Request<
 }
 
 async fn route(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) -> Reply {
-    if head_bytes(&request) > state.options.head_bytes_max {
-        state.counters.count(&state.counters.heads_refused);
-        return head_too_large();
-    }
-    if !host::is_named(&request) {
-        state.counters.count(&state.counters.heads_refused);
-        return host_missing();
+    if let Some(refused) = refused_head(state, &request) {
+        return counted(state, refused);
     }
     let path = request.uri().path();
     if let Some(health) = health(path, request.uri().query()) {
@@ -45,9 +40,32 @@ async fn route(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) 
     if is_page(state, request.method(), path, request.headers()) {
         return page_reply(state);
     }
-    if path != state.options.graphql_path {
-        return text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "Not found.\n");
-    }
+    let reply = if path == state.options.graphql_path {
+        at_graphql_path(state, caller, request).await
+    } else {
+        text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "Not found.\n")
+    };
+    counted(state, reply)
+}
+
+fn counted(state: &State, reply: Reply) -> Reply {
+    state.counters.answered.count(reply.status());
+    reply
+}
+
+fn refused_head(state: &State, request: &Request<Incoming>) -> Option<Reply> {
+    let reply = if head_bytes(request) > state.options.head_bytes_max {
+        head_too_large()
+    } else if !host::is_named(request) {
+        host_missing()
+    } else {
+        return None;
+    };
+    state.counters.count(&state.counters.heads_refused);
+    Some(reply)
+}
+
+async fn at_graphql_path(state: &Arc<State>, caller: &Caller, request: Request<Incoming>) -> Reply {
     let id = state.request_ids.of(request.headers());
     let rules = state.options.cors.as_ref();
     let mut reply = match rules.map(|it| it.judge(request.method(), request.headers(), caller)) {

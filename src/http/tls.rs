@@ -4,6 +4,7 @@
 //! looked up for each handshake, so whoever swaps it reaches everybody who comes later and nobody who is there.
 
 use super::front::{State, refuse};
+use hyper::StatusCode;
 use rustls::ServerConfig;
 use std::sync::Arc;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
@@ -39,7 +40,7 @@ pub(super) async fn accept(
             return Some(stream);
         }
     } else {
-        _ = timeout(limit, refuse(socket, PLAIN)).await;
+        _ = timeout(limit, refuse(state, socket, StatusCode::BAD_REQUEST, PLAIN)).await;
     }
     state.counters.count(&state.counters.tls_handshakes_failed);
     None

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     graphql::{
         self,
-        json::{Document, Kind, NodeId, TOO_DEEP, write_string},
+        json::{Document, Kind, NodeId, TOO_DEEP, json_string},
     },
     plan::{Projection, Rewrite, RewriteSegment},
 };
@@ -344,10 +344,4 @@ fn at_path(path: &[graphql::PathSegment]) -> String {
         })
         .collect();
     if keys.is_empty() { String::new() } else { format!(" at Path '{}'", keys.join(".")) }
-}
-
-pub(super) fn json_string(text: &str) -> Bytes {
-    let mut json = Vec::with_capacity(text.len() + 2);
-    write_string(text, &mut json);
-    json.into()
 }

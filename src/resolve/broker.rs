@@ -2,14 +2,13 @@
 
 use super::{
     BrokerError, BrokerMessage, Brokers, ErrorMode, ErrorPropagation,
-    answer::json_string,
     counters::{Counters, count},
     event::check_typename,
 };
 use crate::{
     graphql::{
         self, Variables,
-        json::{Document, Kind, NodeId},
+        json::{Document, Kind, NodeId, json_string},
     },
     plan::{BrokerCall, BrokerOperation},
 };

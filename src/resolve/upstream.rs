@@ -2,14 +2,14 @@
 
 use super::{
     ErrorMode, ErrorPropagation, FetchError,
-    answer::{Answer, Scene, Teller, Whereabouts, json_string},
+    answer::{Answer, Scene, Teller, Whereabouts},
     errors::{ERRORS_MAX, Errors},
     rewrite,
 };
 use crate::{
     graphql::{
         self,
-        json::{Document, Kind, NodeId},
+        json::{Document, Kind, NodeId, json_string},
     },
     plan::{Operation, UpstreamFeedField},
 };

@@ -7,7 +7,7 @@
 use crate::{
     graphql::{
         Request, Uploads, decode_query_part,
-        json::{Document, write_string},
+        json::{Document, json_string, write_string},
     },
     headers::{self, HeaderRules},
     plan::HeaderList,
@@ -226,12 +226,6 @@ fn query_params(query: &str, allowed: &AllowList) -> Vec<u8> {
 fn or_empty(members: Members) -> Vec<u8> {
     let json = members.into_json();
     if json.is_empty() { b"{}".to_vec() } else { json.into() }
-}
-
-fn json_string(text: &str) -> Vec<u8> {
-    let mut json = Vec::with_capacity(text.len() + 2);
-    write_string(text, &mut json);
-    json
 }
 
 #[cfg(test)]

@@ -100,8 +100,8 @@ impl State {
         let front = &self.stats.front;
         // In this order, so that a request which ends meanwhile is not missing from those begun.
         let ended = front.requests_ended.get();
-        snapshot.http_requests = front.requests_begun.get();
-        snapshot.http_requests_in_flight = snapshot.http_requests - ended;
+        snapshot.http_requests_in_flight = front.requests_begun.get() - ended;
+        snapshot.http_requests = self.http.answered.read();
         let (reloads, failed) = (self.stats.tls.reloads.get(), self.stats.tls.reloads_failed.get());
         snapshot.tls_reloads.push(Labelled { label: "ok", value: reloads });
         snapshot.tls_reloads.push(Labelled { label: "failed", value: failed });

@@ -4,6 +4,7 @@ use super::{
     wait::{wait_for, wait_until},
     ws::{Client, Said},
 };
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 use std::{
     env, fs,
@@ -118,7 +119,7 @@ impl Browser {
     /// What is seen, as PNG, written to a file.
     pub fn photograph(&mut self, file: &Path) {
         let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
-        let picture = decode_base64(answer["data"].as_str().expect("a picture"));
+        let picture = BASE64_STANDARD.decode(answer["data"].as_str().expect("a picture")).expect("base64");
         assert!(picture.starts_with(b"\x89PNG"), "a PNG");
         fs::write(file, picture).expect("the picture is written");
     }
@@ -239,18 +240,4 @@ fn devtools_address(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(folder.join("DevToolsActivePort")).ok()?;
     let (port, path) = text.split_once('\n')?;
     path.starts_with('/').then(|| format!("ws://127.0.0.1:{port}{}", path.trim_end()))
-}
-
-fn decode_base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut out, mut bits, mut have) = (Vec::with_capacity(text.len() / 4 * 3), 0u32, 0);
-    for digit in text.bytes().filter(|it| *it != b'=') {
-        let value = ALPHABET.iter().position(|it| *it == digit).expect("base64");
-        (bits, have) = (bits << 6 | u32::try_from(value).expect("below 64"), have + 6);
-        if have >= 8 {
-            have -= 8;
-            out.push((bits >> have & 0xff) as u8);
-        }
-    }
-    out
 }

@@ -1,5 +1,6 @@
 //! One HTTP request over a socket of its own, so that a test sees the answer as it was written.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -76,8 +77,7 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Tc
 
 /// A text as it stands in a query string.
 pub fn percent_encoded(text: &str) -> String {
-    let plain = |it: u8| it.is_ascii_alphanumeric();
-    text.bytes().map(|it| if plain(it) { char::from(it).to_string() } else { format!("%{it:02X}") }).collect()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn split(url: &str) -> (&str, &str) {

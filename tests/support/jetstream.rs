@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use super::nats::{NatsClient, NatsServer};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 /// A server that keeps streams.
@@ -65,23 +66,7 @@ impl Api {
         let answer = self.ask(&format!("STREAM.MSG.GET.{stream}"), &json!({ "seq": sequence }));
         let message = answer["message"].as_object()?;
         let payload = message.get("data").and_then(Value::as_str).unwrap_or_default();
-        let payload = base64(payload);
+        let payload = BASE64_STANDARD.decode(payload).expect("base64");
         Some((message["subject"].as_str()?.to_owned(), String::from_utf8(payload).expect("UTF-8")))
     }
-}
-
-/// Decodes standard base64 (RFC 4648).
-fn base64(text: &str) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
-    for letter in text.bytes().filter(|it| *it != b'=') {
-        let value = LETTERS.iter().position(|it| *it == letter).expect("base64");
-        bits = bits << 6 | value as u32;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    bytes
 }

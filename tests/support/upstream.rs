@@ -241,6 +241,13 @@ impl Peer {
         assert_eq!(self.hear(), json!({ "id": id, "type": kind }));
     }
 
+    /// How many bytes of the router's have arrived and were not read; waits for the first.
+    #[track_caller]
+    pub fn unread(&self) -> usize {
+        let Stream::Plain(socket) = self.socket.get_ref() else { panic!("TLS hides what is said") };
+        socket.peek(&mut vec![0; 16 << 20]).expect("the router says something")
+    }
+
     /// What was agreed on in the handshake of TLS.
     pub fn protocol(&self) -> Option<&[u8]> {
         match self.socket.get_ref() {

@@ -6,7 +6,7 @@ use super::{
     hidden::Hidden,
 };
 use crate::{
-    graphql::json::write_string,
+    graphql::json::json_string,
     plan::{ProviderKind, RuleTemplate, RuleValueTemplate},
 };
 use bytes::Bytes;
@@ -247,7 +247,5 @@ fn shown(value: &Value) -> String {
 }
 
 fn quoted(text: &str) -> RuleValueTemplate {
-    let mut json = Vec::with_capacity(text.len() + 2);
-    write_string(text, &mut json);
-    RuleValueTemplate::Constant(json.into())
+    RuleValueTemplate::Constant(json_string(text))
 }

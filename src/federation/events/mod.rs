@@ -4,6 +4,7 @@
 //! [`Binding`]s, and leaves plain federation SDL for the composer.
 
 mod bind;
+mod definitions;
 mod filter;
 mod hidden;
 mod rules;
@@ -109,6 +110,7 @@ pub(super) fn read(source: &EventGraphSource, hidden: &Hidden) -> Result<EventGr
     let (sdl, directives) = (Sdl::of(&document), applied(&document, &source.sdl));
     let of_this = |errors| of_graph(errors, &source.name, source.file.as_ref());
     findings.errors.extend(of_this(vocabulary::check(&document, &sdl, &directives)));
+    definitions::check(&document, &directives, &mut findings);
     rules::check(&sdl, &mut findings);
     let name: Arc<str> = source.name.as_str().into();
     let bindings = bind::bindings(&name, &sdl, hidden, &mut findings);

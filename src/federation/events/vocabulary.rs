@@ -96,7 +96,7 @@ pub(in crate::federation) fn unknown_directives(applied: &[Applied<'_>]) -> Vec<
 }
 
 /// Whether event graphs are read by this directive.
-fn is_read(name: &str) -> bool {
+pub(super) fn is_read(name: &str) -> bool {
     is_event_directive(name) || name == DELIVER || name == filter::DIRECTIVE
 }
 

@@ -13,7 +13,7 @@ mod strings;
 #[cfg(test)]
 mod tests;
 
-pub use strings::write_string;
+pub use strings::{json_string, write_string};
 
 use bytes::Bytes;
 use parse::Parser;

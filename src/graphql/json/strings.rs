@@ -1,5 +1,7 @@
 //! JSON string literals, written and read.
 
+use bytes::Bytes;
+
 /// Appends a JSON string literal.
 pub fn write_string(value: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -26,6 +28,13 @@ pub fn write_string(value: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&value.as_bytes()[plain_from..]);
     out.push(b'"');
+}
+
+/// A text as a JSON string literal.
+pub fn json_string(value: &str) -> Bytes {
+    let mut json = Vec::with_capacity(value.len() + 2);
+    write_string(value, &mut json);
+    json.into()
 }
 
 /// What stands between the quotes of a valid JSON string, decoded. Lone surrogates become U+FFFD.

@@ -270,11 +270,9 @@ impl Stream {
     fn with_query(&self, uri: Uri) -> Uri {
         let mut text = uri.to_string();
         text.push(if uri.query().is_some() { '&' } else { '?' });
-        text.push_str("query=");
-        graphql::encode_query_part(self.feed.document.as_bytes(), &mut text);
+        text.push_str(&format!("query={}", graphql::encode_query_part(self.feed.document.as_bytes())));
         for (name, json) in self.members() {
-            text.push_str(&format!("&{name}="));
-            graphql::encode_query_part(json, &mut text);
+            text.push_str(&format!("&{name}={}", graphql::encode_query_part(json)));
         }
         text.parse().unwrap_or(uri)
     }
