@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     /// Of differences, explained ones included.
     by_class: BTreeMap<Class, [u32; 2]>,
     explained: BTreeMap<&'static str, u32>,
+    /// Documents by kind, and those among them that nothing explains.
+    by_kind: BTreeMap<String, [u32; 2]>,
     /// By class and what the answers look like without their names; data looks like nothing, and goes by kind.
     unexplained: HashMap<(Class, String, String), Group>,
     rules: Vec<Explanation>,
@@ -52,6 +54,7 @@ impl Default for Tally {
             carried_out: 0,
             by_class: BTreeMap::new(),
             explained: BTreeMap::new(),
+            by_kind: BTreeMap::new(),
             unexplained: HashMap::new(),
             rules: DIFFERENCES.iter().map(explanation).collect(),
             names: regex(r#""(?:[^"\\]|\\.)*"|\$\w+|[-\d.]+|\[[^\]]*\]|\{.*\}"#),
@@ -63,7 +66,7 @@ impl Tally {
     pub(crate) fn add(&mut self, case: Case, all: Vec<Found>) {
         self.documents += 1;
         self.carried_out += u32::from(matches!(case.answer, Answer::Done { .. }));
-        let case = Arc::new(case);
+        let (case, mut is_unexplained) = (Arc::new(case), false);
         for found in all {
             let explanation = self.rules.iter().find(|rule| rule.explains(&case, &found));
             let counts = self.by_class.entry(found.class).or_default();
@@ -72,6 +75,7 @@ impl Tally {
                 *self.explained.entry(rule.difference.name).or_default() += 1;
                 continue;
             }
+            is_unexplained = true;
             let shape = |text: &str| match found.class {
                 Class::Data | Class::Order | Class::Paths => case.kind.clone(),
                 _ => self.names.replace_all(text, "_").into_owned(),
@@ -89,6 +93,9 @@ impl Tally {
                 group.example = (Arc::clone(&case), found.wanted, found.got);
             }
         }
+        let kind = self.by_kind.entry(case.kind.clone()).or_default();
+        kind[0] += 1;
+        kind[1] += u32::from(is_unexplained);
     }
 
     pub(crate) fn documents(&self) -> u32 {
@@ -110,6 +117,9 @@ impl Tally {
         for (class, [unexplained, explained]) in &self.by_class {
             writeln!(text, "  {class:?}: {unexplained} unexplained, {explained} by design")
                 .expect("a String");
+        }
+        for (kind, [documents, unexplained]) in &self.by_kind {
+            writeln!(text, "  {kind}: {documents}, {unexplained} unexplained").expect("a String");
         }
         for (name, count) in &self.explained {
             writeln!(text, "  by design: {name}: {count}").expect("a String");
