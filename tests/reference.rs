@@ -1,4 +1,4 @@
-//! Reading, validating and carrying out operations, held against the reference implementation: npm `graphql`.
+//! Reading, validating and carrying out operations, and the schema that clients see, held against the reference implementation: npm `graphql`.
 //!
 //! `tests/clients/reference` writes documents from a seed, most of them damaged in one way or another, and says what
 //! the reference makes of each: refused (with which message, where), or carried out (with which data, and errors at
@@ -26,10 +26,12 @@ use differences::DIFFERENCES;
 use rig::Rig;
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, panic,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},
     thread,
 };
+use support::{fixture, npm::Printing, router::Router};
 use tally::Tally;
 
 /// What a run is made of, unless the environment says otherwise.
@@ -80,6 +82,47 @@ fn operations_are_read_and_carried_out_as_by_the_reference() {
     if (seed == SEED && documents >= DOCUMENTS) || documents >= 10 * DOCUMENTS {
         assert_eq!(tally.idle(), Vec::<&str>::new(), "these differences explain nothing any more");
     }
+}
+
+/// Descriptions, defaults and deprecations on everything that can have them.
+#[test]
+fn clients_build_the_same_schema() {
+    let files = fs::read_dir(fixture("introspection")).expect("the graphs");
+    let mut files: Vec<PathBuf> = files.map(|it| it.expect("an entry").path()).collect();
+    files.sort();
+    assert!(files.len() >= 10, "{} graphs", files.len());
+    // One that does not start says so itself, and the others are asked all the same.
+    let differences: String = files
+        .iter()
+        .map(|file| {
+            panic::catch_unwind(|| built_otherwise(file))
+                .unwrap_or_else(|_| format!("{}: no start\n", file.display()))
+        })
+        .collect();
+    assert!(differences.is_empty(), "- is in the graph, + is what a client has instead\n{differences}");
+}
+
+/// Lines of a graph that a client has otherwise.
+fn built_otherwise(file: &Path) -> String {
+    let file = file.to_str().expect("UTF-8");
+    let router = Router::start(&format!(
+        r#"version: "1"
+listen_addr: 127.0.0.1:0
+admin: {{ listen_addr: "127.0.0.1:0" }}
+json_log: true
+supergraph: {{ subgraphs: [{{ name: a, routing_url: "http://127.0.0.1:1", schema: {{ file: "{file}" }} }}] }}
+"#
+    ));
+    let built = Printing::node("reference/introspection.mjs", &[file, router.graphql_url()]).line();
+    let [client, graph] = ["client", "graph"].map(|it| built[it].as_str().expect("SDL"));
+    if client == graph {
+        return String::new();
+    }
+    let only = |one: &str, other: &str, sign: char| {
+        let lines = one.lines().filter(|line| !other.lines().any(|it| it == *line));
+        lines.map(|it| format!("  {sign} {it}\n")).collect::<String>()
+    };
+    format!("{file}:\n{}{}", only(graph, client, '-'), only(client, graph, '+'))
 }
 
 /// The page has a row for each entry, with its reason.
