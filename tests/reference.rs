@@ -105,6 +105,7 @@ fn clients_build_the_same_schema() {
 /// Lines of a graph that a client has otherwise.
 fn built_otherwise(file: &Path) -> String {
     let file = file.to_str().expect("UTF-8");
+    // Nobody answers for the graph: what is asked of it is for the router itself.
     let router = Router::start(&format!(
         r#"version: "1"
 listen_addr: 127.0.0.1:0

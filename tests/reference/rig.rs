@@ -4,13 +4,13 @@ use crate::{
     corpus::{Case, Outcome},
     support::{
         fixture,
-        npm::Printing,
+        reference::Reference,
         router::Router,
         ws::{Client, PATIENCE, Said as Heard},
     },
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, sync::Mutex};
+use std::{collections::BTreeMap, fs};
 use tungstenite::Message;
 
 /// What the router made of a document.
@@ -29,8 +29,7 @@ pub(crate) enum Said {
 
 pub(crate) struct Rig {
     routers: BTreeMap<String, Served>,
-    /// Serves as long as it is held; its lines are for one reader, which nobody is any more.
-    _subgraph: Mutex<Printing>,
+    _reference: Reference,
 }
 
 struct Served {
@@ -40,8 +39,7 @@ struct Served {
 
 impl Rig {
     pub(crate) fn start() -> Self {
-        let mut subgraph = Printing::node("reference/subgraph.mjs", &[]);
-        let port = subgraph.line()["port"].as_u64().expect("a port");
+        let reference = Reference::start();
         let files = fs::read_dir(fixture("reference")).expect("the graphs");
         let mut names: Vec<String> = files
             .map(|it| it.expect("an entry").path())
@@ -51,9 +49,15 @@ impl Rig {
         // Names are suggested in `dev_mode` alone, so every other graph is served with it.
         let served = |(at, name): (usize, String)| {
             let suggests = at % 2 == 1;
-            (name.clone(), Served { router: Router::start(&config(&name, port, suggests)), suggests })
+            (
+                name.clone(),
+                Served {
+                    router: Router::start(&reference.config(&name, &format!("dev_mode: {suggests}"))),
+                    suggests,
+                },
+            )
         };
-        Self { routers: names.into_iter().enumerate().map(served).collect(), _subgraph: Mutex::new(subgraph) }
+        Self { routers: names.into_iter().enumerate().map(served).collect(), _reference: reference }
     }
 
     /// Whether the router of this graph may suggest names.
@@ -65,26 +69,6 @@ impl Rig {
     pub(crate) fn desk(&self) -> Desk<'_> {
         Desk { rig: self, sockets: BTreeMap::new() }
     }
-}
-
-/// Errors of the subgraph pass, so that their paths can be compared one by one.
-fn config(name: &str, port: u64, dev_mode: bool) -> String {
-    let file = fixture(&format!("reference/{name}.graphql"));
-    format!(
-        r#"version: "1"
-listen_addr: 127.0.0.1:0
-admin: {{ listen_addr: "127.0.0.1:0" }}
-json_log: true
-dev_mode: {dev_mode}
-supergraph:
-  subgraphs:
-    - {{ name: {name}, routing_url: "http://127.0.0.1:{port}/{name}", schema: {{ file: "{}" }} }}
-overrides: {{ subgraphs: {{ {name}: {{ subscription_url: "ws://127.0.0.1:{port}/{name}", subscription_protocol: ws }} }} }}
-subgraph_error_propagation: {{ mode: pass-through }}
-traffic_shaping: {{ all: {{ retry: {{ enabled: false }} }} }}
-"#,
-        file.display()
-    )
 }
 
 pub(crate) struct Desk<'a> {
