@@ -17,6 +17,9 @@ struct Stage {
     _reference: Reference,
 }
 
+/// A document, the first message and its places, by line and column.
+type Refused<'a> = (&'a str, &'a str, &'a [(u64, u64)]);
+
 impl Stage {
     fn start(graph: &str) -> Self {
         Self::with(graph, "")
@@ -72,7 +75,7 @@ impl Stage {
 
     /// That documents are refused with these messages at these places. All that differ are told.
     #[track_caller]
-    fn refuses(&self, all: &[(&str, &str, &[(u64, u64)])]) {
+    fn refuses(&self, all: &[Refused<'_>]) {
         let mut differences = String::new();
         for (query, message, places) in all {
             let answer = self.ask(query);

@@ -1,4 +1,5 @@
-//! Reading, validating and carrying out operations, and the schema that clients see, held against the reference implementation: npm `graphql`.
+//! Reading, validating and carrying out operations, and the schema that clients see, held against the reference
+//! implementation: npm `graphql`.
 //!
 //! `tests/clients/reference` writes documents from a seed, most of them damaged in one way or another, and says what
 //! the reference makes of each: refused (with which message, where), or carried out (with which data, and errors at
@@ -7,6 +8,7 @@
 //!
 //! `REFERENCE_SEED` and `REFERENCE_DOCUMENTS` choose others and more, `REFERENCE_FIRST` the number to begin with: one
 //! document is had again by its seed and number. `REFERENCE_TOLD` is how many kinds of differences are told.
+#![expect(clippy::print_stdout, reason = "who runs more documents wants to see the counts: `-- --nocapture`")]
 
 #[path = "reference/compare.rs"]
 mod compare;

@@ -127,14 +127,17 @@ fn compare_results(wanted: &[Outcome], got: &[Outcome], twins: bool) -> Vec<Foun
         // Numbers are written in one way once they were read.
         let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
         let (theirs, ours) = (read(&wanted.data), read(&got.data));
-        let are_twins = twins && differ_by_nulls(&sorted(&theirs), &sorted(&ours));
-        if theirs.to_string() != ours.to_string() {
+        let (their_sets, our_sets) = (sorted(&theirs), sorted(&ours));
+        let are_twins = twins && differ_by_nulls(&their_sets, &our_sets);
+        let (their_text, our_text) = (theirs.to_string(), ours.to_string());
+        if their_text != our_text {
+            let (their_sets, our_sets) = (their_sets.to_string(), our_sets.to_string());
             let class = match () {
-                () if sorted(&theirs).to_string() == sorted(&ours).to_string() => Class::Order,
+                () if their_sets == our_sets => Class::Order,
                 () if are_twins => Class::Twins,
                 () => Class::Data,
             };
-            all.extend(found(class, theirs.to_string(), ours.to_string()));
+            all.extend(found(class, their_text, our_text));
         }
         let in_order = |paths: &[Value]| {
             let mut paths: Vec<String> = paths.iter().map(Value::to_string).collect();
