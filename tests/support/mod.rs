@@ -14,6 +14,7 @@ pub mod live;
 pub mod nginx;
 pub mod npm;
 pub mod quickstart;
+pub mod reference;
 pub mod router;
 pub mod stage;
 pub mod subgraph;

@@ -1,0 +1,84 @@
+//! Where the router differs from the reference on purpose. `docs/conformance.md` has the names and the reasons.
+
+use crate::compare::Class;
+
+/// A way to differ. Patterns are regular expressions that must match somewhere; an empty one matches everything.
+pub(crate) struct Difference {
+    pub(crate) name: &'static str,
+    pub(crate) classes: &'static [Class],
+    pub(crate) document: &'static str,
+    /// What the reference says.
+    pub(crate) wanted: &'static str,
+    /// What the router says.
+    pub(crate) got: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+pub(crate) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        name: "numbers that would lose digits",
+        classes: &[Class::Accepted, Class::Message],
+        document: r"\d",
+        wanted: "",
+        got: "cannot be written in an operation without losing digits",
+        reason: "refused: a literal goes on as it was written, or not at all; as a variable it keeps its digits",
+    },
+    Difference {
+        name: "numbers in variables",
+        classes: &[Class::Variables, Class::Data],
+        document: r"\$",
+        wanted: "got invalid value|9007199254740992",
+        got: r"got invalid value .*(\d\.0\b|\de\d|-0\b|\d{16})|9007199254740993",
+        reason: "are told, and passed on, as they were sent: `1.0` and not `1`, with all their digits",
+    },
+    Difference {
+        name: "order of types in introspection",
+        classes: &[Class::Order],
+        document: "__schema|__type",
+        wanted: "",
+        got: "",
+        reason: "types, directives and possible types come in the order of the composed graph: they are sets",
+    },
+    Difference {
+        name: "errors below one null",
+        classes: &[Class::Causes],
+        document: "",
+        wanted: "",
+        got: "",
+        reason: "the specification lets fields be left whose parent is null already, so which of them are told depends on \
+                 the order of fields in the subgraph's operation",
+    },
+    Difference {
+        name: "equal fields under several names",
+        classes: &[Class::Twins],
+        document: ":",
+        wanted: "",
+        got: "",
+        reason: "are asked for once: where one of them is null because of what only one selects, all are, and an error is \
+                 told of one",
+    },
+    Difference {
+        name: "conditions on the root field of a subscription",
+        classes: &[Class::Accepted, Class::Message],
+        document: "subscription",
+        wanted: "",
+        got: "`@skip` and `@include` are not allowed on the root field of a subscription",
+        reason: "are refused, as by the specification of September 2025: without the field there would be no source",
+    },
+    Difference {
+        name: "nullable variables in a required `@oneOf`",
+        classes: &[Class::Accepted],
+        document: r"\$",
+        wanted: "^accepted",
+        got: "must be non-nullable to be used for OneOf Input Object",
+        reason: "are refused, as by the specification: the reference looks at `@oneOf` inputs that may be null, and not at others",
+    },
+    Difference {
+        name: "deep introspection",
+        classes: &[Class::Accepted],
+        document: "__schema|__type",
+        wanted: "^Maximum introspection depth exceeded",
+        got: "^accepted",
+        reason: "is bounded by `limits.operation` as every operation is",
+    },
+];
