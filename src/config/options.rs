@@ -64,6 +64,7 @@ impl Config {
             headers: super::headers::options(&self.headers),
             forward: self.forward_options(),
             shows_plans: self.dev_mode && self.query_plans_enabled,
+            suggestions: self.dev_mode && self.introspection.enabled,
         }
     }
 

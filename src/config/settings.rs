@@ -123,7 +123,7 @@ settings! {
         /// On a stop, everything has ended after this time, if need be by force.
         grace_period: Duration as Time = Is("30s");
         /// For work on one's own machine: a page at `/` to try operations on, readable logs, no delay on a
-        /// stop.
+        /// stop, and errors that say what may have been meant ("Did you mean …?") where introspection is on.
         dev_mode: bool as Toggle = Is("false");
     }
     also {

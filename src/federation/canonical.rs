@@ -9,7 +9,10 @@ use super::{
     values::variables_in,
 };
 use crate::{
-    language::ast::{self, Argument, ObjectField, Value},
+    language::{
+        ast::{self, Argument, ObjectField, Value},
+        print_value,
+    },
     plan::OperationKind,
 };
 use graphql_tools::{
@@ -20,7 +23,8 @@ use graphql_tools::{
     },
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
@@ -83,6 +87,9 @@ pub(super) struct Context<'a> {
     pub(super) root_type: &'a str,
     /// The operation subscribes to a field that a broker serves.
     pub(super) is_event: bool,
+    /// Arguments by the key of the field that has them. Of two that say the same in different orders the first counts, so
+    /// that the planner sees one field.
+    pub(super) arguments: RefCell<HashMap<Arc<str>, Vec<Argument>>>,
 }
 
 /// The operation for the planner: these root fields, anonymous, under canonical keys. Root fields of a
@@ -185,10 +192,24 @@ fn planner_value(value: &Value) -> query::Value {
         Value::Null(_) => query::Value::Null,
         Value::Enum(it) => query::Value::Enum(it.to_string()),
         Value::List(items, _) => query::Value::List(items.iter().map(planner_value).collect()),
+        // The planner sorts members, which may mean something to a custom scalar. A text passes as it is; variables
+        // are for it to see.
+        Value::Object(members, _) if !has_variable(value) && !members.is_empty() => {
+            query::Value::Enum(print_value(value))
+        }
         Value::Object(members, _) => {
             let member = |it: &ObjectField| (it.name.to_string(), planner_value(&it.value));
             query::Value::Object(members.iter().map(member).collect())
         }
+    }
+}
+
+fn has_variable(value: &Value) -> bool {
+    match value {
+        Value::Variable(_) => true,
+        Value::List(items, _) => items.iter().any(has_variable),
+        Value::Object(members, _) => members.iter().any(|it| has_variable(&it.value)),
+        _ => false,
     }
 }
 
@@ -218,10 +239,19 @@ impl Context<'_> {
         }
         query::Selection::Field(query::Field {
             alias: (*key != *source.name).then(|| key.to_owned()),
-            arguments: source.arguments.iter().map(planner_argument).collect(),
+            arguments: self.arguments(source),
             selection_set: set(items),
             ..plain_field(&source.name)
         })
+    }
+
+    fn arguments(&self, source: &Field) -> Vec<(String, query::Value)> {
+        if source.arguments.is_empty() {
+            return Vec::new();
+        }
+        let mut known = self.arguments.borrow_mut();
+        let arguments = known.entry(source.key.clone()).or_insert_with(|| source.arguments.clone());
+        arguments.iter().map(planner_argument).collect()
     }
 
     fn needs_type_name(&self, name: &str) -> bool {

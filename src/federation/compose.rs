@@ -16,7 +16,8 @@ use super::{
     origins::{Origins, syntax_error},
     protection::{of_graph, unenforced},
     rewrites,
-    sdl::Sdl,
+    sdl::{self, Sdl},
+    words::with_words,
 };
 use federation_composition::{
     ServiceDefinition,
@@ -61,7 +62,7 @@ pub(super) fn compose(
     notes.extend(composed.out_of_reach.iter().map(Failure::as_note));
     let unsatisfiable = coordinates(&composed.out_of_reach);
     let sdl = with_hidden_arguments(with_externals(composed.sdl, &services), &services);
-    let sdl = with_requirements(sdl, &authorization);
+    let sdl = with_words(with_requirements(sdl, &authorization), &services);
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
 }
 
@@ -73,7 +74,7 @@ fn read(
     let (mut documents, mut errors) = (Vec::with_capacity(subgraphs.len()), Vec::new());
     let mut unprotected = Vec::new();
     for source in subgraphs {
-        match parse(&source.sdl) {
+        match sdl::read(&source.sdl) {
             Ok(document) => {
                 let directives = applied(&document, &source.sdl);
                 let of_this = |errors| of_graph(errors, &source.name, source.file.as_ref());
@@ -86,8 +87,8 @@ fn read(
                 errors.extend(faults.iter().map(|it| it.located(origins)));
                 documents.push(document);
             }
-            Err(error) => {
-                errors.push(syntax_error(&source.name, source.file.as_ref(), &source.sdl, &error.message));
+            Err(message) => {
+                errors.push(syntax_error(&source.name, source.file.as_ref(), &source.sdl, &message));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Every place in an SDL where a directive is applied. The SDL parser keeps no positions, so they come from the
 //! text's tokens: parser and text have the directives in the same order.
 
+use crate::language::spans;
 use federation_composition::graphql_core::{
     Definition, Directive, Document, EnumValueDefinition, FieldDefinition, InputValueDefinition,
 };
-use graphql_tools::parser::{TokenKind, spanned_tokens};
 use std::fmt;
 
 /// A directive where it is applied.
@@ -167,23 +167,20 @@ impl<'a> Walk<'a> {
 
 /// Lines and columns of the names of directives, those that are defined left out.
 fn places(sdl: &str) -> Vec<(usize, usize)> {
-    let tokens = spanned_tokens(sdl).unwrap_or_default();
+    let tokens = spans(sdl).unwrap_or_default();
     let lines: Vec<usize> = std::iter::once(0).chain(sdl.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let text = |index: usize| tokens.get(index).map_or("", |(_, range)| &sdl[range.clone()]);
+    let text = |index: usize| tokens.get(index).map_or("", |it| &sdl[it.range.clone()]);
     let (mut places, mut depth) = (Vec::new(), 0usize);
-    for (index, (kind, range)) in tokens.iter().enumerate() {
+    for (index, token) in tokens.iter().enumerate() {
         match text(index) {
             "{" | "(" => depth += 1,
             "}" | ")" => depth = depth.saturating_sub(1),
             _ => {}
         }
         let follows = |by: usize| index.checked_sub(by).map_or("", &text);
-        if *kind == TokenKind::Name
-            && follows(1) == "@"
-            && !(depth == 0 && is_definition(follows(2), follows(3)))
-        {
-            let line = lines.partition_point(|it| *it <= range.start);
-            places.push((line, sdl[lines[line - 1]..range.start].chars().count() + 1));
+        if token.is_name && follows(1) == "@" && !(depth == 0 && is_definition(follows(2), follows(3))) {
+            let line = lines.partition_point(|it| *it <= token.range.start);
+            places.push((line, sdl[lines[line - 1]..token.range.start].chars().count() + 1));
         }
     }
     places

@@ -13,8 +13,9 @@ use super::{
     events::unknown_directives,
     graphs::{Dialect, EventGraphSource, Graphs, SubgraphSource, SubscriptionSource, Travel},
     protection::unenforced,
+    sdl,
 };
-use federation_composition::graphql_core::{Document, parse};
+use federation_composition::graphql_core::Document;
 use json::{DataSource, ExecutionConfig, Subscription};
 use std::path::Path;
 
@@ -69,10 +70,10 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The composed schema, in which types of arguments and results are looked up.
     fn schema(&mut self) -> Option<Document> {
-        match parse(&self.config.engine_config.graphql_schema) {
+        match sdl::read(&self.config.engine_config.graphql_schema) {
             Ok(schema) => Some(schema),
-            Err(error) => {
-                let error = problem(format!("`engineConfig.graphqlSchema`: {}", error.message));
+            Err(message) => {
+                let error = problem(format!("`engineConfig.graphqlSchema`: {message}"));
                 self.errors.push(in_file(self.flagged(error), self.file));
                 None
             }

@@ -14,21 +14,21 @@ use super::{
     left_out::with_requirements,
     origins::syntax_error,
     protection::{hidden_by_another_name, unenforced},
-    sdl::{Composite, Sdl, argument, string},
+    sdl::{Composite, Sdl, argument, read, string},
 };
 use crate::plan::OperationKind;
 use federation_composition::graphql_core::{
     Argument, Definition, Directive, Document, EnumTypeDefinition, EnumValueDefinition, FieldDefinition,
     Name, NamedType, ObjectTypeDefinition, OperationType, OperationTypeDefinition, Selection, SelectionSet,
-    Value, parse, print,
+    Value, print,
 };
 use std::collections::{BTreeSet, HashMap};
 
 /// The supergraph with the event graphs in it. Root fields that it has already are bound where they are:
 /// `services` names the graph of the supergraph that stands for an event graph's field.
 pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<Composed, Vec<LoadError>> {
-    let document = parse(&source.sdl).map_err(|it| {
-        let error = syntax_error("", source.file.as_ref(), &source.sdl, &it.message);
+    let document = read(&source.sdl).map_err(|message| {
+        let error = syntax_error("", source.file.as_ref(), &source.sdl, &message);
         vec![LoadError { graph: None, ..error }]
     })?;
     join::check_version(&document).map_err(|it| vec![*it])?;

@@ -51,6 +51,7 @@ mod sdl;
 mod selection;
 mod types;
 mod values;
+mod words;
 
 pub use authorization::{AnyOf, Authorization, Requirement};
 pub use document::Document;

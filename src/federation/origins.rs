@@ -1,9 +1,8 @@
 //! Which graph an error of the composer means, and where in its text. The composer names graphs and
 //! coordinates in its messages and knows no positions.
 
-use super::{errors::LoadError, places::Places};
-use federation_composition::graphql_core::parse;
-use graphql_tools::parser::spanned_tokens;
+use super::{errors::LoadError, places::Places, sdl::read};
+use crate::language::spans;
 use std::{cell::OnceCell, path::PathBuf};
 
 /// The texts that were composed.
@@ -110,10 +109,10 @@ pub(super) fn syntax_error(name: &str, file: Option<&PathBuf>, sdl: &str, messag
 /// Where a text stops being GraphQL: at the first token up to which the text cannot be continued. A text
 /// that is fine so far is complete, or its error is that it ends.
 fn syntax_error_at(sdl: &str) -> Option<(usize, usize)> {
-    let tokens = spanned_tokens(sdl).ok()?;
+    let tokens = spans(sdl).ok()?;
     let can_go_on = |count: &usize| {
-        let end = tokens[..*count].last().map_or(0, |(_, range)| range.end);
-        parse(&sdl[..end]).map_or_else(|error| error.message.contains("<EOF>"), |_| true)
+        let end = tokens[..*count].last().map_or(0, |it| it.range.end);
+        read(&sdl[..end]).map_or_else(|message| message.contains("<EOF>"), |_| true)
     };
     // Once a text is wrong, it stays wrong however it goes on, so halving finds the place.
     let (mut good, mut bad) = (0, tokens.len() + 1);
@@ -121,7 +120,7 @@ fn syntax_error_at(sdl: &str) -> Option<(usize, usize)> {
         let middle = good.midpoint(bad);
         if can_go_on(&middle) { good = middle } else { bad = middle }
     }
-    let at = tokens.get(bad - 1).map_or(sdl.trim_end().len(), |(_, range)| range.start);
+    let at = tokens.get(bad - 1).map_or(sdl.trim_end().len(), |it| it.range.start);
     let before = &sdl[..at];
     let line_start = before.rfind('\n').map_or(0, |it| it + 1);
     Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
@@ -139,7 +138,7 @@ mod tests {
             ("type A { a: Int }\n\nnonsense\n", (3, 1)),
             ("type A @key(fields: ) { a: Int }", (1, 21)),
         ] {
-            assert!(parse(sdl).is_err(), "{sdl}");
+            assert!(read(sdl).is_err(), "{sdl}");
             assert_eq!(syntax_error_at(sdl), Some(place), "{sdl}");
         }
     }

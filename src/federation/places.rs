@@ -1,8 +1,8 @@
 //! Where things stand in an SDL text. The SDL parser keeps no positions, so error messages look them up
 //! here, by coordinate.
 
-use graphql_tools::parser::{TokenKind, spanned_tokens};
-use std::{collections::HashMap, ops::Range};
+use crate::language::{Span, spans};
+use std::collections::HashMap;
 
 /// Lines and columns by coordinate: `Type`, `Type.field`, `Type.field@directive`, `@directive`.
 ///
@@ -16,7 +16,7 @@ pub(super) struct Places {
 impl Places {
     /// Knows nothing where the text cannot be split into tokens.
     pub(super) fn of(sdl: &str) -> Self {
-        let tokens = spanned_tokens(sdl).unwrap_or_default();
+        let tokens = spans(sdl).unwrap_or_default();
         let lines = std::iter::once(0).chain(sdl.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let (owner, field) = (String::new(), String::new());
         let mut scan =
@@ -49,7 +49,7 @@ impl Places {
 
 struct Scan<'a> {
     sdl: &'a str,
-    tokens: Vec<(TokenKind, Range<usize>)>,
+    tokens: Vec<Span>,
     /// Where each line starts.
     lines: Vec<usize>,
     places: HashMap<String, (usize, usize)>,
@@ -69,7 +69,7 @@ impl<'a> Scan<'a> {
                 ")" => parentheses = parentheses.saturating_sub(1),
                 "{" if parentheses == 0 => braces += 1,
                 "}" if parentheses == 0 => braces = braces.saturating_sub(1),
-                _ if parentheses == 0 && self.tokens[index].0 == TokenKind::Name => self.name(index, braces),
+                _ if parentheses == 0 && self.tokens[index].is_name => self.name(index, braces),
                 _ => {}
             }
         }
@@ -77,14 +77,14 @@ impl<'a> Scan<'a> {
 
     /// A token's text; empty beyond the ends.
     fn text(&self, index: usize) -> &'a str {
-        self.tokens.get(index).map_or("", |(_, range)| &self.sdl[range.clone()])
+        self.tokens.get(index).map_or("", |it| &self.sdl[it.range.clone()])
     }
 
     /// Types stand behind a colon, in brackets or not; so do values, which do no harm here.
     fn note_use(&mut self, index: usize) {
         let mut before = (0..index).rev().map(|it| self.text(it)).skip_while(|it| *it == "[");
-        if self.tokens[index].0 == TokenKind::Name && before.next() == Some(":") {
-            let (name, place) = (self.text(index).to_owned(), self.place(self.tokens[index].1.start));
+        if self.tokens[index].is_name && before.next() == Some(":") {
+            let (name, place) = (self.text(index).to_owned(), self.place(self.tokens[index].range.start));
             self.uses.entry(name).or_insert(place);
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Scan<'a> {
             }
             _ => return,
         };
-        let place = self.place(self.tokens[index].1.start);
+        let place = self.place(self.tokens[index].range.start);
         self.places.entry(coordinate).or_insert(place);
     }
 

@@ -25,7 +25,7 @@ use graphql_tools::static_graphql::query;
 use hive_router_query_planner::ast::document::NormalizedDocument;
 use quick_cache::sync::Cache;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::BTreeSet,
     fmt::{self, Write},
     hash::{DefaultHasher, Hash, Hasher},
@@ -173,6 +173,7 @@ impl Planning<'_> {
             root_type: schema.root_type(kind),
             is_event: kind == OperationKind::Subscription
                 && fields.iter().any(|it| schema.is_event_field(&it.name)),
+            arguments: RefCell::default(),
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     protection::{unenforced_at, warning},
     public_schema::{public_schema, whole_schema},
     required::Requirements,
+    sdl,
     types::{Types, input_types},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     language,
     plan::{OperationKind, ProviderId, ProviderKind, SubgraphId},
 };
-use federation_composition::graphql_core::{self, parse};
+use federation_composition::graphql_core;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fmt,
@@ -209,6 +210,16 @@ impl Schema {
         document::read(&self.consumer, text, operation_name, limits, false)
     }
 
+    /// As [`Schema::parse`], with errors that say what may have been meant. They tell of the schema.
+    pub fn parse_suggesting(
+        &self,
+        text: &str,
+        operation_name: Option<&str>,
+        limits: &Limits,
+    ) -> Result<Document, Vec<Error>> {
+        document::read(&self.consumer, text, operation_name, limits, true)
+    }
+
     pub(super) fn root_type(&self, kind: OperationKind) -> &str {
         self.planner.root_type(kind)
     }
@@ -240,7 +251,7 @@ impl Schema {
 }
 
 fn read_supergraph(sdl: &str) -> Result<graphql_core::Document, LoadErrors> {
-    parse(sdl).map_err(|it| LoadErrors::from(LoadError::new("SUPERGRAPH", it.message)))
+    sdl::read(sdl).map_err(|message| LoadErrors::from(LoadError::new("SUPERGRAPH", message)))
 }
 
 fn is_named(places: &[LoadError], coordinate: &str) -> bool {

@@ -1,9 +1,42 @@
-//! A subgraph's SDL as one sees it: definitions and extensions of a type taken together.
+//! SDL as graphs are written in it: read, and a subgraph's as one sees it, definitions and extensions of a type taken
+//! together.
 
+use crate::language::spans;
 use federation_composition::graphql_core::{
-    Definition, Directive, Document, FieldDefinition, InputValueDefinition, OperationType, Type, Value,
+    Definition, Directive, Document, FieldDefinition, InputValueDefinition, OperationType, Type, Value, parse,
 };
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Brackets of any kind within brackets: far more than a schema has. Whoever walks a document recurses as deep.
+const NESTING_MAX: usize = 200;
+
+/// Reads the text of a graph. Whatever is wrong with it comes back as a text, also where the reader itself gives up.
+pub(super) fn read(text: &str) -> Result<Document, String> {
+    if nesting(text) > NESTING_MAX {
+        return Err(format!("Brackets are nested more than {NESTING_MAX} levels deep."));
+    }
+    match catch_unwind(AssertUnwindSafe(|| parse(text))) {
+        Ok(read) => read.map_err(|error| error.message),
+        Err(_) => Err("The text could not be read.".to_owned()),
+    }
+}
+
+/// How deep brackets are nested in a text, as far as it can be split into tokens.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for span in spans(text).unwrap_or_default() {
+        match &text[span.range] {
+            "{" | "[" | "(" => depth += 1,
+            "}" | "]" | ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
 
 /// An object or interface type.
 #[derive(Default)]

@@ -240,106 +240,92 @@ impl<'a> Coercion<'a> {
             let message = format!("Expected type \"{}\" to be an object.", ty.name);
             return self.invalid(place, document, value, &message);
         }
-        let Some(given) = self.given_fields(document, value, ty, place) else { return };
-        if ty.one_of && !self.is_one_of(document, value, ty, &given, place) {
-            return;
-        }
+        let given = given_fields(document, value, ty);
         out.push(b'{');
         let start = out.len();
-        for (key, member) in document.entries(value) {
-            let Some(index) = given.iter().position(|it| *it == Some(member)) else { continue };
-            let field = &ty.fields[index];
-            write_name(&field.name, start, out);
-            place.path.push(Step::Key(key));
-            self.value(document, member, &field.ty, place, out);
-            place.path.pop();
+        // In the order of the declaration, as the reference implementation has members and errors.
+        for (field, member) in ty.fields.iter().zip(&given) {
+            match member {
+                Some(member) => {
+                    write_name(&field.name, start, out);
+                    place.path.push(Step::Key(document.key(*member)));
+                    self.value(document, *member, &field.ty, place, out);
+                    place.path.pop();
+                }
+                None => self.absent_field(document, value, field, place, start, out),
+            }
             if self.is_full() {
                 return;
             }
         }
-        self.absent_fields(document, value, ty, &given, place, start, out);
+        self.refuse_unknown(document, value, ty, place);
+        if ty.one_of && !self.is_full() {
+            self.check_one_of(document, value, ty, &given, place);
+        }
         out.push(b'}');
     }
 
-    /// For each declared field the member that gives it (the last of twins). `None` when there are
-    /// members that the type does not have.
-    fn given_fields<'d>(
+    /// Refuses members that the type does not have.
+    fn refuse_unknown<'d>(
         &mut self,
         document: &'d Document,
         value: NodeId,
         ty: &ObjectType<'a>,
-        place: &mut Place<'d>,
-    ) -> Option<Vec<Option<NodeId>>> {
-        let mut given = vec![None; ty.fields.len()];
-        let errors_before = self.errors.len();
-        for (key, member) in document.entries(value) {
-            match ty.fields.iter().position(|it| *it.name == *key) {
-                Some(index) => given[index] = Some(member),
-                None => {
-                    let message = format!("Field \"{}\" is not defined by type \"{}\".", cut(key), ty.name);
-                    self.invalid(place, document, value, &message);
-                    if self.is_full() {
-                        return None;
-                    }
-                }
+        place: &Place<'d>,
+    ) {
+        for (key, _) in document.entries(value) {
+            if !self.is_full() && !ty.fields.iter().any(|it| *it.name == *key) {
+                let message = format!("Field \"{}\" is not defined by type \"{}\".", cut(key), ty.name);
+                self.invalid(place, document, value, &message);
             }
         }
-        (self.errors.len() == errors_before).then_some(given)
     }
 
-    fn is_one_of<'d>(
+    fn check_one_of<'d>(
         &mut self,
         document: &'d Document,
         value: NodeId,
         ty: &ObjectType<'a>,
         given: &[Option<NodeId>],
         place: &mut Place<'d>,
-    ) -> bool {
+    ) {
         let mut members = given.iter().flatten();
-        let (Some(member), None) = (members.next(), members.next()) else {
+        let (first, second) = (members.next(), members.next());
+        if first.is_none() || second.is_some() {
             let message = format!("Exactly one key must be specified for OneOf type \"{}\".", ty.name);
             self.invalid(place, document, value, &message);
-            return false;
-        };
-        if !document.is_null(*member) {
-            return true;
         }
-        let key = document.key(*member);
-        place.path.push(Step::Key(key));
-        self.invalid(place, document, *member, &format!("Field \"{key}\" must be non-null."));
-        place.path.pop();
-        false
+        if let Some(member) = first.filter(|it| document.is_null(**it))
+            && !self.is_full()
+        {
+            let key = document.key(*member);
+            place.path.push(Step::Key(key));
+            self.invalid(place, document, *member, &format!("Field \"{key}\" must be non-null."));
+            place.path.pop();
+        }
     }
 
-    /// Puts in the defaults of fields that were not given; a required one without default is an error.
-    #[expect(clippy::too_many_arguments, reason = "one step of `object`, split off to be read on its own")]
-    fn absent_fields<'d>(
+    /// Puts in the default of a field that was not given; a required one without default is an error.
+    fn absent_field<'d>(
         &mut self,
         document: &'d Document,
         value: NodeId,
-        ty: &ObjectType<'a>,
-        given: &[Option<NodeId>],
+        field: &'a InputField,
         place: &mut Place<'d>,
         start: usize,
         out: &mut Vec<u8>,
     ) where
         'a: 'd,
     {
-        let absent = ty.fields.iter().zip(given).filter(|(_, member)| member.is_none());
-        for (field, _) in absent {
-            if let Some(default) = &field.default {
-                write_name(&field.name, start, out);
-                place.path.push(Step::Key(&field.name));
-                self.default(default, &field.ty, place, out);
-                place.path.pop();
-            } else if is_non_null(&field.ty) {
-                let (name, ty) = (&field.name, spelling(&field.ty));
-                let message = format!("Field \"{name}\" of required type \"{ty}\" was not provided.");
-                self.invalid(place, document, value, &message);
-            }
-            if self.is_full() {
-                return;
-            }
+        if let Some(default) = &field.default {
+            write_name(&field.name, start, out);
+            place.path.push(Step::Key(&field.name));
+            self.default(default, &field.ty, place, out);
+            place.path.pop();
+        } else if is_non_null(&field.ty) {
+            let (name, ty) = (&field.name, spelling(&field.ty));
+            let message = format!("Field \"{name}\" of required type \"{ty}\" was not provided.");
+            self.invalid(place, document, value, &message);
         }
     }
 
@@ -405,6 +391,17 @@ impl Step<'_> {
             Self::Index(index) => Step::Index(*index),
         }
     }
+}
+
+/// For each declared field the member that gives it: the last of twins.
+fn given_fields(document: &Document, value: NodeId, ty: &ObjectType<'_>) -> Vec<Option<NodeId>> {
+    let mut given = vec![None; ty.fields.len()];
+    for (key, member) in document.entries(value) {
+        if let Some(index) = ty.fields.iter().position(|it| *it.name == *key) {
+            given[index] = Some(member);
+        }
+    }
+    given
 }
 
 struct ObjectType<'a> {

@@ -8,7 +8,7 @@ use super::{
     block_string,
     error::{Error, offset},
 };
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 /// Kinds of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,4 +365,28 @@ fn hex_digit(byte: u8) -> Option<u32> {
 fn first_units(text: &str, units: usize) -> String {
     let units: Vec<u16> = text.encode_utf16().take(units).collect();
     String::from_utf16_lossy(&units)
+}
+/// A token as it stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Whether it is a name, keywords among them.
+    pub is_name: bool,
+    /// Its bytes.
+    pub range: Range<usize>,
+}
+
+/// The tokens of a text, comments aside, whatever grammar it follows.
+///
+/// # Errors
+/// The first place that begins no token.
+pub fn spans(text: &str) -> Result<Vec<Span>, Error> {
+    let (mut lexer, mut spans) = (Lexer::new(text), Vec::new());
+    loop {
+        let token = lexer.next()?;
+        if token.kind == Kind::End {
+            return Ok(spans);
+        }
+        let start = token.place.0 as usize;
+        spans.push(Span { is_name: token.kind == Kind::Name, range: start..lexer.at });
+    }
 }

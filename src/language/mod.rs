@@ -21,6 +21,7 @@ mod values;
 
 pub use ast::{Document, Place};
 pub use error::{Error, ErrorKind, Lines, Location};
+pub use lexer::{Span, spans};
 pub use parser::{Bounds, parse, parse_const_value};
 pub use printer::{print, print_fragment, print_operation, print_value, write_string};
 pub use rules::{ValidationOptions, validate};

@@ -39,6 +39,8 @@ pub struct Options {
     pub forward: super::ForwardOptions,
     /// Whether clients may ask for the plan of their operation.
     pub shows_plans: bool,
+    /// Whether errors of an operation say what may have been meant, which tells of the schema.
+    pub suggestions: bool,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             headers: headers::Options::default(),
             forward: super::ForwardOptions::default(),
             shows_plans: false,
+            suggestions: false,
         }
     }
 }
@@ -273,7 +276,11 @@ impl Engine {
 
     fn parse(&self, request: &Request, now: Instant) -> Result<Arc<Document>, Errors> {
         let name = request.operation_name.as_deref();
-        let parsed = self.schema.parse(&request.query, name, &self.options.limits);
+        let (query, limits) = (&request.query, &self.options.limits);
+        let parsed = match self.options.suggestions {
+            true => self.schema.parse_suggesting(query, name, limits),
+            false => self.schema.parse(query, name, limits),
+        };
         match parsed.and_then(|document| self.allowed(document)) {
             Ok(document) => {
                 let document = Arc::new(document);

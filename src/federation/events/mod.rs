@@ -25,13 +25,13 @@ use super::{
     origins::syntax_error,
     places::Places,
     protection::{of_graph, unenforced},
-    sdl::Sdl,
+    sdl::{self, Sdl},
 };
 use crate::plan::{
     BrokerOperation, LabelTemplates, OperationKind, ProviderId, ProviderKind, RuleTemplate, StreamOptions,
     Template,
 };
-use federation_composition::graphql_core::{Document, parse};
+use federation_composition::graphql_core::Document;
 use hidden::Hidden;
 use std::{path::PathBuf, sync::Arc};
 
@@ -102,9 +102,8 @@ impl Findings<'_> {
 
 /// Reads and checks one event graph. `hidden` are types that clients do not see.
 pub(super) fn read(source: &EventGraphSource, hidden: &Hidden) -> Result<EventGraph, Vec<LoadError>> {
-    let document = parse(&source.sdl).map_err(|error| {
-        vec![syntax_error(&source.name, source.file.as_ref(), &source.sdl, &error.message)]
-    })?;
+    let document = sdl::read(&source.sdl)
+        .map_err(|message| vec![syntax_error(&source.name, source.file.as_ref(), &source.sdl, &message)])?;
     let places = Places::of(&source.sdl);
     let mut findings = Findings { graph: source, places, errors: Vec::new(), notes: Vec::new() };
     let (sdl, directives) = (Sdl::of(&document), applied(&document, &source.sdl));
