@@ -23,7 +23,8 @@ pub struct Bounds {
     /// Tokens, comments aside.
     pub tokens_max: usize,
     /// Selection sets within selection sets, and lists and objects within values and types. Parser, rules and
-    /// printer recurse as deep, so it also bounds their stack: some 500 bytes a level and step in release builds.
+    /// printer recurse as deep, so it also bounds their stack: the 200 levels of the default fit 256 KiB in release
+    /// builds, and 1 MiB in others.
     pub nesting_max: usize,
 }
 
