@@ -32,6 +32,14 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         reason: "are told, and passed on, as they were sent: `1.0` and not `1`, with all their digits",
     },
     Difference {
+        name: "an empty query",
+        classes: &[Class::Message],
+        document: "^$",
+        wanted: "Unexpected <EOF>",
+        got: "`query` must not be empty",
+        reason: "is told as what it is: a request without one",
+    },
+    Difference {
         name: "order of types in introspection",
         classes: &[Class::Order],
         document: "__schema|__type",
@@ -45,8 +53,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         document: "",
         wanted: "",
         got: "",
-        reason: "the specification lets fields be left whose parent is null already, so which of them are told depends on \
-                 the order of fields in the subgraph's operation",
+        reason: "fields whose parent is null already may be left, so which of their errors are told depends on the \
+                 order of fields in the subgraph's operation",
     },
     Difference {
         name: "equal fields under several names",
@@ -54,7 +62,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         document: ":",
         wanted: "",
         got: "",
-        reason: "are asked for once: where one of them is null because of what only one selects, all are, and an error is \
+        reason: "are asked for once: where one is null because of what it alone selects, all are, and an error is \
                  told of one",
     },
     Difference {
@@ -71,7 +79,8 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         document: r"\$",
         wanted: "^accepted",
         got: "must be non-nullable to be used for OneOf Input Object",
-        reason: "are refused, as by the specification: the reference looks at `@oneOf` inputs that may be null, and not at others",
+        reason: "are refused, as by the specification: the reference looks at `@oneOf` inputs that may be null, and \
+                 not at others",
     },
     Difference {
         name: "deep introspection",
