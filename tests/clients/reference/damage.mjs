@@ -344,7 +344,8 @@ export const RULES = {
     insert(list, copy(random.pick(list)), random);
   },
 
-  MaxIntrospectionDepth(tree, random) {
+  // No rule, but where rules meet types that every graph has.
+  DeepIntrospection(tree, random) {
     const [operation] = operations(tree);
     if (operation.operation !== "query") return false;
     let inner = selection(field("name"));
