@@ -40,6 +40,14 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         reason: "is told as what it is: a request without one",
     },
     Difference {
+        name: "halves of characters",
+        classes: &[Class::Message],
+        document: r"\\",
+        wanted: r"\u{FFFD}",
+        got: r"^Syntax Error: Invalid (character|Unicode) escape sequence: .*[\u{10000}-\u{10FFFF}]",
+        reason: "are not shown: where the reference cuts a character of two UTF-16 units in two, the router shows it whole",
+    },
+    Difference {
         name: "order of types in introspection",
         classes: &[Class::Order],
         document: "__schema|__type",
