@@ -365,14 +365,16 @@ fn lists_of_different_length_conflict() {
 fn conflicts_behind_nested_spreads_are_found() {
     let stage = Stage::start("boxes");
     for query in [
-        "{ dog { ...A x: nickname } } fragment A on Dog { ...B } fragment B on Dog { ...C } fragment C on Dog { x: name }",
+        "{ dog { ...A x: nickname } } fragment A on Dog { ...B } fragment B on Dog { ...C } \
+         fragment C on Dog { x: name }",
         "{ dog { ...A } } fragment A on Dog { ...B ...C } fragment B on Dog { x: name(surname: true) } \
          fragment C on Dog { ... on Dog { ...D } } fragment D on Dog { x: name }",
         // The same fragment once where nothing conflicts with it, and once where something does.
         "{ someBox { x: unrelatedField deepBox { ...A } } someBox { ...A } } fragment A on SomeBox { ...B } \
          fragment B on NonNullStringBox1 { x: scalar }",
         "{ someBox { x: unrelatedField deepBox { ...A } unrelatedField } someBox { ...A ...A unrelatedField } } \
-         fragment A on SomeBox { ...B deepBox { unrelatedField } } fragment B on NonNullStringBox1 { x: scalar scalar }",
+         fragment A on SomeBox { ...B deepBox { unrelatedField } } \
+         fragment B on NonNullStringBox1 { x: scalar scalar }",
     ] {
         let refusal = stage.refusal(query);
         assert!(refusal.contains("conflict because"), "{query}: {refusal}");
@@ -396,11 +398,14 @@ fn the_schema_is_described() {
     assert_eq!(stage.data("{ __schema { description } }"), expected.to_string());
 }
 
-const SAID: &str = "\"Says it.\" directive @said(\"What.\" what: String, \"How.\" how: Int = 1 @deprecated(reason: \"Why.\")) on FIELD
+const SAID: &str = r#"
+"Says it."
+directive @said("What." what: String, "How." how: Int = 1 @deprecated(reason: "Why.")) on FIELD
+
 type Query {
   a: Int
 }
-";
+"#;
 
 /// The custom directive of the answer.
 fn said(answer: &Value) -> Value {
@@ -416,7 +421,8 @@ fn directives_are_described() {
 
 #[test]
 fn arguments_of_directives_are_described_and_deprecated() {
-    let query = "{ __schema { directives { name args(includeDeprecated: true) { name description isDeprecated deprecationReason } } } }";
+    let query = "{ __schema { directives { name args(includeDeprecated: true) { \
+                 name description isDeprecated deprecationReason } } } }";
     let stage = Stage::of(SAID);
     assert_eq!(
         said(&stage.ask(query))["args"],

@@ -102,6 +102,11 @@ impl Tally {
         self.documents
     }
 
+    /// Kinds of documents, and how many of all the reference carries out: what a run is worth.
+    pub(crate) fn reach(&self) -> (usize, u32) {
+        (self.by_kind.len(), self.carried_out)
+    }
+
     pub(crate) fn has_unexplained(&self) -> bool {
         !self.unexplained.is_empty()
     }
@@ -137,7 +142,8 @@ impl Tally {
             let kinds = group.kinds.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             writeln!(
                 text,
-                "\n{class:?}, {} documents ({kinds}), for instance number {} on {}:\n{}\n  sent: {}\n  reference: {}\n  router:    {}",
+                "\n{class:?}, {} documents ({kinds}), for instance number {} on {}:\n{}\n  sent: {}\n  \
+                 reference: {}\n  router:    {}",
                 group.documents, case.number, case.schema, case.query, case.body, wanted, got
             )
             .expect("a String");

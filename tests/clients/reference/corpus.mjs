@@ -10,7 +10,17 @@
 
 import { once } from "node:events";
 import {
-  GraphQLError, Kind, execute, getOperationAST, getVariableValues, parse, print, subscribe, validate,
+  GraphQLError,
+  Kind,
+  execute,
+  MaxIntrospectionDepthRule,
+  getOperationAST,
+  getVariableValues,
+  parse,
+  print,
+  specifiedRules,
+  subscribe,
+  validate,
 } from "graphql";
 import { GRAMMAR, PHRASES, RULES, oddCharacter } from "./damage.mjs";
 import { Writer } from "./documents.mjs";
@@ -27,10 +37,13 @@ const damages = Object.keys(GRAMMAR);
 // Has no divisor in common with the length of the table, so every case comes before any comes again.
 const STRIDE = 4001;
 
+// Those of the specification. How deep introspection may go is for the router's limits to say.
+const SPECIFIED = specifiedRules.filter((it) => it !== MaxIntrospectionDepthRule);
+
 // What is wrong with a document; nothing where the reference itself breaks over it.
 function complaints(schema, document) {
   try {
-    return validate(schema, document);
+    return validate(schema, document, SPECIFIED);
   } catch {
     return undefined;
   }
@@ -61,7 +74,13 @@ function make(number) {
       if (query === false) continue;
       const { operationName } = request;
       const hasVariables = Object.keys(request.variables).length > 0;
-      return { kind, schema, query, variables: hasVariables ? JSON.stringify(request.variables) : undefined, operationName };
+      return {
+        kind,
+        schema,
+        query,
+        variables: hasVariables ? JSON.stringify(request.variables) : undefined,
+        operationName,
+      };
     }
     return undefined;
   };
@@ -98,7 +117,11 @@ function body({ query, variables, operationName }) {
 }
 
 const places = (error) => (error.locations ?? []).map(({ line, column }) => [line, column]);
-const refused = (stage, errors) => ({ stage, messages: errors.map((it) => it.message.toWellFormed()), places: places(errors[0]) });
+const refused = (stage, errors) => ({
+  stage,
+  messages: errors.map((it) => it.message.toWellFormed()),
+  places: places(errors[0]),
+});
 const result = ({ data, errors }) => ({ data: JSON.stringify(data), paths: (errors ?? []).map((it) => it.path ?? []) });
 
 // The reference breaks where conditions stand on the root of a subscription: it throws instead of answering.
@@ -107,7 +130,9 @@ const BROKEN = { stage: "broken", messages: [], places: [] };
 // Whether equal fields stand side by side under several names. The root fields of a mutation are each a deed of their
 // own.
 function hasTwins(document, operation) {
-  const fragments = new Map(document.definitions.filter((it) => it.kind === Kind.FRAGMENT_DEFINITION).map((it) => [it.name.value, it]));
+  const fragments = new Map(
+    document.definitions.filter((it) => it.kind === Kind.FRAGMENT_DEFINITION).map((it) => [it.name.value, it]),
+  );
   const fields = (set) =>
     set.selections.flatMap((it) => {
       if (it.kind === Kind.FIELD) return [it];
@@ -123,7 +148,13 @@ function hasTwins(document, operation) {
     }
     return [...groups.values()].some((group) => {
       const names = new Set(group.map((it) => (it.alias ?? it.name).value));
-      return names.size > 1 || among(group.flatMap((it) => (it.selectionSet ? fields(it.selectionSet) : [])), false);
+      return (
+        names.size > 1 ||
+        among(
+          group.flatMap((it) => (it.selectionSet ? fields(it.selectionSet) : [])),
+          false,
+        )
+      );
     });
   };
   return among(fields(operation.selectionSet), operation.operation === "mutation");
@@ -147,7 +178,9 @@ async function judge(schema, { query, variables, operationName }) {
     return refused("request", execute({ schema, document, operationName }).errors);
   }
   if (operation) {
-    const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {}, { maxErrors: 50 });
+    const coerced = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {}, {
+      maxErrors: 50,
+    });
     if (coerced.errors) return refused("variables", coerced.errors);
   }
   const twins = operation && hasTwins(document, operation);
@@ -170,6 +203,13 @@ async function judge(schema, { query, variables, operationName }) {
 for (let number = first; number < first + count; number += 1) {
   const asked = make(number);
   const answer = await judge(schemas[asked.schema], asked);
-  const line = JSON.stringify({ number, kind: asked.kind, schema: asked.schema, query: asked.query, body: body(asked), answer });
+  const line = JSON.stringify({
+    number,
+    kind: asked.kind,
+    schema: asked.schema,
+    query: asked.query,
+    body: body(asked),
+    answer,
+  });
   if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
 }

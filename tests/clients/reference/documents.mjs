@@ -1,16 +1,46 @@
 // Valid operations, as syntax trees, over whatever a schema has.
 
 import {
-  Kind, getNamedType, getNullableType, isCompositeType, isEnumType, isInputObjectType, isLeafType, isListType,
-  isNonNullType, isAbstractType, isRequiredArgument, isRequiredInputField,
-  isUnionType, parseType, specifiedDirectives,
+  Kind,
+  getNamedType,
+  getNullableType,
+  isCompositeType,
+  isEnumType,
+  isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isAbstractType,
+  isRequiredArgument,
+  isRequiredInputField,
+  isUnionType,
+  parseType,
+  specifiedDirectives,
 } from "graphql";
 
 export const nameNode = (value) => ({ kind: Kind.NAME, value });
 export const variableNode = (name) => ({ kind: Kind.VARIABLE, name: nameNode(name) });
 export const typeNode = (type) => parseType(String(type), { noLocation: true });
 
-const TEXTS = ["", "a", "é", "\u{1F600}", "a b", "\"", "\\", "line\nbreak", "tab\t", "\u0007", "\u2028", "x".repeat(40), "null", "$v", "#", "\u00a0", "{}"];
+const TEXTS = [
+  "",
+  "a",
+  "é",
+  "\u{1F600}",
+  "a b",
+  '"',
+  "\\",
+  "line\nbreak",
+  "tab\t",
+  "\u0007",
+  "\u2028",
+  "x".repeat(40),
+  "null",
+  "$v",
+  "#",
+  "\u00a0",
+  "{}",
+];
 const INTS = [0, 1, -1, 2, 7, 42, 1000, 2147483647, -2147483648];
 const FLOATS = [0, 1, -1, 0.5, -2.25, 1e3, 1.5e-3, 123456.789];
 
@@ -35,7 +65,10 @@ function scalarJson(type, random) {
 export function anyJson(random, depth) {
   const what = random.below(depth > 0 ? 8 : 6);
   if (what === 6) return Array.from({ length: random.below(3) }, () => anyJson(random, depth - 1));
-  if (what === 7) return Object.fromEntries(Array.from({ length: random.below(3) }, (_, at) => [`k${2 - at}`, anyJson(random, depth - 1)]));
+  if (what === 7)
+    return Object.fromEntries(
+      Array.from({ length: random.below(3) }, (_, at) => [`k${2 - at}`, anyJson(random, depth - 1)]),
+    );
   return [null, random.percent(50), random.pick(INTS), random.pick(FLOATS), random.pick(TEXTS), 1][what];
 }
 
@@ -150,7 +183,13 @@ export class Writer {
   }
 
   typename() {
-    return { kind: Kind.FIELD, name: nameNode("__typename"), alias: this.random.percent(30) ? this.alias() : undefined, arguments: [], directives: this.conditions("FIELD") };
+    return {
+      kind: Kind.FIELD,
+      name: nameNode("__typename"),
+      alias: this.random.percent(30) ? this.alias() : undefined,
+      arguments: [],
+      directives: this.conditions("FIELD"),
+    };
   }
 
   alias() {
@@ -230,7 +269,9 @@ export class Writer {
   fragment(type, depth) {
     const { random, schema } = this;
     const possible = isAbstractType(type) ? schema.getPossibleTypes(type) : [type];
-    const around = Object.values(schema.getTypeMap()).filter((it) => isAbstractType(it) && possible.some((one) => schema.isSubType(it, one)));
+    const around = Object.values(schema.getTypeMap()).filter(
+      (it) => isAbstractType(it) && possible.some((one) => schema.isSubType(it, one)),
+    );
     const on = random.percent(75) ? random.pick(possible) : random.pick([type, ...around]);
     if (random.percent(60)) {
       return {
@@ -244,7 +285,12 @@ export class Writer {
     let name = known.length > 0 && random.percent(50) ? random.pick(known).name.value : undefined;
     if (!name) {
       name = `F${this.fragments.length + 1}`;
-      const definition = { kind: Kind.FRAGMENT_DEFINITION, name: nameNode(name), typeCondition: typeNode(on.name), directives: [] };
+      const definition = {
+        kind: Kind.FRAGMENT_DEFINITION,
+        name: nameNode(name),
+        typeCondition: typeNode(on.name),
+        directives: [],
+      };
       definition.description = random.percent(3) ? { kind: Kind.STRING, value: "A part." } : undefined;
       this.fragments.push(definition);
       const outer = this.inFragment;
@@ -262,7 +308,11 @@ export class Writer {
     for (const name of ["skip", "include"]) {
       if (!this.random.percent(5)) continue;
       const skip = this.schema.getDirective(name);
-      directives.push({ kind: Kind.DIRECTIVE, name: nameNode(name), arguments: [{ kind: Kind.ARGUMENT, name: nameNode("if"), value: this.value(skip.args[0].type, false) }] });
+      directives.push({
+        kind: Kind.DIRECTIVE,
+        name: nameNode(name),
+        arguments: [{ kind: Kind.ARGUMENT, name: nameNode("if"), value: this.value(skip.args[0].type, false) }],
+      });
     }
     return directives;
   }

@@ -29,4 +29,9 @@ const client = () => {
     return `${error}`;
   }
 };
-console.log(JSON.stringify({ client: errors ? JSON.stringify(errors) : client(), graph: printed(buildSchema(readFileSync(file, "utf8"))) }));
+console.log(
+  JSON.stringify({
+    client: errors ? JSON.stringify(errors) : client(),
+    graph: printed(buildSchema(readFileSync(file, "utf8"))),
+  }),
+);

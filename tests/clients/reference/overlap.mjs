@@ -3,7 +3,14 @@
 const FIELDS = {
   Query: [["someBox", "SomeBox"], ["dog", "Dog"], ["pet", "Pet"], ["connection", "Connection"], ["echo"]],
   SomeBox: [["deepBox", "SomeBox"], ["unrelatedField"]],
-  StringBox: [["scalar"], ["deepBox", "StringBox"], ["unrelatedField"], ["stringBox", "StringBox"], ["intBox", "IntBox"], ["listStringBox", "StringBox"]],
+  StringBox: [
+    ["scalar"],
+    ["deepBox", "StringBox"],
+    ["unrelatedField"],
+    ["stringBox", "StringBox"],
+    ["intBox", "IntBox"],
+    ["listStringBox", "StringBox"],
+  ],
   IntBox: [["scalar"], ["deepBox", "IntBox"], ["unrelatedField"], ["stringBox", "StringBox"], ["intBox", "IntBox"]],
   NonNullStringBox1: [["scalar"]],
   Dog: [["name"], ["barkVolume"], ["doesKnowCommand"], ["nickname"]],
@@ -13,11 +20,23 @@ const FIELDS = {
   Edge: [["node", "Node"]],
   Node: [["id"], ["name"]],
 };
-const WITHIN = { SomeBox: ["StringBox", "IntBox", "NonNullStringBox1"], Pet: ["Dog", "Cat"], StringBox: ["SomeBox"], Dog: ["Pet"] };
+const WITHIN = {
+  SomeBox: ["StringBox", "IntBox", "NonNullStringBox1"],
+  Pet: ["Dog", "Cat"],
+  StringBox: ["SomeBox"],
+  Dog: ["Pet"],
+};
 const ARGUMENTS = {
-  echo: ["", "(list: [1])", "(list: [1, 2])", "(list: [])", "(list: 1)", "(text: \"a\")", "(text: \"\"\"a\"\"\")", "(text: \"b\")", "(how: { loud: true, words: [\"a\"] })", "(how: { words: [\"a\"], loud: true })", "(how: { loud: true })", "(text: \"a\", list: [1])", "(list: [1], text: \"a\")", "(list: [$v])", "(list: null)", "(text: \"\\u0061\")"],
+  echo: [
+    "", "(list: [1])", "(list: [1, 2])", "(list: [])", "(list: 1)", '(text: "a")', '(text: """a""")', '(text: "b")',
+    '(how: { loud: true, words: ["a"] })', '(how: { words: ["a"], loud: true })', "(how: { loud: true })",
+    '(text: "a", list: [1])', '(list: [1], text: "a")', "(list: [$v])", "(list: null)", '(text: "\\u0061")',
+  ],
   name: ["", "(surname: true)", "(surname: false)", "(surname: null)"],
-  doesKnowCommand: ["(command: SIT)", "(command: DOWN)", "(command: SIT, times: [1])", "(command: SIT, times: [1, 2])", "(times: 1, command: SIT)", "(command: SIT, how: { loud: true })"],
+  doesKnowCommand: [
+    "(command: SIT)", "(command: DOWN)", "(command: SIT, times: [1])", "(command: SIT, times: [1, 2])",
+    "(times: 1, command: SIT)", "(command: SIT, how: { loud: true })",
+  ],
 };
 
 export function overlapping(random) {

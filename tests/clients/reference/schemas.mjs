@@ -3,7 +3,14 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import {
-  GraphQLError, buildSchema, getNamedType, getNullableType, isAbstractType, isEnumType, isLeafType, isListType,
+  GraphQLError,
+  buildSchema,
+  getNamedType,
+  getNullableType,
+  isAbstractType,
+  isEnumType,
+  isLeafType,
+  isListType,
   isObjectType,
 } from "graphql";
 import { hash } from "./random.mjs";
@@ -30,7 +37,9 @@ function value(type, seed, info, name, given) {
   const nullable = getNullableType(type);
   if (isListType(nullable)) {
     // One item is a list's own failure as well as another: throwing here would fail the whole list.
-    return Array.from({ length: hash(seed, "length") % 4 }, (_, index) => item(nullable.ofType, hash(seed, index), info, name, given));
+    return Array.from({ length: hash(seed, "length") % 4 }, (_, index) =>
+      item(nullable.ofType, hash(seed, index), info, name, given),
+    );
   }
   if (isLeafType(nullable)) return leaf(nullable, seed, given);
   const types = isAbstractType(nullable) ? info.schema.getPossibleTypes(nullable) : [nullable];
@@ -80,7 +89,9 @@ function load(name) {
   return schema;
 }
 
-const names = readdirSync(folder).filter((it) => it.endsWith(".graphql")).map((it) => it.replace(".graphql", ""));
+const names = readdirSync(folder)
+  .filter((it) => it.endsWith(".graphql"))
+  .map((it) => it.replace(".graphql", ""));
 
 // By name.
 export const schemas = Object.fromEntries(names.sort().map((name) => [name, load(name)]));

@@ -12,7 +12,24 @@ export function tokens(text) {
   return found;
 }
 
-const IGNORED = [" ", " ", " ", "\n", "\n  ", ",", " , ", "\t", "\r\n", "\r", " #c\n", "#é😀 \"\n", "#\r", "\uFEFF", "\n\n", " # } {\r\n"];
+const IGNORED = [
+  " ",
+  " ",
+  " ",
+  "\n",
+  "\n  ",
+  ",",
+  " , ",
+  "\t",
+  "\r\n",
+  "\r",
+  " #c\n",
+  '#é😀 "\n',
+  "#\r",
+  "\uFEFF",
+  "\n\n",
+  " # } {\r\n",
+];
 const WORDS = new Set([TokenKind.NAME, TokenKind.INT, TokenKind.FLOAT]);
 const STRINGS = new Set([TokenKind.STRING, TokenKind.BLOCK_STRING]);
 
@@ -20,7 +37,8 @@ const STRINGS = new Set([TokenKind.STRING, TokenKind.BLOCK_STRING]);
 const stick = (one, other) =>
   (WORDS.has(one.kind) && (WORDS.has(other.kind) || other.kind === TokenKind.SPREAD)) ||
   (STRINGS.has(one.kind) && STRINGS.has(other.kind)) ||
-  one.kind === "raw" || other.kind === "raw";
+  one.kind === "raw" ||
+  other.kind === "raw";
 
 // The tokens with something between them.
 export function scatter(list, random) {
