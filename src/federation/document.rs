@@ -76,7 +76,7 @@ impl Document {
 /// A document of nothing but mistakes is not worth a longer answer.
 const ERRORS_MAX: usize = 100;
 /// Characters of a message about a document. Some repeat values whole, those within them by themselves too.
-const MESSAGE_CHARS_MAX: usize = 1_000;
+const MESSAGE_CHARS_MAX: usize = 1_500;
 
 /// Reads a document and chooses the operation. `suggestions`: messages may name what was perhaps meant.
 pub(super) fn read(

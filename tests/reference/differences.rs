@@ -16,12 +16,37 @@ pub(crate) struct Difference {
 
 pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
-        name: "numbers that would lose digits",
-        classes: &[Class::Accepted, Class::Message],
-        document: r"\d",
+        name: "deep introspection",
+        classes: &[Class::Accepted, Class::Message, Class::Others],
+        document: "__schema|__type",
         wanted: "",
-        got: "cannot be written in an operation without losing digits",
-        reason: "refused: a literal goes on as it was written, or not at all; as a variable it keeps its digits",
+        got: "Maximum introspection depth exceeded",
+        reason: "is refused, by the rule that the reference recommends: a few words could ask for millions",
+    },
+    Difference {
+        name: "descriptions of what the specification brings",
+        classes: &[Class::Data],
+        document: "description",
+        wanted: "scalar type represents|directive|introspection|Indicates this type",
+        got: "",
+        reason: "are in words of the router's own",
+    },
+    Difference {
+        name: "definitions of types beside operations",
+        classes: &[Class::Others],
+        document: r"\b(schema|scalar|type|interface|union|enum|input|directive)\b",
+        wanted: "",
+        got: "^$",
+        reason: "are refused for what they are, and nothing else is looked for",
+    },
+    Difference {
+        name: "a condition that is null",
+        classes: &[Class::Variables],
+        document: r"@(skip|include)\(if: \$",
+        wanted: "^accepted",
+        got: "Argument \"if\" of non-null type",
+        reason: "is an error of the request, as that of a variable: nothing is carried out for it, whereas the reference \
+                 has begun",
     },
     Difference {
         name: "numbers in variables",
@@ -34,7 +59,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "an empty query",
         classes: &[Class::Message],
-        document: "^$",
+        document: r"^\s*$",
         wanted: "Unexpected <EOF>",
         got: "`query` must not be empty",
         reason: "is told as what it is: a request without one",
@@ -83,9 +108,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "nullable variables in a required `@oneOf`",
-        classes: &[Class::Accepted],
+        classes: &[Class::Accepted, Class::Others],
         document: r"\$",
-        wanted: "^accepted",
+        wanted: "",
         got: "must be non-nullable to be used for OneOf Input Object",
         reason: "are refused, as by the specification: the reference looks at `@oneOf` inputs that may be null, and \
                  not at others",
