@@ -40,7 +40,7 @@ use tally::Tally;
 const SEED: u32 = 16;
 const DOCUMENTS: u32 = 5_000;
 /// Documents of a corpus that meets everything.
-const LARGE: u64 = 200_000;
+const LARGE: u32 = 200_000;
 /// Who asks at a time. More would only wait for each other.
 const WORKERS: usize = 4;
 /// Kinds of differences of which an example is told.

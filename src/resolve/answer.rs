@@ -6,7 +6,7 @@
 use super::{
     ErrorMode, ErrorPropagation, FetchAnswer, FetchError,
     errors::Errors,
-    paths::{Path, client_path, common_prefix},
+    paths::{Path, client_path, client_paths, common_prefix},
 };
 use crate::{
     graphql::{
@@ -159,7 +159,7 @@ pub(super) struct Teller<'a> {
 impl Scene<'_> {
     /// The error for a fetch without a usable answer. What exactly went wrong with the connection stays in
     /// the log: it may name hosts.
-    pub(super) fn failure(&self, error: &FetchError, whereabouts: &Whereabouts) -> graphql::Error {
+    pub(super) fn fail(&self, error: &FetchError, whereabouts: &Whereabouts, out: &mut Errors) {
         tracing::warn!(subgraph = self.teller.service, %error, "fetch failed");
         let reason = match error {
             FetchError::Malformed(reason) => Some(&**reason),
@@ -171,7 +171,7 @@ impl Scene<'_> {
             FetchError::Status(status) => StatusCode::from_u16(*status).ok(),
             _ => None,
         };
-        self.outer(whereabouts, reason, status)
+        self.push_everywhere(self.outer(whereabouts, reason, status), whereabouts, out);
     }
 
     /// The answer's own errors.
@@ -179,7 +179,7 @@ impl Scene<'_> {
         let Some(errors) = answer.errors else { return };
         let status = Some(answer.status).filter(|_| self.teller.policy.propagate_status_codes);
         match self.teller.policy.mode {
-            ErrorMode::Hidden => out.push(self.outer(whereabouts, None, None)),
+            ErrorMode::Hidden => self.push_everywhere(self.outer(whereabouts, None, None), whereabouts, out),
             ErrorMode::Wrapped => {
                 let mut inner = Errors::default();
                 self.convert_each(errors, whereabouts, None, &mut inner);
@@ -206,8 +206,17 @@ impl Scene<'_> {
             }
             let template = self.teller.template(error, status);
             for place in whereabouts.resolve(&self.path(error)) {
-                out.push(template.clone().with_path(self.client_path(&place)));
+                for path in self.client_paths(&place, out.room()) {
+                    out.push(template.clone().with_path(path));
+                }
             }
+        }
+    }
+
+    /// Tells an error of a whole fetch under every name that the client has for its place.
+    fn push_everywhere(&self, error: graphql::Error, whereabouts: &Whereabouts, out: &mut Errors) {
+        for path in self.client_paths(&whereabouts.all(), out.room()) {
+            out.push(error.clone().with_path(path));
         }
     }
 
@@ -238,6 +247,15 @@ impl Scene<'_> {
             client_path(self.projection, self.teller.document, self.root, place)
         } else {
             Path::new()
+        }
+    }
+
+    /// Everywhere that the client sees a place, as far as there is room for errors about it.
+    fn client_paths(&self, place: &[graphql::PathSegment], room: usize) -> Vec<Path> {
+        if self.teller.policy.rewrite_paths {
+            client_paths(self.projection, self.teller.document, self.root, place, room.max(1))
+        } else {
+            vec![Path::new()]
         }
     }
 

@@ -54,6 +54,11 @@ impl Errors {
         Explained::by(&self.explained)
     }
 
+    /// How many more errors there may be.
+    pub(super) fn room(&self) -> usize {
+        ERRORS_MAX.saturating_sub(self.list.len())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.list.len() >= ERRORS_MAX
     }

@@ -253,7 +253,7 @@ impl Job<'_> {
             Ok(_) => {}
             Err(error) => {
                 count(&self.counters.fetch_errors, 1);
-                errors.push(scene.failure(&error, &whereabouts()));
+                scene.fail(&error, &whereabouts(), &mut errors);
             }
         }
         errors
@@ -274,7 +274,11 @@ impl Job<'_> {
             Err(error) => {
                 let place = [graphql::PathSegment::Key(call.key.clone())];
                 let projection = &self.operation.projection;
-                error.with_path(paths::client_path(projection, &document, self.root, &place)).into()
+                let mut errors = Errors::default();
+                for path in paths::client_paths(projection, &document, self.root, &place, errors.room()) {
+                    errors.push(error.clone().with_path(path));
+                }
+                errors
             }
         }
     }

@@ -122,34 +122,81 @@ pub(super) fn common_prefix<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Pa
     prefix
 }
 
-/// Where a place in the data comes out in the response: canonical keys become the client's. Ends early
-/// where the client does not see what lies there.
+/// Where a place in the data comes out in the response: canonical keys become the client's. The first of
+/// [`client_paths`].
 pub(super) fn client_path(
     projection: &Projection,
     document: &Document,
     root: NodeId,
     path: &[graphql::PathSegment],
 ) -> Path {
-    let mut out = Path::with_capacity(path.len());
-    let mut shape = Shape::Object(&projection.root);
-    let mut node = Some(root);
-    for segment in path {
-        match (segment, shape) {
-            (graphql::PathSegment::Key(key), Shape::Object(selection)) => {
-                let Some((field, value)) = field_of(selection, key, node, document) else { break };
-                out.push(graphql::PathSegment::Key(field.key.clone()));
-                shape = Shape::of(value);
-                node = node.and_then(|it| document.get(it, key));
+    client_paths(projection, document, root, path, 1).pop().unwrap_or_default()
+}
+
+/// Every place of the response that shows a place in the data, under each of its names, `max` at most: there is at least
+/// one. A name that shows what is around it alone counts where that is null. Where nothing shows it, the place
+/// ends with what the client sees of the way.
+pub(super) fn client_paths(
+    projection: &Projection,
+    document: &Document,
+    root: NodeId,
+    path: &[graphql::PathSegment],
+    max: usize,
+) -> Vec<Path> {
+    let mut search = Search { document, max, at: Path::new(), found: Vec::new(), longest: Path::new() };
+    search.go(Shape::Object(&projection.root), Some(root), path);
+    if search.found.is_empty() { vec![search.longest] } else { search.found }
+}
+
+/// Follows a path in the data through all that shows it.
+struct Search<'a> {
+    document: &'a Document,
+    max: usize,
+    /// The way so far, as the client sees it.
+    at: Path,
+    found: Vec<Path>,
+    longest: Path,
+}
+
+impl Search<'_> {
+    fn go(&mut self, shape: Shape<'_>, node: Option<NodeId>, path: &[graphql::PathSegment]) {
+        if self.found.len() >= self.max {
+            return;
+        }
+        let document = self.document;
+        match (path, shape) {
+            ([], _) => self.found.push(self.at.clone()),
+            ([graphql::PathSegment::Key(key), rest @ ..], Shape::Object(selection)) => {
+                let below = node.and_then(|it| document.get(it, key));
+                let mut is_shown = false;
+                for (field, value) in fields_of(selection, key, node, document) {
+                    is_shown = true;
+                    self.at.push(graphql::PathSegment::Key(field.key.clone()));
+                    self.go(Shape::of(value), below, rest);
+                    self.at.pop();
+                }
+                if !is_shown {
+                    self.end(node);
+                }
             }
-            (graphql::PathSegment::Index(index), Shape::List(item)) => {
-                out.push(segment.clone());
-                shape = Shape::of(item);
-                node = node.and_then(|it| document.children(it).nth(*index));
+            ([segment @ graphql::PathSegment::Index(index), rest @ ..], Shape::List(item)) => {
+                let below = node.and_then(|it| document.children(it).nth(*index));
+                self.at.push(segment.clone());
+                self.go(Shape::of(item), below, rest);
+                self.at.pop();
             }
-            _ => break,
+            _ => self.end(node),
         }
     }
-    out
+
+    /// The client sees no more of the path here.
+    fn end(&mut self, node: Option<NodeId>) {
+        if !self.at.is_empty() && node.is_none_or(|it| self.document.is_null(it)) {
+            self.found.push(self.at.clone());
+        } else if self.at.len() > self.longest.len() {
+            self.longest = self.at.clone();
+        }
+    }
 }
 
 /// What a path can go on with.
@@ -171,14 +218,14 @@ impl<'p> Shape<'p> {
     }
 }
 
-/// The first field that shows what lies under a canonical key of this object.
-fn field_of<'p>(
+/// The fields that show what lies under a canonical key of this object.
+fn fields_of<'p>(
     selection: &'p SelectionSet,
     key: &str,
     object: Option<NodeId>,
     document: &Document,
-) -> Option<(&'p Field, &'p ValueType)> {
-    selection.fields.iter().find_map(|field| match &field.source {
+) -> impl Iterator<Item = (&'p Field, &'p ValueType)> {
+    selection.fields.iter().filter_map(move |field| match &field.source {
         FieldSource::Data { source, value, .. } if **source == *key => {
             let shown = match (&field.types, object) {
                 (Some(types), Some(object)) => may_be(document, object, types),

@@ -188,6 +188,46 @@ fn a_path_ends_where_the_client_sees_nothing() {
     check(&world, plan, &expected);
 }
 
+/// One value under three names, of which the third shows something else of it.
+fn three_names() -> Vec<Field> {
+    vec![
+        alias("one", "x_1", object("X", vec![field("inner", string())])),
+        alias("two", "x_1", object("X", vec![alias("also", "inner", string())])),
+        alias("three", "x_1", object("X", vec![field("other", string())])),
+    ]
+}
+
+#[test]
+fn an_error_is_told_under_every_name_that_shows_its_field() {
+    let world = World::new();
+    world.reply(
+        "a",
+        r#"{"errors":[{"message":"m","path":["x_1","inner"]}],"data":{"x_1":{"inner":null,"other":"o"}}}"#,
+    );
+    let of_a = r#""serviceName":"a""#;
+    let expected = with_errors(
+        &[error("m", r#"["one","inner"]"#, of_a), error("m", r#"["two","also"]"#, of_a)],
+        r#"{"one":{"inner":null},"two":{"also":null},"three":{"other":"o"}}"#,
+    );
+    check(&world, operation(Some(fetch("a", "1")), three_names()), &expected);
+}
+
+#[test]
+fn a_null_that_took_its_parent_along_is_told_under_every_name_of_the_parent() {
+    let world = World::new();
+    world.reply("a", r#"{"errors":[{"message":"m","path":["x_1","inner"]}],"data":{"x_1":null}}"#);
+    let of_a = r#""serviceName":"a""#;
+    let expected = with_errors(
+        &[
+            error("m", r#"["one","inner"]"#, of_a),
+            error("m", r#"["two","also"]"#, of_a),
+            error("m", r#"["three"]"#, of_a),
+        ],
+        r#"{"one":null,"two":null,"three":null}"#,
+    );
+    check(&world, operation(Some(fetch("a", "1")), three_names()), &expected);
+}
+
 #[test]
 fn errors_are_bounded_and_the_rest_is_counted() {
     let items = vec!["null"; 1500].join(",");
