@@ -739,9 +739,12 @@ fn a_router_that_stops_says_goodbye_to_both_sides() {
 
 /// A subgraph that shows its certificate, wants one of this authority, and speaks HTTP/2 too.
 fn over_tls(certificates: &Certificates, clients: &str) -> Upstream {
+    speaking(certificates, clients, &["h2", "http/1.1"])
+}
+
+fn speaking(certificates: &Certificates, clients: &str, protocols: &[&str]) -> Upstream {
     let file = |name: &str| certificates.file(name);
     let shown = (file("server.pem"), file("server.key"));
-    let protocols = &["h2", "http/1.1"];
     let config = tls::server((&shown.0, &shown.1), protocols, Some(&file(clients)));
     Upstream::start_with(Some(config))
 }
@@ -807,6 +810,25 @@ fn wss_to_a_subgraph_needs_trust_on_both_sides() {
         let told = stage.router.logged("no WebSocket to a subgraph");
         assert!(told.to_lowercase().contains("certificate") || told.contains("alert"), "{told}");
         is_open(&mut client);
+    }
+}
+
+/// Subscriptions go over HTTP/1.1: whoever runs a subgraph that speaks HTTP/2 alone reads that in the log.
+#[test]
+fn a_subgraph_that_speaks_http_2_alone_is_told_from_one_that_is_away() {
+    let certificates = Certificates::make();
+    for (scheme, overriding, words) in [
+        ("wss", "", "no WebSocket to a subgraph"),
+        ("https", "subscription_protocol: sse_post", "a subgraph does not answer"),
+    ] {
+        let upstream = speaking(&certificates, "ca.pem", &["h2"]);
+        let stage = Stage::at(upstream, scheme, &trusting(&certificates, "ca.pem"), overriding);
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        assert!(stage.upstream.accept_stream().is_err(), "{scheme}");
+        assert_eq!(terminal(&mut client, "1")["message"], LOST);
+        let told = stage.router.logged(words);
+        assert!(told.contains("the subgraph speaks no HTTP/1.1"), "{told}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! Subscriptions at subgraphs by Server-Sent Events ("GraphQL over SSE", distinct connections): one HTTP
-//! request for each, whose answer goes on until the subscription ends.
+//! request for each, on a connection of its own, whose answer goes on until the subscription ends.
 
 use super::{
     SubgraphClient,
@@ -167,7 +167,7 @@ impl Stream {
     async fn ask(&self) -> Result<Incoming, Refusal> {
         let options = &self.subgraph.endpoint.options;
         let limit = options.response_header_timeout.unwrap_or(options.timeout);
-        let answering = self.subgraph.http().request(self.request().map(Either::Left));
+        let answering = self.subgraph.subscribing.streams.request(self.request().map(Either::Left));
         let answer = match tokio::time::timeout(limit, answering).await {
             Ok(Ok(answer)) => answer,
             failed => {
