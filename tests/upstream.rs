@@ -667,6 +667,62 @@ fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
     assert_eq!(client.next("1"), tick(1));
 }
 
+/// A message that is too long is charged to the subscription that it is for.
+#[test]
+fn a_response_too_large_for_the_router_ends_its_subscription_alone() {
+    for protocol in BOTH {
+        for reconnect in ["", "subscription_reconnect: true"] {
+            let stage = Stage::with("engine: { websocket_client_read_limit: 64KB }\n", reconnect);
+            let (mut client, mut other) = (stage.client_of(protocol), stage.client_of(protocol));
+            client.subscribe("1", "subscription { tick }");
+            let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+            let (id, _) = peer.subscription();
+            other.subscribe("2", "subscription { reminded(topic: \"x\") { text } }");
+            let (large, _) = peer.subscription();
+            let note = |bytes: usize| json!({ "data": { "reminded": { "text": "x".repeat(bytes) } } });
+            peer.next(&large, &note(60_000));
+            assert_eq!(other.next("2"), note(60_000));
+            peer.next(&large, &note(20_000_000));
+            let error = terminal(&mut other, "2");
+            let words = "A message of Subgraph 'clock' is larger than the limit of 64000 bytes.";
+            assert_eq!(error["message"], words, "{error}");
+            peer.goodbye(&large);
+            peer.next(&large, &note(20_000_000));
+            peer.next(&id, &tick(1));
+            assert_eq!(client.next("1"), tick(1), "what follows the message is read");
+            is_open(&mut other);
+            assert!(stage.upstream.is_quiet(), "no further connection");
+
+            // One that names no subscription is everybody's.
+            peer.say(&json!({ "type": "next", "payload": note(70_000), "id": id }));
+            if reconnect.is_empty() {
+                assert_eq!(terminal(&mut client, "1")["message"], LOST);
+            }
+            let Some(tungstenite::Message::Close(Some(frame))) = peer.frame() else {
+                panic!("a close frame")
+            };
+            assert_eq!(u16::from(frame.code), 1009);
+        }
+    }
+}
+
+#[test]
+fn an_event_too_large_for_the_router_ends_its_stream() {
+    for reconnect in ["", ", subscription_reconnect: true"] {
+        let more = "engine: { websocket_client_read_limit: 64KB }\n";
+        let stage = Stage::over("http", more, &format!("subscription_protocol: sse_post{reconnect}"));
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut stream = stage.upstream.stream();
+        stream.next(&tick(1));
+        assert_eq!(client.next("1"), tick(1));
+        stream.next(&json!({ "data": { "tick": 2 }, "extensions": { "long": "x".repeat(70_000) } }));
+        let error = terminal(&mut client, "1");
+        let words = "A message of Subgraph 'clock' is larger than the limit of 64000 bytes.";
+        assert_eq!(error["message"], words, "{error}");
+    }
+}
+
 /// However many subscriptions are asked for at a time, they go out as the subgraph takes them: when it acknowledges,
 /// and when it comes back.
 #[test]

@@ -153,7 +153,12 @@ impl Stream {
         let mut parser = Parser::new(self.target.event_bytes_max);
         while let Some(Ok(frame)) = body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
-            let Ok(events) = parser.push(&bytes) else { break };
+            let Ok(events) = parser.push(&bytes) else {
+                let loss = UpstreamLoss::TooLong { bytes_max: self.target.event_bytes_max };
+                let (policy, name) = (&self.target.errors, &self.subgraph.endpoint.name);
+                tracing::warn!(subgraph = &**name, ?loss, "an event stream of a subgraph was left");
+                return Ending::Failed(loss.errors(policy, name));
+            };
             for event in events {
                 if let Some(ending) = self.take_in(event).await {
                     return ending;
