@@ -643,7 +643,7 @@ fn a_subscription_can_wait_for_its_subgraph() {
 
 /// What one client sends is never charged to the connection that others share.
 #[test]
-fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
+fn a_subscription_too_large_to_be_sent_is_refused_alone() {
     let stage = Stage::start();
     let mut client = stage.client();
     client.subscribe("1", "subscription { tick }");
@@ -659,12 +659,57 @@ fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
         assert_eq!(told["errors"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE", "{told}");
     }
     let mut large = asking(4_000_000);
-    let (other, payload) = peer.subscription();
+    let mut apart = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (other, payload) = apart.subscription();
     assert_eq!(payload["variables"]["t"].as_str().map(str::len), Some(4_000_000));
-    peer.next(&other, &json!({ "data": { "reminded": { "text": "now" } } }));
+    apart.next(&other, &json!({ "data": { "reminded": { "text": "now" } } }));
     peer.next(&id, &tick(1));
     assert_eq!(large.result()["data"]["reminded"]["text"], "now");
     assert_eq!(client.next("1"), tick(1));
+}
+
+/// A subgraph may refuse messages that the router takes, and closes the whole connection over one.
+#[test]
+fn a_large_subscription_has_a_connection_of_its_own() {
+    for (protocol, reconnect) in [(TRANSPORT_WS, ""), (LEGACY_WS, "subscription_reconnect: true")] {
+        let stage = Stage::with("", reconnect);
+        let (mut client, mut other) = (stage.client_of(protocol), stage.client_of(protocol));
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
+        let asking = |bytes: usize| json!({ "query": query, "variables": { "t": "x".repeat(bytes) } });
+        other.subscribe_with("large", asking(20_001));
+        let mut strict = stage.upstream.welcome(protocol, &Value::Null);
+        let (_, payload) = strict.subscription();
+        assert!(payload.to_string().len() > 20_000);
+        strict.close(1009, "message too big");
+        let error = terminal(&mut other, "large");
+        assert_eq!(error["extensions"]["closeCode"], 1009, "{error}");
+
+        // Those that are taken stay apart as well, and take their connection along.
+        other.subscribe_with("a", asking(17_000));
+        let mut first = stage.upstream.welcome(protocol, &Value::Null);
+        let (a, _) = first.subscription();
+        other.subscribe_with("b", asking(17_001));
+        let mut second = stage.upstream.welcome(protocol, &Value::Null);
+        let (b, _) = second.subscription();
+        let note = |text: &str| json!({ "data": { "reminded": { "text": text } } });
+        second.next(&b, &note("b"));
+        assert_eq!(other.next("b"), note("b"));
+        first.next(&a, &note("a"));
+        assert_eq!(other.next("a"), note("a"));
+        assert_eq!(stage.links(), 3.0);
+        other.complete("a");
+        wait_until("the connection is closed at once", Duration::from_secs(5), || first.frame().is_none());
+        assert_eq!(stage.links(), 2.0);
+
+        // One that is not large goes with the others.
+        client.subscribe_with("small", asking(15_000));
+        peer.subscription();
+        peer.next(&id, &tick(1));
+        assert_eq!(client.next("1"), tick(1));
+    }
 }
 
 /// A message that is too long is charged to the subscription that it is for.
@@ -732,7 +777,7 @@ fn a_burst_of_subscriptions_does_not_break_the_connection() {
     let (mut client, mut other) = (stage.client(), stage.client());
     let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
     // Together they are far beyond what sockets and buffers hold.
-    let topic = |number: u64| format!("{number:35000}");
+    let topic = |number: u64| format!("{number:16000}");
     for number in 0..SUBSCRIPTIONS {
         let variables = json!({ "t": topic(number) });
         client.subscribe_with(&number.to_string(), json!({ "query": query, "variables": variables }));
