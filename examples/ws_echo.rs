@@ -216,7 +216,8 @@ impl Connection {
                 write_pong(payload, out);
                 ControlFlow::Continue(())
             }
-            Incoming::Pong(_) => ControlFlow::Continue(()),
+            // Servers' messages alone are skipped.
+            Incoming::Pong(_) | Incoming::Skipped(_) => ControlFlow::Continue(()),
             Incoming::Close { code, .. } => {
                 write_close(code, "", out);
                 over = true;

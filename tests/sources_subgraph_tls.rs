@@ -1,4 +1,4 @@
-//! The HTTP client to subgraphs that want TLS, over HTTP/1 and HTTP/2.
+//! The HTTP client to subgraphs that want TLS, over HTTP/1 and HTTP/2: queries, and subscriptions by event streams.
 
 #[path = "support/certificates.rs"]
 mod certificates;
@@ -7,24 +7,35 @@ mod io;
 
 use bytes::Bytes;
 use certificates::Certificates;
-use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, Version, body::Incoming, service::service_fn};
+use futures_util::{Stream, StreamExt, future::ready, stream};
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::{
+    Request, Response, Version,
+    body::{Frame, Incoming},
+    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
+    service::service_fn,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use io::IoThread;
+use io::{IoThread, PATIENCE};
 use juga::{
-    plan::{OperationKind, SubgraphId},
-    resolve::{FetchError, FetchRequest, Subgraphs},
+    plan::{Forwarded, OperationKind, SubgraphId, UpstreamFeed},
+    resolve::{ErrorPropagation, FetchError, FetchRequest, Subgraphs},
     sources::{
-        ClientTls,
-        subgraph::{SubgraphClient, SubgraphClientError, SubgraphEndpoint, SubgraphOptions},
+        ClientTls, FeedSink, Report, Ticket,
+        subgraph::{
+            StreamTarget, Streams, SubgraphClient, SubgraphClientError, SubgraphEndpoint, SubgraphOptions,
+        },
     },
 };
 use std::{
     convert::Infallible,
+    future::Future,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
     },
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -38,7 +49,10 @@ use tokio_rustls::{
     },
 };
 
-/// A subgraph that answers with the HTTP version it was asked in.
+/// Requests that a subgraph takes at a time on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 2;
+
+/// A subgraph that answers with the HTTP version it was asked in. An event stream says it in an event, and goes on.
 struct Subgraph {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -69,7 +83,8 @@ async fn serve(acceptor: TlsAcceptor, socket: TcpStream) {
     let stream = TokioIo::new(stream);
     // Ends with an error when the client is gone.
     let _ = if is_h2 {
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        server.max_concurrent_streams(STREAMS_MAX);
         server.serve_connection(stream, service_fn(answer)).await
     } else {
         let server = hyper::server::conn::http1::Builder::new();
@@ -77,13 +92,26 @@ async fn serve(acceptor: TlsAcceptor, socket: TcpStream) {
     };
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Known in full, or events without an end.
+type Body =
+    Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>>>;
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let version = match request.version() {
         Version::HTTP_2 => 2,
         _ => 1,
     };
+    let wants_events = request.headers().get(ACCEPT).is_some_and(|it| it == "text/event-stream");
     let _ = request.into_body().collect().await;
-    Ok(Response::new(Full::from(format!("{{\"data\":{{\"version\":{version}}}}}"))))
+    let response = format!("{{\"data\":{{\"version\":{version}}}}}");
+    if !wants_events {
+        return Ok(Response::new(Either::Left(Full::from(response))));
+    }
+    let event = Bytes::from(format!("event: next\ndata: {response}\n\n"));
+    let events = stream::once(ready(Ok(Frame::data(event)))).chain(stream::pending());
+    let mut answer = Response::new(Either::Right(StreamBody::new(events.boxed())));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(answer)
 }
 
 /// A server with the authority's certificate; `protocols` as ALPN names them.
@@ -196,4 +224,71 @@ fn files_that_are_missing_or_wrong_are_told_at_the_start() {
     assert!(refused(certificates.trusting("ca.key")).contains("ca.key"));
     let no_key = ClientTls { cert_file: Some(certificates.file("client.pem")), ..ClientTls::default() };
     assert!(refused(no_key).contains("key_file"));
+}
+
+/// Keeps what feeds report.
+struct Reports(mpsc::Sender<(Ticket, Report)>);
+
+impl FeedSink for Reports {
+    fn try_send(&self, ticket: Ticket, report: Report) -> Result<(), Report> {
+        let _ = self.0.send((ticket, report));
+        Ok(())
+    }
+
+    fn room(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(ready(()))
+    }
+}
+
+/// Starts event streams at a subgraph; what they report.
+fn listen(
+    client: &SubgraphClient,
+    subgraph: &Subgraph,
+    tickets: std::ops::Range<u64>,
+) -> (Streams, mpsc::Receiver<(Ticket, Report)>) {
+    let (sink, reports) = mpsc::channel();
+    let streams = Streams::new(client.clone(), Arc::new(Reports(sink)));
+    let feed = UpstreamFeed {
+        subgraph: SubgraphId(0),
+        document: "subscription{version}".into(),
+        variables: Bytes::new(),
+        forwarded: Forwarded::default(),
+    };
+    let target = StreamTarget {
+        uri: format!("https://{}/graphql", subgraph.address).parse().expect("an address"),
+        by_get: false,
+        reconnect: false,
+        event_bytes_max: 1_000_000,
+        errors: ErrorPropagation::default(),
+    };
+    tickets.for_each(|it| streams.start(Ticket(it), feed.clone(), target.clone()));
+    (streams, reports)
+}
+
+/// However many requests a subgraph takes on one connection, those that last do not take the place of those that
+/// are answered at once.
+#[test]
+fn queries_do_not_wait_behind_event_streams() {
+    const FEEDS: u64 = STREAMS_MAX as u64 + 2;
+    let (certificates, io) = (Certificates::make(), IoThread::start());
+    let subgraph = Subgraph::start(&io, server(&certificates, &["h2", "http/1.1"], false));
+    let client = client(&io, &subgraph, certificates.trusting("ca.pem"));
+    let query = || assert_eq!(fetch(&io, &client), Ok("{\"data\":{\"version\":2}}".into()));
+    query();
+    let (streams, reports) = listen(&client, &subgraph, 0..FEEDS);
+    let mut events = 0;
+    while events < FEEDS {
+        match reports.recv_timeout(PATIENCE).expect("a report in time").1 {
+            Report::Live => {}
+            Report::Event { payload, .. } => {
+                assert_eq!(payload, "{\"data\":{\"version\":1}}", "a connection of its own");
+                events += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        query();
+    }
+    assert_eq!(subgraph.connections.load(Relaxed) as u64, 1 + FEEDS);
+    (0..FEEDS).for_each(|it| streams.stop(Ticket(it)));
+    query();
 }

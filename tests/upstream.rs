@@ -643,7 +643,7 @@ fn a_subscription_can_wait_for_its_subgraph() {
 
 /// What one client sends is never charged to the connection that others share.
 #[test]
-fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
+fn a_subscription_too_large_to_be_sent_is_refused_alone() {
     let stage = Stage::start();
     let mut client = stage.client();
     client.subscribe("1", "subscription { tick }");
@@ -659,12 +659,113 @@ fn a_subscription_too_large_for_the_shared_connection_is_refused_alone() {
         assert_eq!(told["errors"][0]["extensions"]["code"], "PAYLOAD_TOO_LARGE", "{told}");
     }
     let mut large = asking(4_000_000);
-    let (other, payload) = peer.subscription();
+    let mut apart = stage.upstream.welcome(TRANSPORT_WS, &Value::Null);
+    let (other, payload) = apart.subscription();
     assert_eq!(payload["variables"]["t"].as_str().map(str::len), Some(4_000_000));
-    peer.next(&other, &json!({ "data": { "reminded": { "text": "now" } } }));
+    apart.next(&other, &json!({ "data": { "reminded": { "text": "now" } } }));
     peer.next(&id, &tick(1));
     assert_eq!(large.result()["data"]["reminded"]["text"], "now");
     assert_eq!(client.next("1"), tick(1));
+}
+
+/// A subgraph may refuse messages that the router takes, and closes the whole connection over one.
+#[test]
+fn a_large_subscription_has_a_connection_of_its_own() {
+    for (protocol, reconnect) in [(TRANSPORT_WS, ""), (LEGACY_WS, "subscription_reconnect: true")] {
+        let stage = Stage::with("", reconnect);
+        let (mut client, mut other) = (stage.client_of(protocol), stage.client_of(protocol));
+        client.subscribe("1", "subscription { tick }");
+        let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+        let (id, _) = peer.subscription();
+        let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
+        let asking = |bytes: usize| json!({ "query": query, "variables": { "t": "x".repeat(bytes) } });
+        other.subscribe_with("large", asking(20_001));
+        let mut strict = stage.upstream.welcome(protocol, &Value::Null);
+        let (_, payload) = strict.subscription();
+        assert!(payload.to_string().len() > 20_000);
+        strict.close(1009, "message too big");
+        let error = terminal(&mut other, "large");
+        assert_eq!(error["extensions"]["closeCode"], 1009, "{error}");
+
+        // Those that are taken stay apart as well, and take their connection along.
+        other.subscribe_with("a", asking(17_000));
+        let mut first = stage.upstream.welcome(protocol, &Value::Null);
+        let (a, _) = first.subscription();
+        other.subscribe_with("b", asking(17_001));
+        let mut second = stage.upstream.welcome(protocol, &Value::Null);
+        let (b, _) = second.subscription();
+        let note = |text: &str| json!({ "data": { "reminded": { "text": text } } });
+        second.next(&b, &note("b"));
+        assert_eq!(other.next("b"), note("b"));
+        first.next(&a, &note("a"));
+        assert_eq!(other.next("a"), note("a"));
+        assert_eq!(stage.links(), 3.0);
+        other.complete("a");
+        wait_until("the connection is closed at once", Duration::from_secs(5), || first.frame().is_none());
+        assert_eq!(stage.links(), 2.0);
+
+        // One that is not large goes with the others.
+        client.subscribe_with("small", asking(15_000));
+        peer.subscription();
+        peer.next(&id, &tick(1));
+        assert_eq!(client.next("1"), tick(1));
+    }
+}
+
+/// A message that is too long is charged to the subscription that it is for.
+#[test]
+fn a_response_too_large_for_the_router_ends_its_subscription_alone() {
+    for protocol in BOTH {
+        for reconnect in ["", "subscription_reconnect: true"] {
+            let stage = Stage::with("engine: { websocket_client_read_limit: 64KB }\n", reconnect);
+            let (mut client, mut other) = (stage.client_of(protocol), stage.client_of(protocol));
+            client.subscribe("1", "subscription { tick }");
+            let mut peer = stage.upstream.welcome(protocol, &Value::Null);
+            let (id, _) = peer.subscription();
+            other.subscribe("2", "subscription { reminded(topic: \"x\") { text } }");
+            let (large, _) = peer.subscription();
+            let note = |bytes: usize| json!({ "data": { "reminded": { "text": "x".repeat(bytes) } } });
+            peer.next(&large, &note(60_000));
+            assert_eq!(other.next("2"), note(60_000));
+            peer.next(&large, &note(20_000_000));
+            let error = terminal(&mut other, "2");
+            let words = "A message of Subgraph 'clock' is larger than the limit of 64000 bytes.";
+            assert_eq!(error["message"], words, "{error}");
+            peer.goodbye(&large);
+            peer.next(&large, &note(20_000_000));
+            peer.next(&id, &tick(1));
+            assert_eq!(client.next("1"), tick(1), "what follows the message is read");
+            is_open(&mut other);
+            assert!(stage.upstream.is_quiet(), "no further connection");
+
+            // One that names no subscription is everybody's.
+            peer.say(&json!({ "type": "next", "payload": note(70_000), "id": id }));
+            if reconnect.is_empty() {
+                assert_eq!(terminal(&mut client, "1")["message"], LOST);
+            }
+            let Some(tungstenite::Message::Close(Some(frame))) = peer.frame() else {
+                panic!("a close frame")
+            };
+            assert_eq!(u16::from(frame.code), 1009);
+        }
+    }
+}
+
+#[test]
+fn an_event_too_large_for_the_router_ends_its_stream() {
+    for reconnect in ["", ", subscription_reconnect: true"] {
+        let more = "engine: { websocket_client_read_limit: 64KB }\n";
+        let stage = Stage::over("http", more, &format!("subscription_protocol: sse_post{reconnect}"));
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        let mut stream = stage.upstream.stream();
+        stream.next(&tick(1));
+        assert_eq!(client.next("1"), tick(1));
+        stream.next(&json!({ "data": { "tick": 2 }, "extensions": { "long": "x".repeat(70_000) } }));
+        let error = terminal(&mut client, "1");
+        let words = "A message of Subgraph 'clock' is larger than the limit of 64000 bytes.";
+        assert_eq!(error["message"], words, "{error}");
+    }
 }
 
 /// However many subscriptions are asked for at a time, they go out as the subgraph takes them: when it acknowledges,
@@ -676,7 +777,7 @@ fn a_burst_of_subscriptions_does_not_break_the_connection() {
     let (mut client, mut other) = (stage.client(), stage.client());
     let query = "subscription ($t: String!) { reminded(topic: $t) { text } }";
     // Together they are far beyond what sockets and buffers hold.
-    let topic = |number: u64| format!("{number:35000}");
+    let topic = |number: u64| format!("{number:16000}");
     for number in 0..SUBSCRIPTIONS {
         let variables = json!({ "t": topic(number) });
         client.subscribe_with(&number.to_string(), json!({ "query": query, "variables": variables }));
@@ -739,9 +840,12 @@ fn a_router_that_stops_says_goodbye_to_both_sides() {
 
 /// A subgraph that shows its certificate, wants one of this authority, and speaks HTTP/2 too.
 fn over_tls(certificates: &Certificates, clients: &str) -> Upstream {
+    speaking(certificates, clients, &["h2", "http/1.1"])
+}
+
+fn speaking(certificates: &Certificates, clients: &str, protocols: &[&str]) -> Upstream {
     let file = |name: &str| certificates.file(name);
     let shown = (file("server.pem"), file("server.key"));
-    let protocols = &["h2", "http/1.1"];
     let config = tls::server((&shown.0, &shown.1), protocols, Some(&file(clients)));
     Upstream::start_with(Some(config))
 }
@@ -807,6 +911,25 @@ fn wss_to_a_subgraph_needs_trust_on_both_sides() {
         let told = stage.router.logged("no WebSocket to a subgraph");
         assert!(told.to_lowercase().contains("certificate") || told.contains("alert"), "{told}");
         is_open(&mut client);
+    }
+}
+
+/// Subscriptions go over HTTP/1.1: whoever runs a subgraph that speaks HTTP/2 alone reads that in the log.
+#[test]
+fn a_subgraph_that_speaks_http_2_alone_is_told_from_one_that_is_away() {
+    let certificates = Certificates::make();
+    for (scheme, overriding, words) in [
+        ("wss", "", "no WebSocket to a subgraph"),
+        ("https", "subscription_protocol: sse_post", "a subgraph does not answer"),
+    ] {
+        let upstream = speaking(&certificates, "ca.pem", &["h2"]);
+        let stage = Stage::at(upstream, scheme, &trusting(&certificates, "ca.pem"), overriding);
+        let mut client = stage.client();
+        client.subscribe("1", "subscription { tick }");
+        assert!(stage.upstream.accept_stream().is_err(), "{scheme}");
+        assert_eq!(terminal(&mut client, "1")["message"], LOST);
+        let told = stage.router.logged(words);
+        assert!(told.contains("the subgraph speaks no HTTP/1.1"), "{told}");
     }
 }
 

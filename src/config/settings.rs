@@ -441,7 +441,8 @@ settings! {
         websocket_server_write_timeout: Duration as Wait = Is("10s");
         /// How long a subgraph may take no bytes on a WebSocket; then its subscriptions end.
         websocket_client_write_timeout: Duration as Wait = Is("10s");
-        /// Largest message of a subgraph on a WebSocket; a larger one ends its subscriptions.
+        /// Largest message of a subgraph on a WebSocket, and largest event of its event streams. A larger one ends the
+        /// subscription that it is for, and no other.
         websocket_client_read_limit: usize as Size = Is("1MB");
         /// Silence of a subgraph on a WebSocket after which it is asked for a sign of life.
         websocket_client_ping_interval: Duration as Wait = Is("15s");
@@ -777,7 +778,8 @@ settings! {
         /// Where it serves subscriptions: `ws` or `wss`, `http` or `https`. Left out: where its queries go. Over TLS,
         /// `tls.client` holds.
         subscription_url: Option<String> as Maybe<SubscriptionUrl> = Absent("ws://localhost:4001/graphql");
-        /// How it serves them: `ws`, `sse` or `sse_post`.
+        /// How it serves them: `ws`, `sse` or `sse_post`, over HTTP/1.1. Event streams have a connection each; WebSockets
+        /// are shared, but for subscriptions of more than 16 KiB.
         subscription_protocol: Option<SubscriptionProtocol> as Maybe<Travel> = Absent("ws");
         /// What is spoken on a WebSocket: `auto`, `graphql-ws` or `graphql-transport-ws`.
         subscription_websocket_subprotocol: Option<WebSocketSubprotocol> as Maybe<Dialect> = Absent("auto");

@@ -105,6 +105,8 @@ pub enum UpstreamLoss {
     Closed { code: Option<u16>, reason: String },
     /// It answered the request for it with this status.
     Refused(StatusCode),
+    /// It sent a message of more bytes than these.
+    TooLong { bytes_max: usize },
 }
 
 impl UpstreamLoss {
@@ -121,6 +123,10 @@ impl UpstreamLoss {
                 error.with_extension("statusCode", status.as_u16().to_string().into()).into()
             }
             Self::Broken => own_error(policy, service, LOST).into(),
+            Self::TooLong { bytes_max } => {
+                let bound = format!("larger than the limit of {bytes_max} bytes");
+                own_error(policy, service, &format!("A message of Subgraph '{service}' is {bound}.")).into()
+            }
             Self::Closed { code, reason } => {
                 let mut error = own_error(policy, service, LOST);
                 if let Some(code) = code {

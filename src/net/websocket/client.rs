@@ -130,6 +130,7 @@ mod tests {
                 Incoming::Text(text) => text.into_owned(),
                 Incoming::Ping(it) => format!("ping {}", String::from_utf8_lossy(it)),
                 Incoming::Pong(it) => format!("pong {}", String::from_utf8_lossy(it)),
+                Incoming::Skipped(start) => format!("skipped {}", String::from_utf8_lossy(&start)),
                 Incoming::Close { code, reason } => format!("close {code:?} {reason}"),
             });
             at += consumed;

@@ -8,8 +8,11 @@
 //! Cost: a frame that is not yet whole costs one look at its header per call, however long it is, and
 //! every payload byte is unmasked, checked and (in fragments) copied once. Bytes arriving one by one are
 //! therefore linear, as long as the caller appends to what it kept instead of moving it.
+//!
+//! A client whose message is beyond the limit loses its connection. A server's connection carries what many listen to,
+//! so its message is skipped (`skip`): neither kept nor checked to be text.
 
-use super::{CloseCode, Violation};
+use super::{CloseCode, Violation, skip::Skip};
 use std::{borrow::Cow, io::Cursor, ops::Range, str};
 use tungstenite::protocol::frame::{
     FrameHeader,
@@ -19,7 +22,8 @@ use tungstenite::protocol::frame::{
 /// Bounds on what the other side may send.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest text message, all fragments together, in bytes.
+    /// Longest text message, all fragments together, in bytes. A longer one is a violation of a client's, and
+    /// [`Incoming::Skipped`] of a server.
     pub message_bytes_max: usize,
     pub peer: Peer,
 }
@@ -56,6 +60,9 @@ pub enum Incoming<'b> {
     /// To be answered with a pong that carries the same bytes (at most 125).
     Ping(&'b [u8]),
     Pong(&'b [u8]),
+    /// The first bytes of a server's message that is beyond the limit, as they came: at most
+    /// [`super::SKIPPED_START_BYTES`]. Nothing else comes of that message.
+    Skipped(Vec<u8>),
     /// The client's last frame: whatever follows it is to be ignored. Answer with the same code, unless a
     /// close frame of ours is already on its way.
     Close {
@@ -64,12 +71,38 @@ pub enum Incoming<'b> {
     },
 }
 
+/// A text message that is not finished.
+#[derive(Debug)]
+enum Partial {
+    Collected(Fragments),
+    Skipped(Skip),
+}
+
 /// The first fragments of a text message.
 #[derive(Debug, Default)]
-struct Partial {
+struct Fragments {
     bytes: Vec<u8>,
     /// How many of `bytes` are known to be whole UTF-8 characters.
     valid: usize,
+}
+
+/// What a header begins.
+enum Next {
+    Frame(Frame),
+    /// A frame that lacks so many bytes at least.
+    Cut(usize),
+    /// A frame that is to be skipped.
+    Skip {
+        payload_at: usize,
+        length: u64,
+        is_final: bool,
+    },
+}
+
+/// What is to become of a frame, by its header.
+enum Verdict {
+    Take { mask: Option<[u8; 4]> },
+    Skip,
 }
 
 /// A frame that is whole and within all rules that its header can break.
@@ -88,9 +121,27 @@ impl Decoder {
     pub fn decode<'b>(&mut self, input: &'b mut [u8], limits: &Limits) -> Result<Decoded<'b>, Violation> {
         let mut at = 0;
         let frame = loop {
+            if let Some(skip) = self.skip() {
+                at += skip.take_in(&input[at..]);
+                let (start, is_cut) = (skip.start(), !skip.is_between_frames());
+                if skip.is_over() {
+                    self.partial = None;
+                }
+                if let Some(start) = start {
+                    return Ok(Decoded::Incoming { consumed: at, incoming: Incoming::Skipped(start) });
+                }
+                if is_cut {
+                    return Ok(Decoded::More { consumed: at, missing: 1 });
+                }
+            }
             let frame = match self.next_frame(input, at, limits)? {
-                Ok(frame) => frame,
-                Err(missing) => return Ok(Decoded::More { consumed: at, missing }),
+                Next::Frame(frame) => frame,
+                Next::Cut(missing) => return Ok(Decoded::More { consumed: at, missing }),
+                Next::Skip { payload_at, length, is_final } => {
+                    self.begin_skip(length, is_final);
+                    at = payload_at;
+                    continue;
+                }
             };
             if let Some(mask) = frame.mask {
                 unmask(&mut input[frame.payload.clone()], mask);
@@ -105,41 +156,39 @@ impl Decoder {
         Ok(Decoded::Incoming { consumed: at, incoming })
     }
 
-    /// How much memory the fragments of an unfinished message take, in bytes; 0 for most connections.
+    /// How much memory the beginning of an unfinished message take, in bytes; 0 for most connections.
     pub fn partial_bytes(&self) -> usize {
-        self.partial.as_ref().map_or(0, |it| it.bytes.capacity())
+        self.partial.as_deref().map_or(0, |it| match it {
+            Partial::Collected(fragments) => fragments.bytes.capacity(),
+            Partial::Skipped(skip) => skip.capacity(),
+        })
     }
 
     /// The frame that starts at `at`, or how many bytes it lacks at least.
-    fn next_frame(
-        &self,
-        input: &[u8],
-        at: usize,
-        limits: &Limits,
-    ) -> Result<Result<Frame, usize>, Violation> {
+    fn next_frame(&self, input: &[u8], at: usize, limits: &Limits) -> Result<Next, Violation> {
         let rest = &input[at..];
         let mut cursor = Cursor::new(rest);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::Protocol("reserved opcode"))?;
         let Some((header, length)) = parsed else {
-            return Ok(Err(header_bytes_missing(rest, limits.peer)));
+            return Ok(Next::Cut(header_bytes_missing(rest, limits.peer)));
         };
-        let mask = self.check(&header, length, limits)?;
-        // Both fit: the header has at most 14 bytes, and `check` bounds the length.
+        let is_final = header.is_final;
+        // It fits: the header has at most 14 bytes.
         let start = at + cursor.position() as usize;
+        let mask = match self.check(&header, length, limits)? {
+            Verdict::Take { mask } => mask,
+            Verdict::Skip => return Ok(Next::Skip { payload_at: start, length, is_final }),
+        };
+        // It fits: `check` bounds the length.
         let end = start + length as usize;
         if end > input.len() {
-            return Ok(Err(end - input.len()));
+            return Ok(Next::Cut(end - input.len()));
         }
-        Ok(Ok(Frame { opcode: header.opcode, is_final: header.is_final, mask, payload: start..end }))
+        Ok(Next::Frame(Frame { opcode: header.opcode, is_final, mask, payload: start..end }))
     }
 
-    /// Applies every rule that a header alone can break; gives back the mask.
-    fn check(
-        &self,
-        header: &FrameHeader,
-        length: u64,
-        limits: &Limits,
-    ) -> Result<Option<[u8; 4]>, Violation> {
+    /// Applies every rule that a header alone can break.
+    fn check(&self, header: &FrameHeader, length: u64, limits: &Limits) -> Result<Verdict, Violation> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
             return Err(Violation::Protocol("reserved bits are set"));
         }
@@ -148,7 +197,7 @@ impl Decoder {
             (Peer::Server, Some(_)) => return Err(Violation::Protocol("server frames must not be masked")),
             _ => {}
         }
-        match (header.opcode, &self.partial) {
+        match (header.opcode, self.partial.as_deref()) {
             (OpCode::Control(_), _) => check_control(header, length)?,
             (OpCode::Data(Data::Continue), None) => {
                 return Err(Violation::Protocol("continuation without a message"));
@@ -157,18 +206,48 @@ impl Decoder {
                 return Err(Violation::Protocol("new message before the last one ended"));
             }
             (OpCode::Data(Data::Binary), None) => return Err(Violation::Binary),
+            (OpCode::Data(_), Some(Partial::Skipped(_))) => return Ok(Verdict::Skip),
             (OpCode::Data(_), partial) => {
-                let collected = partial.as_ref().map_or(0, |it| it.bytes.len());
+                let collected = match partial {
+                    Some(Partial::Collected(fragments)) => fragments.bytes.len(),
+                    _ => 0,
+                };
                 if length > limits.message_bytes_max.saturating_sub(collected) as u64 {
-                    return Err(Violation::TooBig);
+                    return match limits.peer {
+                        Peer::Client => Err(Violation::TooBig),
+                        Peer::Server => Ok(Verdict::Skip),
+                    };
                 }
             }
         }
-        Ok(header.mask)
+        Ok(Verdict::Take { mask: header.mask })
     }
 
     fn collect(&mut self, payload: &[u8]) -> Result<(), Violation> {
-        self.partial.get_or_insert_default().push(payload)
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::Collected(Fragments::default())));
+        match &mut **partial {
+            Partial::Collected(fragments) => fragments.push(payload),
+            Partial::Skipped(_) => Ok(()),
+        }
+    }
+
+    /// The message that is being skipped.
+    fn skip(&mut self) -> Option<&mut Skip> {
+        match self.partial.as_deref_mut() {
+            Some(Partial::Skipped(skip)) => Some(skip),
+            _ => None,
+        }
+    }
+
+    /// Skips the message, from this frame on if it was collected until here.
+    fn begin_skip(&mut self, frame_bytes: u64, is_final: bool) {
+        let mut skip = match self.partial.take().map(|it| *it) {
+            Some(Partial::Skipped(skip)) => skip,
+            Some(Partial::Collected(fragments)) => Skip::new(fragments.bytes),
+            None => Skip::new(Vec::new()),
+        };
+        skip.begin_frame(frame_bytes, is_final);
+        self.partial = Some(Box::new(Partial::Skipped(skip)));
     }
 
     /// Makes something of a final frame, mask removed.
@@ -178,12 +257,12 @@ impl Decoder {
             OpCode::Control(Control::Pong) => Ok(Incoming::Pong(payload)),
             OpCode::Control(_) => close(payload),
             OpCode::Data(_) => {
-                let text = match self.partial.take() {
-                    Some(mut partial) => {
-                        partial.push(payload)?;
-                        Cow::Owned(String::from_utf8(partial.bytes).map_err(|_| Violation::InvalidText)?)
+                let text = match self.partial.take().map(|it| *it) {
+                    Some(Partial::Collected(mut fragments)) => {
+                        fragments.push(payload)?;
+                        Cow::Owned(String::from_utf8(fragments.bytes).map_err(|_| Violation::InvalidText)?)
                     }
-                    None => Cow::Borrowed(text(payload)?),
+                    _ => Cow::Borrowed(text(payload)?),
                 };
                 Ok(Incoming::Text(text))
             }
@@ -191,7 +270,7 @@ impl Decoder {
     }
 }
 
-impl Partial {
+impl Fragments {
     /// Adds a fragment, and refuses it as soon as no continuation could make the text valid.
     fn push(&mut self, payload: &[u8]) -> Result<(), Violation> {
         self.bytes.extend_from_slice(payload);

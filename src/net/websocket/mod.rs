@@ -13,6 +13,7 @@ mod decoder;
 mod encoder;
 mod handshake;
 mod receiver;
+mod skip;
 #[cfg(test)]
 mod tests;
 
@@ -24,3 +25,4 @@ pub use encoder::{
 };
 pub use handshake::{Accept, Refusal, accept};
 pub use receiver::Receiver;
+pub use skip::SKIPPED_START_BYTES;

@@ -43,6 +43,7 @@ enum Event {
     Text(String),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
+    Skipped(Vec<u8>),
     Close(Option<u16>, String),
 }
 
@@ -52,6 +53,7 @@ impl From<Incoming<'_>> for Event {
             Incoming::Text(text) => Self::Text(text.into_owned()),
             Incoming::Ping(payload) => Self::Ping(payload.to_vec()),
             Incoming::Pong(payload) => Self::Pong(payload.to_vec()),
+            Incoming::Skipped(start) => Self::Skipped(start),
             Incoming::Close { code, reason } => Self::Close(code.map(CloseCode::get), reason.to_owned()),
         }
     }
@@ -256,6 +258,94 @@ fn missing_bytes_are_told_exactly_once_the_header_is_there() {
         let found = Decoder::default().decode(&mut bytes[..known], &LIMITS);
         assert_eq!(found, Ok(Decoded::More { consumed: 0, missing }), "{known} bytes known");
     }
+}
+
+/// A frame as a server sends it.
+fn server_frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
+    let header = FrameHeader { opcode: OpCode::from(opcode), is_final, mask: None, ..FrameHeader::default() };
+    let mut out = Vec::new();
+    header.format(payload.len() as u64, &mut out).expect("vector");
+    out.extend_from_slice(payload);
+    out
+}
+
+const OF_SERVER: Limits = Limits { message_bytes_max: 10_000, peer: Peer::Server };
+
+/// However they are cut, these frames of a server come out as these events.
+#[track_caller]
+fn of_server(frames: &[Vec<u8>], expected: &[Event]) {
+    let bytes = frames.concat();
+    for piece in [bytes.len(), 5_000, 1] {
+        let mut connection = Connection::default();
+        for bytes in bytes.chunks(piece) {
+            connection.read(bytes, &OF_SERVER).expect("valid");
+            let kept = connection.kept.len().max(connection.decoder.partial_bytes());
+            assert!(kept <= 2 * OF_SERVER.message_bytes_max, "{kept} bytes are kept");
+        }
+        assert_eq!(connection.events, expected, "in pieces of {piece}");
+        assert_eq!((connection.kept.len(), connection.decoder.partial_bytes()), (0, 0), "nothing stays");
+    }
+}
+
+fn start(bytes: &[u8]) -> Event {
+    Event::Skipped(bytes[..bytes.len().min(SKIPPED_START_BYTES)].to_vec())
+}
+
+#[test]
+fn a_servers_message_beyond_the_limit_is_skipped_and_the_next_is_read() {
+    let long: Vec<u8> = b"abcdefghij".repeat(30_000);
+    let next = server_frame(TEXT, true, b"next");
+    of_server(&[server_frame(TEXT, true, &long), next.clone()], &[start(&long), text("next")]);
+    let barely = &long[..10_001];
+    of_server(&[server_frame(TEXT, true, barely), next.clone()], &[start(barely), text("next")]);
+    let fits = String::from_utf8(long[..10_000].to_vec()).expect("UTF-8");
+    of_server(&[server_frame(TEXT, true, fits.as_bytes()), next], &[text(&fits), text("next")]);
+}
+
+#[test]
+fn a_servers_message_is_skipped_from_the_fragment_that_is_too_much() {
+    let long: Vec<u8> = b"abcdefghij".repeat(3_000);
+    let ping = || server_frame(PING, true, b"p");
+    let pinged = || Event::Ping(b"p".to_vec());
+    // Much of it was collected, or little, or nothing.
+    for first in [9_000, 4_096, 4_095, 100, 0] {
+        let frames = [
+            server_frame(TEXT, false, &long[..first]),
+            ping(),
+            server_frame(CONTINUE, false, &long[first..first + 10_001]),
+            ping(),
+            server_frame(CONTINUE, false, b""),
+            server_frame(CONTINUE, true, &long[first + 10_001..]),
+            server_frame(TEXT, true, b"next"),
+        ];
+        of_server(&frames, &[pinged(), start(&long), pinged(), text("next")]);
+    }
+    let tiny = Limits { message_bytes_max: 3, ..OF_SERVER };
+    let mut connection = Connection::default();
+    let frames = [
+        server_frame(TEXT, false, b"ab"),
+        server_frame(CONTINUE, false, b"cd"),
+        ping(),
+        server_frame(CONTINUE, true, b""),
+    ];
+    connection.read(&frames.concat(), &tiny).expect("valid");
+    assert_eq!(connection.events, [pinged(), Event::Skipped(b"abcd".to_vec())], "short as it is");
+}
+
+#[test]
+fn the_start_of_a_skipped_message_does_not_wait_for_the_rest() {
+    let mut connection = Connection::default();
+    let frame = server_frame(TEXT, true, &vec![b'x'; 1 << 20]);
+    connection.read(&frame[..4_105], &OF_SERVER).expect("valid");
+    assert_eq!(connection.events, [], "one byte is missing");
+    connection.read(&frame[4_105..4_106], &OF_SERVER).expect("valid");
+    assert_eq!(connection.events, [start(&[b'x'; 4096])]);
+    connection.read(&frame[4_106..], &OF_SERVER).expect("valid");
+    assert_eq!(connection.events.len(), 1);
+    // What is skipped is held to the rules of framing.
+    let mut connection = Connection::default();
+    let frames = [server_frame(TEXT, false, &[b'x'; 20_000]), server_frame(TEXT, true, b"y")].concat();
+    assert_eq!(connection.read(&frames, &OF_SERVER).expect_err("no continuation").close_code().get(), 1002);
 }
 
 /// What a client may send, and what is to come of it.

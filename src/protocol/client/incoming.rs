@@ -1,9 +1,12 @@
 //! Reads a server's message. Payloads stay slices of its text.
 
 use crate::protocol::Dialect;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::Cell, fmt};
 
 /// What the caller has to do about a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,14 +79,52 @@ impl<'m> Message<'m> {
         }))
     }
 
-    /// Ours are numbers in a string.
     fn id(&self) -> Result<u64, &'static str> {
-        let digits = self.id.map(RawValue::get).unwrap_or_default().trim_matches('"');
-        digits.parse().map_err(|_| "a message has an id that is not ours")
+        self.id.and_then(number).ok_or("a message has an id that is not ours")
     }
 
     fn object(&self) -> Result<&'m str, &'static str> {
         let payload = self.payload.map(RawValue::get);
         payload.filter(|it| it.starts_with('{')).ok_or("a response is no object")
+    }
+}
+
+/// Ours are numbers in a string.
+fn number(id: &RawValue) -> Option<u64> {
+    id.get().trim_matches('"').parse().ok()
+}
+
+/// The id of a message of which only the beginning is known.
+pub(super) fn id_at_start(start: &[u8]) -> Option<u64> {
+    let found = Cell::new(None);
+    // That it breaks off is known.
+    let _ = serde_json::Deserializer::from_slice(start).deserialize_map(IdSeeker(&found));
+    found.get()
+}
+
+/// Looks through the members of a message until one is its id.
+struct IdSeeker<'a>(&'a Cell<Option<u64>>);
+
+impl<'de> Visitor<'de> for IdSeeker<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+            if name != "id" {
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let id = members.next_value::<&RawValue>()?;
+            // A number that nothing follows may have been cut.
+            if id.get().ends_with('"') || members.next_key::<IgnoredAny>().is_ok() {
+                self.0.set(number(id));
+            }
+            break;
+        }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::Dialect;
 use crate::graphql::json::write_string;
 
 pub use incoming::Heard;
-use incoming::{Judged, Message};
+use incoming::{Judged, Message, id_at_start};
 
 /// What to subscribe to, in JSON texts.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,11 @@ impl Session {
             }
             Ok(Judged::Heard(heard)) => heard,
         }
+    }
+
+    /// The subscription that a message is for, of which no more than its first bytes are known.
+    pub fn id_at_start(&self, start: &[u8]) -> Option<u64> {
+        id_at_start(start)
     }
 
     /// Appends `connection_init`; `payload` is a JSON object.

@@ -124,3 +124,26 @@ fn servers_that_do_not_keep_to_the_dialect_are_noticed() {
         assert!(matches!(heard, Heard::Violation(_)), "{text}: {heard:?}");
     }
 }
+
+#[test]
+fn the_id_of_a_message_is_read_from_its_beginning() {
+    let session = acknowledged(GraphqlTransportWs);
+    for (start, id) in [
+        (r#"{"id":"7","type":"next","payload":{"data":{"text":"xx"#, Some(7)),
+        (r#" { "type" : "data" , "id" : "7" , "pay"#, Some(7)),
+        (r#"{"type":"next","extra":{"id":"8","a":["}"]},"id":"7","payload":"#, Some(7)),
+        (r#"{"id":7,"payload":[""#, Some(7)),
+        (r#"{"id":"7"}"#, Some(7)),
+        (r#"{"id":"7"#, None),
+        (r#"{"id":7"#, None),
+        (r#"{"id":"mine","type":"next","payload":{"#, None),
+        (r#"{"type":"next","payload":{"id":"8","data":{"text":"xx"#, None),
+        (r#"{"payload":{"id":"8"#, None),
+        (r#"["id","7"]"#, None),
+        ("", None),
+    ] {
+        assert_eq!(session.id_at_start(start.as_bytes()), id, "{start}");
+    }
+    let cut = [r#"{"id":"7","type":"next","payload":"#.as_bytes(), b"\"gr\xc3"].concat();
+    assert_eq!(session.id_at_start(&cut), Some(7), "within a character");
+}

@@ -113,7 +113,8 @@ impl Reactor {
                 websocket::write_pong(payload, &mut frame);
                 self.push_raw(key, frame.into());
             }
-            Incoming::Pong(_) => {}
+            // Servers' messages alone are skipped.
+            Incoming::Pong(_) | Incoming::Skipped(_) => {}
             Incoming::Close { code, .. } => self.answer_close(key, code),
         }
     }

@@ -34,8 +34,7 @@ pub(super) struct Subgraph {
     /// Who we are to it, if its URL says so.
     authorization: Option<HeaderValue>,
     http: Http,
-    /// For WebSockets.
-    pub(super) websocket_tls: Arc<ClientConfig>,
+    pub(super) subscribing: Subscribing,
     /// One for each request that may be in flight.
     permits: Semaphore,
     breaker: Option<Mutex<Breaker>>,
@@ -45,13 +44,17 @@ pub(super) struct Subgraph {
     pub(super) rejected: AtomicU64,
 }
 
+/// For connections on which subscriptions go on. Fetches have others: a subgraph takes so many requests at a time on
+/// one of HTTP/2, and subscriptions would leave none.
+pub(super) struct Subscribing {
+    /// One connection of HTTP/1.1 for each event stream.
+    pub(super) streams: Http,
+    /// For WebSockets.
+    pub(super) tls: Arc<ClientConfig>,
+}
+
 impl Subgraph {
-    pub(super) fn new(
-        endpoint: SubgraphEndpoint,
-        uri: Uri,
-        http: Http,
-        websocket_tls: Arc<ClientConfig>,
-    ) -> Self {
+    pub(super) fn new(endpoint: SubgraphEndpoint, uri: Uri, http: Http, subscribing: Subscribing) -> Self {
         let (uri, credentials) = Credentials::split(&uri);
         let authorization = credentials.map(|it| it.basic());
         let permits = Semaphore::new(endpoint.options.requests_max.clamp(1, Semaphore::MAX_PERMITS));
@@ -61,17 +64,12 @@ impl Subgraph {
             uri,
             authorization,
             http,
-            websocket_tls,
+            subscribing,
             permits,
             breaker,
             retries: 0.into(),
             rejected: 0.into(),
         }
-    }
-
-    /// The pool of connections, for what is no fetch.
-    pub(super) fn http(&self) -> &Http {
-        &self.http
     }
 
     pub(super) fn is_breaker_open(&self) -> bool {

@@ -16,7 +16,7 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
+    rustls::{self, AlertDescription, ClientConfig, pki_types::ServerName},
 };
 use tower_service::Service;
 
@@ -69,13 +69,26 @@ impl Service<Uri> for Connector {
             }
             let handshake = tls.connect(server_name(&uri)?, TokioIo::new(tcp));
             let stream = timeout(limits.1, handshake).await;
-            Ok(stream.map_err(|_| too_slow("TLS handshake", limits.1))??.into())
+            let stream = stream.map_err(|_| too_slow("TLS handshake", limits.1))?;
+            Ok(stream.map_err(explained)?.into())
         })
     }
 }
 
 fn too_slow(what: &str, limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("no {what} within {limit:?}"))
+}
+
+/// An error of a TLS handshake in words that help: the alert alone names no protocol.
+pub(super) fn explained(error: io::Error) -> io::Error {
+    let told = error.get_ref().and_then(|it| it.downcast_ref());
+    match told {
+        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => io::Error::new(
+            error.kind(),
+            "the subgraph speaks no HTTP/1.1, which WebSockets and event streams go over",
+        ),
+        _ => error,
+    }
 }
 
 /// The name a certificate must be for.
@@ -90,8 +103,8 @@ pub(super) fn server_name(uri: &Uri) -> Result<ServerName<'static>, BoxError> {
 pub(super) struct Tls {
     /// HTTP/2 where the subgraph speaks it.
     pub(super) http: Arc<ClientConfig>,
-    /// Only HTTP/1.1 can be upgraded.
-    pub(super) websocket: Arc<ClientConfig>,
+    /// For subscriptions: only HTTP/1.1 can be upgraded, and there an event stream has its connection to itself.
+    pub(super) http1: Arc<ClientConfig>,
 }
 
 impl Tls {
@@ -101,7 +114,7 @@ impl Tls {
             config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
             Arc::new(config)
         };
-        Self { http: speaking(&[b"h2", b"http/1.1"]), websocket: speaking(&[b"http/1.1"]) }
+        Self { http: speaking(&[b"h2", b"http/1.1"]), http1: speaking(&[b"http/1.1"]) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     attempts::Subgraph,
     body::{Encoding, collect},
-    connect::server_name,
+    connect::{explained, server_name},
     exchange::introduce,
 };
 use crate::{
@@ -113,8 +113,9 @@ async fn shake_hands(
 ) -> Result<TlsStream<TcpStream>, DialError> {
     let limit = subgraph.endpoint.options.tls_handshake_timeout;
     let name = server_name(&dial.uri).map_err(|error| DialError::Unreachable(error.to_string()))?;
-    let connecting = TlsConnector::from(subgraph.websocket_tls.clone()).connect(name, socket);
-    timeout(limit, connecting).await.map_err(|_| DialError::Timeout(limit))?.map_err(unreachable)
+    let connecting = TlsConnector::from(subgraph.subscribing.tls.clone()).connect(name, socket);
+    let stream = timeout(limit, connecting).await.map_err(|_| DialError::Timeout(limit))?;
+    stream.map_err(|it| unreachable(explained(it)))
 }
 
 /// A stream that has left HTTP behind.

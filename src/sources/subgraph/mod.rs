@@ -31,7 +31,7 @@ use crate::{
     plan::{OperationKind, SubgraphId},
     resolve::{BoxFuture, FetchAnswer, FetchError, FetchRequest, Subgraphs},
 };
-use attempts::Subgraph;
+use attempts::{Subgraph, Subscribing};
 use connect::{Connector, TlsConfigs};
 use exchange::Http;
 use http::Uri;
@@ -231,7 +231,9 @@ fn open(
     let tls = tls.get(&options.tls).map_err(|reason| SubgraphClientError::Tls { name: name(), reason })?;
     let share = options.idle_connections_total_max / count.max(1);
     let http = pool(options, tls.http, options.idle_connections_max.min(share));
-    Ok(Subgraph::new(endpoint.clone(), uri, http, tls.websocket))
+    // Connections of event streams are used once.
+    let streams = pool(options, tls.http1.clone(), 0);
+    Ok(Subgraph::new(endpoint.clone(), uri, http, Subscribing { streams, tls: tls.http1 }))
 }
 
 /// A client for downloads, with the system's certificate authorities.

@@ -1,5 +1,5 @@
 //! Subscriptions at subgraphs by Server-Sent Events ("GraphQL over SSE", distinct connections): one HTTP
-//! request for each, whose answer goes on until the subscription ends.
+//! request for each, on a connection of its own, whose answer goes on until the subscription ends.
 
 use super::{
     SubgraphClient,
@@ -153,7 +153,12 @@ impl Stream {
         let mut parser = Parser::new(self.target.event_bytes_max);
         while let Some(Ok(frame)) = body.frame().await {
             let Ok(bytes) = frame.into_data() else { continue };
-            let Ok(events) = parser.push(&bytes) else { break };
+            let Ok(events) = parser.push(&bytes) else {
+                let loss = UpstreamLoss::TooLong { bytes_max: self.target.event_bytes_max };
+                let (policy, name) = (&self.target.errors, &self.subgraph.endpoint.name);
+                tracing::warn!(subgraph = &**name, ?loss, "an event stream of a subgraph was left");
+                return Ending::Failed(loss.errors(policy, name));
+            };
             for event in events {
                 if let Some(ending) = self.take_in(event).await {
                     return ending;
@@ -167,7 +172,7 @@ impl Stream {
     async fn ask(&self) -> Result<Incoming, Refusal> {
         let options = &self.subgraph.endpoint.options;
         let limit = options.response_header_timeout.unwrap_or(options.timeout);
-        let answering = self.subgraph.http().request(self.request().map(Either::Left));
+        let answering = self.subgraph.subscribing.streams.request(self.request().map(Either::Left));
         let answer = match tokio::time::timeout(limit, answering).await {
             Ok(Ok(answer)) => answer,
             failed => {

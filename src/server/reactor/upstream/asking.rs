@@ -1,14 +1,18 @@
 //! What is asked of a subgraph, and taken back: as much as its socket takes.
 //!
 //! A connection is shared, so neither one subscription's size nor the number of all of them may count against it.
-//! Feeds wait at their link; some of them are put into words whenever the socket has taken what was there.
+//! Feeds wait at their link; some of them are put into words whenever the socket has taken what was there. Large ones
+//! have a link to themselves: subgraphs close a connection over a message that is larger than they take.
 
 use super::{LinkId, Upstreams, link::Stage};
 use crate::{
     graphql::Error,
     net::websocket,
     plan::{Feed, UpstreamFeed},
-    protocol::client::Subscribe,
+    protocol::{
+        Dialect,
+        client::{Session, Subscribe},
+    },
     server::clock::Slice,
     sources::Report,
 };
@@ -16,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// Bytes that are put into words at a time; a single larger subscription goes out whole.
 const ASK_BYTES: usize = 64 << 10;
+/// A subscription whose message is longer than this shares no connection. Well below what servers refuse, and more
+/// than nearly all need.
+const SHARED_SUBSCRIBE_BYTES_MAX: usize = 16 << 10;
 /// A subscription beyond this is not sent: what others wait for would come behind it.
 const SUBSCRIBE_BYTES_MAX: usize = 4 << 20;
 
@@ -24,6 +31,17 @@ pub(super) fn refusal(feed: &UpstreamFeed) -> Option<Error> {
     let bytes = feed.document.len() + feed.variables.len() + feed.forwarded.extensions.len();
     let message = || format!("The subscription is larger than the limit of {SUBSCRIBE_BYTES_MAX} bytes.");
     (bytes > SUBSCRIBE_BYTES_MAX).then(|| Error::new(message()).with_code("PAYLOAD_TOO_LARGE"))
+}
+
+/// Whether a subscription has to have a connection of its own.
+pub(super) fn is_large(feed: &UpstreamFeed) -> bool {
+    let mut message = Vec::new();
+    Session::new(Dialect::GraphqlTransportWs).write_subscribe(u64::MAX, subscribe(feed), &mut message);
+    message.len() > SHARED_SUBSCRIBE_BYTES_MAX
+}
+
+fn subscribe(feed: &UpstreamFeed) -> Subscribe<'_> {
+    Subscribe { document: &feed.document, variables: &feed.variables, extensions: &feed.forwarded.extensions }
 }
 
 impl Upstreams {
@@ -92,12 +110,7 @@ impl Upstreams {
         let (number, listening) = link.feeds.range_mut(up.next_to_ask..).next()?;
         up.next_to_ask = number + 1;
         if let Feed::Upstream(feed) = &*listening.feed {
-            let subscribe = Subscribe {
-                document: &feed.document,
-                variables: &feed.variables,
-                extensions: &feed.forwarded.extensions,
-            };
-            up.session.write_subscribe(*number, subscribe, message);
+            up.session.write_subscribe(*number, subscribe(feed), message);
         }
         let was = std::mem::replace(&mut listening.stage, Stage::Live);
         Some(if was == Stage::Interrupted {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     graphql::Errors,
+    net::websocket::CloseCode,
     resolve::{UpstreamLoss, refusal_errors},
     sources::{
         Report,
@@ -24,6 +25,12 @@ pub(super) enum Loss {
 
 impl Loss {
     pub(super) const BROKEN: Self = Self::Upstream(UpstreamLoss::Broken);
+
+    /// Whether the subgraph says that a message of ours was too large.
+    fn is_for_size(&self) -> bool {
+        let code = CloseCode::MESSAGE_TOO_BIG.get();
+        matches!(self, Self::Upstream(UpstreamLoss::Closed { code: Some(it), .. }) if *it == code)
+    }
 }
 
 impl Upstreams {
@@ -48,7 +55,9 @@ impl Upstreams {
         if !link.feeds.is_empty() {
             tracing::warn!(subgraph = &*name, ?loss, "a WebSocket to a subgraph was lost");
         }
-        if reconnect && had_stood && !link.feeds.is_empty() {
+        // A subscription that has the connection to itself would be too large the next time, too.
+        let is_final = link.key.is_for_one && loss.is_for_size();
+        if reconnect && had_stood && !is_final && !link.feeds.is_empty() {
             return self.interrupt(now, id);
         }
         let errors = match loss {
@@ -68,7 +77,7 @@ impl Upstreams {
 
     /// Closes a link that nobody needs any more.
     pub(super) fn retire(&mut self, id: LinkId) {
-        self.close(id, crate::net::websocket::CloseCode::NORMAL, "");
+        self.close(id, CloseCode::NORMAL, "");
         let link = self.links.remove(id.index as usize);
         self.by_key.remove(&link.key);
     }

@@ -2,7 +2,10 @@
 
 use super::{LinkId, Upstreams, endings::Loss};
 use crate::{
-    net::websocket::CloseCode, plan::Position, protocol::client::Heard, resolve::terminal_errors,
+    net::websocket::{CloseCode, Violation},
+    plan::Position,
+    protocol::client::Heard,
+    resolve::{UpstreamLoss, terminal_errors},
     sources::Report,
 };
 use bytes::Bytes;
@@ -37,6 +40,27 @@ impl Upstreams {
                 self.close(id, CloseCode::from(BAD_MESSAGE), reason);
                 self.lose(now, id, &Loss::BROKEN);
             }
+        }
+    }
+
+    /// A message was beyond the limit. The subscription that it is for ends; without one, the connection does.
+    pub(super) fn hear_of_skipped(&mut self, now: Instant, id: LinkId, start: &[u8]) {
+        let bytes_max = self.around.options.message_bytes_max;
+        let name = self.target(id).name.clone();
+        tracing::warn!(subgraph = &*name, bytes_max, "a message of a subgraph is too large");
+        let Some(up) = self.links[id.index as usize].up() else { return };
+        let Some(number) = up.session.id_at_start(start) else {
+            let violation = Violation::TooBig;
+            self.close(id, violation.close_code(), &violation.to_string());
+            return self.lose(now, id, &Loss::BROKEN);
+        };
+        let loss = UpstreamLoss::TooLong { bytes_max };
+        let errors = loss.errors(&self.around.errors, &name);
+        let link = &mut self.links[id.index as usize];
+        if let Some(listening) = link.feeds.get(&number) {
+            let ticket = listening.ticket;
+            self.leave(now, ticket);
+            self.report(ticket, Report::Failed(errors));
         }
     }
 

@@ -1,7 +1,7 @@
 //! WebSockets to subgraphs: subscriptions that a subgraph serves.
 //!
-//! Subscriptions on behalf of equal clients share one connection ([`Link`]); each is a feed to the hub. A
-//! link is dialled on the io thread and owned here, like every WebSocket. In reading order: this file has
+//! Subscriptions on behalf of equal clients share one connection ([`Link`]), unless one is large; each is a feed to
+//! the hub. A link is dialled on the io thread and owned here, like every WebSocket. In reading order: this file has
 //! the table and the verbs of the outside, `link` one connection's state, `reading` and `writing` its
 //! bytes, `asking` what it asks for, `hearing` what the subgraph says, `timers` its deadlines, `endings` how it
 //! ends, and `resting` when it is dialled again.
@@ -62,6 +62,7 @@ pub(super) struct Upstreams {
     around: Surroundings,
     links: Slab<Link>,
     generation: u32,
+    /// Those that are shared.
     by_key: HashMap<LinkKey, LinkId>,
     /// Which link a feed is on, and its id there.
     by_ticket: HashMap<Ticket, (LinkId, u64)>,
@@ -91,11 +92,15 @@ struct LinkKey {
     subgraph: SubgraphId,
     headers: Option<HeaderList>,
     init_payload: Option<Bytes>,
+    /// For one subscription: such a connection is shared with no other, and what becomes of it is not held against
+    /// those that are shared.
+    is_for_one: bool,
 }
 
 impl LinkKey {
     fn of(feed: &UpstreamFeed) -> Self {
         Self {
+            is_for_one: asking::is_large(feed),
             subgraph: feed.subgraph,
             headers: feed.forwarded.headers(feed.subgraph).cloned(),
             init_payload: feed.forwarded.init_payload.clone(),
@@ -206,7 +211,9 @@ impl Upstreams {
         let id = LinkId { index, generation: self.generation };
         let rest = self.resting.take(now, &key);
         self.links.insert(Link::new(key.clone(), self.generation, now, rest));
-        self.by_key.insert(key, id);
+        if !key.is_for_one {
+            self.by_key.insert(key, id);
+        }
         id
     }
 

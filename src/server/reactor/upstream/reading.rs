@@ -139,6 +139,7 @@ impl Upstreams {
                 self.push(now, id, &frame);
             }
             Incoming::Pong(_) => {}
+            Incoming::Skipped(start) => self.hear_of_skipped(now, id, &start),
             Incoming::Close { code, reason } => {
                 let (number, reason) = (code.map(|it| it.get()), reason.to_owned());
                 let loss = Loss::Upstream(UpstreamLoss::Closed { code: number, reason });

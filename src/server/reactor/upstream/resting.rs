@@ -51,7 +51,7 @@ mod tests {
     use crate::{plan::SubgraphId, server::clock};
 
     fn key(number: u16) -> LinkKey {
-        LinkKey { subgraph: SubgraphId(number), headers: None, init_payload: None }
+        LinkKey { subgraph: SubgraphId(number), headers: None, init_payload: None, is_for_one: false }
     }
 
     #[test]

@@ -60,7 +60,9 @@ impl Upstreams {
 
     fn judge(&self, now: Instant, id: LinkId) -> Verdict {
         let (options, link) = (&self.around.options, &self.links[id.index as usize]);
-        let idle = link.feeds.is_empty().then(|| link.idle_since + options.idle_timeout);
+        // Nobody comes back to a connection that was for one.
+        let kept = if link.key.is_for_one { Duration::ZERO } else { options.idle_timeout };
+        let idle = link.feeds.is_empty().then(|| link.idle_since + kept);
         if idle.is_some_and(|it| it <= now) {
             return Verdict::Retire;
         }
