@@ -3,14 +3,16 @@
 use super::{
     errors::{INTROSPECTION_DISABLED, LIMIT_EXCEEDED, PARSE_FAILED, RESOLUTION_FAILED, VALIDATION_FAILED},
     limits::{self, Limits},
-    selection::Fragments,
     values::{input_type, json_of, variables_in},
 };
 use crate::{
     graphql::{Error, Location, VariableDefinition},
     language::{
         self, Bounds, ErrorKind, Lines, Place, Schema, ValidationOptions,
-        ast::{self, Definition, Directive, OperationDefinition, Selection, SelectionSet, Type, Value},
+        ast::{
+            self, Definition, Directive, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
+            Type, Value,
+        },
     },
     plan::OperationKind,
 };
@@ -34,6 +36,9 @@ pub struct Document {
     /// Bounds what planning may look at.
     pub(super) selections_max: usize,
 }
+
+/// Named fragments of a document.
+pub(super) type Fragments = HashMap<Arc<str>, FragmentDefinition>;
 
 /// An operation, whichever kind.
 #[derive(Debug)]

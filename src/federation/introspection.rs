@@ -237,6 +237,8 @@ impl<'a> Writer<'a> {
             "locations" => Answer::Texts(it.locations.iter().map(|it| it.to_string()).collect()),
             "args" => inputs(&it.arguments, self.include_deprecated(field)),
             "isRepeatable" => Answer::Boolean(it.is_repeatable),
+            // No definition of a directive can be deprecated yet.
+            "isDeprecated" => Answer::Boolean(false),
             _ => Answer::Null,
         }
     }

@@ -31,6 +31,7 @@ mod graphs;
 mod interface_objects;
 mod introspection;
 mod join;
+mod keys;
 mod left_out;
 mod limits;
 mod linked_names;

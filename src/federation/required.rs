@@ -7,7 +7,7 @@
 //!   value for both; or it leaves out what a field of an interface object requires. Such plans are refused: an
 //!   error is better than a wrong answer.
 
-use super::{canonical::canonical_key, selection::Fragments};
+use super::{document::Fragments, keys::canonical_key};
 use crate::{
     language::{
         self, Bounds,

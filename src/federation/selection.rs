@@ -3,15 +3,15 @@
 //! From this tree come both the operation that the planner sees and the projection of the response.
 
 use super::{
-    canonical::canonical_key,
-    document::Document,
+    document::{Document, Fragments},
+    keys::canonical_key,
     types::{Types, named},
 };
 use crate::{
     graphql::{BAD_USER_INPUT, Error, Location, Variables},
     language::{
         Place,
-        ast::{self, Argument, Directive, FragmentDefinition, SelectionSet, Value},
+        ast::{self, Argument, Directive, SelectionSet, Value},
     },
     plan::{OperationKind, TypeNames},
 };
@@ -50,9 +50,6 @@ impl Field {
         }
     }
 }
-
-/// Named fragments of a document.
-pub(super) type Fragments = HashMap<Arc<str>, FragmentDefinition>;
 
 /// Inlines the selection set of an operation. The document's guards have bounded what this can grow to.
 ///

@@ -80,7 +80,9 @@ impl Story {
             Report::Restored => {
                 assert!(std::mem::take(&mut self.is_interrupted), "restored for no reason: {self:?}");
             }
-            Report::Event { payload, .. } | Report::Labelled { payload, .. } => {
+            Report::Event { payload, .. }
+            | Report::Labelled { payload, .. }
+            | Report::Kept { payload, .. } => {
                 assert!(self.is_live, "an event before it is live: {self:?}");
                 match std::str::from_utf8(&payload).ok().and_then(|it| it.parse().ok()) {
                     Some(number) => {
