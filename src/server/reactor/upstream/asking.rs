@@ -28,16 +28,23 @@ const SUBSCRIBE_BYTES_MAX: usize = 4 << 20;
 
 /// Why a subscription is not sent at all, if so.
 pub(super) fn refusal(feed: &UpstreamFeed) -> Option<Error> {
-    let bytes = feed.document.len() + feed.variables.len() + feed.forwarded.extensions.len();
     let message = || format!("The subscription is larger than the limit of {SUBSCRIBE_BYTES_MAX} bytes.");
-    (bytes > SUBSCRIBE_BYTES_MAX).then(|| Error::new(message()).with_code("PAYLOAD_TOO_LARGE"))
+    (bytes(feed) > SUBSCRIBE_BYTES_MAX).then(|| Error::new(message()).with_code("PAYLOAD_TOO_LARGE"))
 }
 
 /// Whether a subscription has to have a connection of its own.
 pub(super) fn is_large(feed: &UpstreamFeed) -> bool {
+    if bytes(feed) > SHARED_SUBSCRIBE_BYTES_MAX {
+        return true;
+    }
     let mut message = Vec::new();
     Session::new(Dialect::GraphqlTransportWs).write_subscribe(u64::MAX, subscribe(feed), &mut message);
     message.len() > SHARED_SUBSCRIBE_BYTES_MAX
+}
+
+/// What a subscription comes to before it is put into words, which only adds to it.
+fn bytes(feed: &UpstreamFeed) -> usize {
+    feed.document.len() + feed.variables.len() + feed.forwarded.extensions.len()
 }
 
 fn subscribe(feed: &UpstreamFeed) -> Subscribe<'_> {
