@@ -232,7 +232,8 @@ async fn serve_http1(state: Arc<State>, stream: impl Stream, peer: Peer, mut sto
     let activity = Arc::<Activity>::default();
     let service = {
         let (state, activity) = (Arc::clone(&state), Arc::clone(&activity));
-        service_fn(move |request| answer(Arc::clone(&state), Arc::clone(&activity), peer, request))
+        // In a box: a connection would keep room for it as long as it stands, which for a stream is long.
+        service_fn(move |request| Box::pin(answer(Arc::clone(&state), Arc::clone(&activity), peer, request)))
     };
     let mut connection = pin!(
         http1::Builder::new()
