@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # Binaries at a time.
-jobs=${TEST_JOBS:-4}
+jobs=${TEST_JOBS:-3}
 
 # These run alone, behind the others: they have thousands of clients, hold memory or events per second to a bar, profile
 # the processor, or hold to fractions of a second what may take that long where others work.

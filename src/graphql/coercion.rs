@@ -19,7 +19,7 @@ use super::{
 use bytes::Bytes;
 use inspect::{cut, inspect};
 use leaf::write_leaf;
-use std::{collections::HashMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
 /// The code of errors in variables.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
@@ -243,10 +243,12 @@ impl<'a> Coercion<'a> {
         let given = given_fields(document, value, ty);
         out.push(b'{');
         let start = out.len();
-        // In the order of the declaration, as the reference implementation has members and errors.
+        let mut members = Vec::with_capacity(given.len());
+        // In the order of the declaration, as the reference implementation has errors; members stay in the client's.
         for (field, member) in ty.fields.iter().zip(&given) {
+            let begin = out.len();
             match member {
-                Some(member) => {
+                Some((_, member)) => {
                     write_name(&field.name, start, out);
                     place.path.push(Step::Key(document.key(*member)));
                     self.value(document, *member, &field.ty, place, out);
@@ -257,7 +259,9 @@ impl<'a> Coercion<'a> {
             if self.is_full() {
                 return;
             }
+            members.push((member.map_or(usize::MAX, |(rank, _)| rank), begin..out.len()));
         }
+        in_order(&mut members, start, out);
         self.refuse_unknown(document, value, ty, place);
         if ty.one_of && !self.is_full() {
             self.check_one_of(document, value, ty, &given, place);
@@ -286,10 +290,10 @@ impl<'a> Coercion<'a> {
         document: &'d Document,
         value: NodeId,
         ty: &ObjectType<'a>,
-        given: &[Option<NodeId>],
+        given: &[Option<(usize, NodeId)>],
         place: &mut Place<'d>,
     ) {
-        let mut members = given.iter().flatten();
+        let mut members = given.iter().flatten().map(|(_, member)| member);
         let (first, second) = (members.next(), members.next());
         if first.is_none() || second.is_some() {
             let message = format!("Exactly one key must be specified for OneOf type \"{}\".", ty.name);
@@ -393,12 +397,31 @@ impl Step<'_> {
     }
 }
 
-/// For each declared field the member that gives it: the last of twins.
-fn given_fields(document: &Document, value: NodeId, ty: &ObjectType<'_>) -> Vec<Option<NodeId>> {
+/// Puts the members of an object, which were written one after the other, into the order of their ranks.
+fn in_order(members: &mut [(usize, Range<usize>)], start: usize, out: &mut Vec<u8>) {
+    if members.is_sorted_by_key(|(rank, _)| *rank) {
+        return;
+    }
+    members.sort_by_key(|(rank, _)| *rank);
+    let written = out.split_off(start);
+    for (_, range) in members {
+        let member = &written[range.start - start..range.end - start];
+        let member = member.strip_prefix(b",").unwrap_or(member);
+        if !member.is_empty() {
+            if out.len() > start {
+                out.push(b',');
+            }
+            out.extend_from_slice(member);
+        }
+    }
+}
+
+/// For each declared field the member that gives it, the last of twins, and its place among all members.
+fn given_fields(document: &Document, value: NodeId, ty: &ObjectType<'_>) -> Vec<Option<(usize, NodeId)>> {
     let mut given = vec![None; ty.fields.len()];
-    for (key, member) in document.entries(value) {
+    for (rank, (key, member)) in document.entries(value).enumerate() {
         if let Some(index) = ty.fields.iter().position(|it| *it.name == *key) {
-            given[index] = Some(member);
+            given[index] = Some((rank, member));
         }
     }
     given

@@ -95,11 +95,11 @@ fn values_that_fit_are_taken_as_they_are_written() {
         ("[[Int]]", "[1,[2,null],null]", "[[1],[2,null],null]"),
         ("[Int!]!", "[]", "[]"),
         ("[ID]", "[1,\"b\"]", "[\"1\",\"b\"]"),
-        ("Point", r#"{"tags":"a","x":1}"#, r#"{"x":1,"y":7,"tags":["a"]}"#),
-        ("Point", r#"{"y":null,"x":1}"#, r#"{"x":1,"y":null}"#),
+        ("Point", r#"{"tags":"a","x":1}"#, r#"{"tags":["a"],"x":1,"y":7}"#),
+        ("Point", r#"{"y":null,"x":1}"#, r#"{"y":null,"x":1}"#),
         ("Point", r#"{"x":"no","x":2,"y":3}"#, r#"{"x":2,"y":3}"#),
         ("Nested", "{}", r#"{"p":{"x":1,"y":7}}"#),
-        ("Nested", r#"{"q":{"p":null}}"#, r#"{"p":{"x":1,"y":7},"q":{"p":null}}"#),
+        ("Nested", r#"{"q":{"p":null}}"#, r#"{"q":{"p":null},"p":{"x":1,"y":7}}"#),
         ("By", r#"{"id":3}"#, r#"{"id":"3"}"#),
     ] {
         let given = format!("{{\"other\":0,\"v\":{value}}}");
