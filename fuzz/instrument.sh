@@ -10,7 +10,7 @@ for word do
     previous=$word
 done
 case $crate in
-juga | juga_fuzz | fuzz_* | graphql_tools | hive_router_query_planner) ;;
+juga | juga_fuzz | fuzz_* | federation_composition | graphql_core | graphql_tools | hive_router_query_planner) ;;
 *) exec "$rustc" "$@" ;;
 esac
 exec "$rustc" "$@" -C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 \

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- text grammar variables answers frames
+[ $# -gt 0 ] || set -- text grammar sdl variables answers frames
 # Into the folder of the tests, whose dependencies are used again.
 RUSTC_WRAPPER=$PWD/fuzz/instrument.sh \
     cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir target
@@ -18,6 +18,7 @@ for target do
     # Texts are long and have words; generators make much of few bytes, from the beginning.
     case $target in
     text) how='-max_len=8192 -dict=fuzz/graphql.dict' ;;
+    sdl) how='-max_len=8192 -dict=fuzz/sdl.dict' ;;
     *) how='-max_len=1024 -len_control=0' ;;
     esac
     log=target/fuzz/$target.log

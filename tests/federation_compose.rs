@@ -514,3 +514,28 @@ fn brackets_without_an_end_are_an_error_with_the_graphs_name() {
     assert_eq!(errors.0[0].graph.as_deref(), Some("deep"), "{errors}");
     assert!(errors.0[0].message.contains("nested"), "{errors}");
 }
+
+#[test]
+fn a_composed_directive_comes_from_an_address_that_a_supergraph_can_name() {
+    let sdl = |address: &str| {
+        format!(
+            "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.3\", import: [\"@composeDirective\"]) \
+             @link(url: \"{address}/mine/v1.0\", import: [\"@mine\"]) @composeDirective(name: \"@mine\")\n\
+             directive @mine on FIELD_DEFINITION\ntype Query {{ a: Int @mine }}"
+        )
+    };
+    load(&graphs(&[("a", &sdl("https://a.example"))]));
+    let [error] = &errors(&graphs(&[("a", &sdl("mine://a.example"))]))[..] else { panic!("one error") };
+    assert_eq!(error.rule, "DIRECTIVE_COMPOSITION_ERROR");
+    assert_eq!(error.graph.as_deref(), Some("a"));
+    assert!(error.message.contains("mine://a.example/mine/v1.0"), "{error}");
+}
+
+#[test]
+fn a_field_set_that_the_planner_cannot_read_is_refused_by_name() {
+    let key = format!("{}id{}", "a { ".repeat(100), " }".repeat(100));
+    let deep = linked(&format!("type Query {{ a: A }} type A @key(fields: \"{key}\") {{ id: ID! a: A }}"));
+    let [error] = &errors(&graphs(&[("a", &deep)]))[..] else { panic!("one error") };
+    assert_eq!((error.rule.as_str(), error.graph.as_deref()), ("KEY_INVALID_FIELDS", Some("a")));
+    assert_eq!(error.coordinate.as_deref(), Some("A"));
+}

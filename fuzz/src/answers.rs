@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use graphql_tools::{
-    parser::{parse_query, query::Definition},
+    parser::query::Definition,
     static_graphql::query::{
         self, Document, Field, OperationDefinition, Selection, SelectionSet, TypeCondition,
     },
@@ -237,7 +237,7 @@ fn read(text: &str) -> Arc<Document> {
     static READ: LazyLock<Mutex<HashMap<String, Arc<Document>>>> = LazyLock::new(Mutex::default);
     let mut read = READ.lock().expect("one thread");
     let known = read.entry(text.to_owned()).or_insert_with(|| {
-        Arc::new(parse_query::<String>(text).expect("subgraphs get documents that can be read").into_static())
+        Arc::new(subgraphs::read(text).expect("subgraphs get documents that can be read"))
     });
     known.clone()
 }

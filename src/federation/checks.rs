@@ -13,6 +13,7 @@ use super::{
     errors::LoadError,
     links::{self, Names},
     origins::Origins,
+    planner,
     sdl::{argument, named, string},
 };
 use federation_composition::graphql_core::{
@@ -89,6 +90,7 @@ pub(super) fn of_each(graph: &Graph<'_>) -> Vec<Fault> {
     faults.extend(misused_marks(graph));
     faults.extend(interface_keys_that_implementations_do_not_resolve(graph));
     faults.extend(nameless_compositions(graph));
+    faults.extend(compositions_from_nowhere(graph));
     faults.extend(wrong_definitions(graph));
     faults
 }
@@ -104,6 +106,29 @@ fn nameless_compositions(graph: &Graph<'_>) -> Vec<Fault> {
         Fault::new("DIRECTIVE_COMPOSITION_ERROR", graph, "schema", message)
     };
     nameless.map(fault).collect()
+}
+
+/// What a composed directive comes from has an address that the supergraph can name: of others it would keep the path
+/// alone, and no reader would take that for one.
+fn compositions_from_nowhere(graph: &Graph<'_>) -> Vec<Fault> {
+    const NAMEABLE: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
+    let composed: Vec<&str> = graph.compositions().into_iter().filter_map(|(name, _)| name).collect();
+    let mut faults = Vec::new();
+    for link in graph.document.definitions.iter().flat_map(links::schema_directives) {
+        let Some(url) = argument(link, "url").and_then(string).filter(|_| link.name.value == "link") else {
+            continue;
+        };
+        let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        if NAMEABLE.contains(&scheme.as_str()) {
+            continue;
+        }
+        if let Some(name) = composed.iter().find(|it| links::brings(link, it)) {
+            let message =
+                format!("{name} comes from {url:?}, which is no address that a supergraph can name");
+            faults.push(Fault::new("DIRECTIVE_COMPOSITION_ERROR", graph, "schema", message));
+        }
+    }
+    faults
 }
 
 /// Where the directives of the federation specification may stand.
@@ -307,6 +332,9 @@ fn check_field_set(graph: &Graph<'_>, field_set: &FieldSet<'_>) -> Vec<Fault> {
     let shown = print(field_set.directive);
     let mut complaints = Vec::new();
     check_selections(graph, field_set, field_set.owner, set, &mut complaints);
+    if !argument(field_set.directive, "fields").and_then(string).is_none_or(planner::can_read) {
+        complaints.push((INVALID_FIELDS, "the planner cannot read it".to_owned()));
+    }
     if field_set.name != "key" && names_typename(set) {
         complaints.push(("…_FIELDS_MISSING_EXTERNAL", "every graph knows __typename".to_owned()));
     }

@@ -287,14 +287,27 @@ fn failure(code: Option<&str>, message: impl Into<String>) -> Failure {
     Failure { code: code.map(str::to_owned), message: message.into() }
 }
 
-fn panicked() -> Vec<Failure> {
-    vec![failure(Some("COMPOSER_PANIC"), "the composer could not cope with these graphs")]
+fn panicked(graph: &str) -> Vec<Failure> {
+    vec![failure(Some("COMPOSER_PANIC"), format!("[{graph}] the composer could not cope with this graph"))]
+}
+
+/// Blames the graph without which the composer copes with the others.
+fn panicked_over(services: &[ServiceDefinition], options: &InternalOptions) -> Vec<Failure> {
+    let is_to_blame = |index: &usize| {
+        let mut others = services.to_vec();
+        others.remove(*index);
+        catch_unwind(AssertUnwindSafe(|| compose_services(&others, Some(options)))).is_ok()
+    };
+    match (0..services.len()).find(is_to_blame) {
+        Some(index) => panicked(&services[index].name),
+        None => vec![failure(Some("COMPOSER_PANIC"), "the composer could not cope with these graphs")],
+    }
 }
 
 /// What the composer says of one graph.
 fn alone(service: &ServiceDefinition) -> Vec<Failure> {
     match catch_unwind(AssertUnwindSafe(|| validate_subgraph(service))) {
-        Err(_) => panicked(),
+        Err(_) => panicked(&service.name),
         Ok(Err(error)) => vec![failure(None, format!("[{}] {}", service.name, error.message()))],
         Ok(Ok(errors)) => errors.iter().map(|it| failure(it.code(), &*it.message)).collect(),
     }
@@ -306,7 +319,7 @@ fn run(services: &[ServiceDefinition], without: &[&str]) -> Result<String, Vec<F
     let off = REPLACED_RULES.iter().chain(without).map(|it| (*it).to_owned());
     let options = InternalOptions { disable_validation_rules: Some(off.collect()) };
     match catch_unwind(AssertUnwindSafe(|| compose_services(services, Some(&options)))) {
-        Err(_) => Err(panicked()),
+        Err(_) => Err(panicked_over(services, &options)),
         Ok(Ok(CompositionResult::Success(it))) => Ok(it.supergraph_sdl().to_owned()),
         Ok(Ok(CompositionResult::Failure(it))) => {
             let failures: Vec<Failure> =
@@ -320,4 +333,17 @@ fn run(services: &[ServiceDefinition], without: &[&str]) -> Result<String, Vec<F
 /// Coordinates of fields that some operation asks for in vain.
 pub(super) fn coordinates(failures: &[Failure]) -> BTreeSet<String> {
     failures.iter().flat_map(Failure::coordinates).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_composer_names_the_graph() {
+        let mut origins = Origins::default();
+        origins.add("a", None, "type Query { a: Int }");
+        let told: Vec<String> = panicked("a").iter().map(|it| it.located(&origins).to_string()).collect();
+        assert_eq!(told, ["COMPOSER_PANIC: graph \"a\": the composer could not cope with this graph"]);
+    }
 }

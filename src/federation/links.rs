@@ -126,6 +126,21 @@ pub(super) fn imported(import: &Value) -> Option<(&str, &str)> {
     }
 }
 
+/// Whether a link brings a directive (with its `@`), by importing it or by its prefix.
+pub(super) fn brings(link: &Directive, name: &str) -> bool {
+    let imports = match argument(link, "import") {
+        Some(Value::List(list)) => &list.values[..],
+        _ => &[],
+    };
+    let prefixed = |prefix| {
+        name.strip_prefix('@')
+            .and_then(|it| it.strip_prefix(prefix))
+            .is_some_and(|it| it.is_empty() || it.starts_with("__"))
+    };
+    imports.iter().filter_map(imported).any(|(_, alias)| alias == name)
+        || prefix_of(link).is_some_and(prefixed)
+}
+
 fn is_connect(directive: &Directive) -> bool {
     directive.name.value == "link"
         && argument(directive, "url").and_then(string).is_some_and(|it| it.starts_with(CONNECT))

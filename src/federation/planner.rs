@@ -7,7 +7,10 @@ use super::{
     provides::without_ambiguous,
 };
 use federation_composition::graphql_core;
-use graphql_tools::static_graphql::{query, schema};
+use graphql_tools::{
+    parser::parse_query,
+    static_graphql::{query, schema},
+};
 use hive_router_query_planner::{
     ast::{document::NormalizedDocument, normalization::normalize_operation},
     graph::PlannerOverrideContext,
@@ -111,6 +114,12 @@ impl Planner {
                 .map_err(|it| it.to_string())
         })
     }
+}
+
+/// Whether the planner can read a field set. It takes fewer levels than the composer, and not every number.
+pub(super) fn can_read(field_set: &str) -> bool {
+    let text = format!("{{{field_set}}}");
+    catch_unwind(|| parse_query::<String>(&text).is_ok()).unwrap_or(false)
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, Unplanned> {
