@@ -33,9 +33,9 @@ pub(super) struct Queue {
     /// Jobs without an answer: sequence and entry number, both rising. At most the window.
     jobs: VecDeque<(u64, u64)>,
     next_sequence: u64,
-    /// Of entries that are waiting, in flight or done: entry number and receipt, rising. In a box of their own, because few
-    /// feeds have any and there are very many queues.
-    receipts: Option<Box<VecDeque<(u64, Receipt)>>>,
+    /// Of entries that are waiting, in flight or done. In a box of their own, because few feeds have any and there are very
+    /// many queues.
+    receipts: Option<Box<Receipts>>,
     /// No entry with a smaller number waits to be asked for.
     asked_to: u64,
     /// Entries that are in flight or done.
@@ -43,6 +43,10 @@ pub(super) struct Queue {
     backlog: Backlog,
     joins: usize,
 }
+
+/// Entry numbers, rising, each with the receipt of its event.
+#[derive(Default)]
+struct Receipts(VecDeque<(u64, Receipt)>);
 
 /// What waits to be asked for.
 #[derive(Clone, Copy, Default)]
@@ -97,7 +101,7 @@ impl Queue {
         counters.backlog_bytes += bytes as u64;
         if let Some(receipt) = receipt {
             let number = self.first + self.entries.len() as u64;
-            self.receipts.get_or_insert_default().push_back((number, receipt.clone()));
+            self.receipts.get_or_insert_default().0.push_back((number, receipt.clone()));
         }
         self.entries.push_back(Entry::Waiting { event, bytes });
     }
@@ -178,7 +182,7 @@ impl Queue {
     pub(super) fn pop(&mut self, counters: &mut Counters) -> Option<(Entry, Option<Receipt>)> {
         let entry = self.entries.pop_front()?;
         let receipts = self.receipts.as_mut();
-        let receipt = receipts.and_then(|it| it.pop_front_if(|(number, _)| *number == self.first));
+        let receipt = receipts.and_then(|it| it.0.pop_front_if(|(number, _)| *number == self.first));
         self.first += 1;
         match &entry {
             Entry::Waiting { .. } | Entry::InFlight => unreachable!("nobody takes what is not ready"),
@@ -224,7 +228,7 @@ impl Queue {
 
     /// Those who are told of a loss do not get the event again.
     fn settle_receipts_from(&mut self, number: u64) {
-        let Some(receipts) = &mut self.receipts else { return };
+        let Some(Receipts(receipts)) = self.receipts.as_deref_mut() else { return };
         let lost = receipts.partition_point(|(it, _)| *it < number);
         receipts.drain(lost..).for_each(|(_, receipt)| receipt.settle());
     }
