@@ -108,18 +108,15 @@ fn nameless_compositions(graph: &Graph<'_>) -> Vec<Fault> {
     nameless.map(fault).collect()
 }
 
-/// What a composed directive comes from has an address that the supergraph can name: of others it would keep the path
-/// alone, and no reader would take that for one.
+/// What a composed directive comes from has an address that can be read, and that the supergraph can name.
 fn compositions_from_nowhere(graph: &Graph<'_>) -> Vec<Fault> {
-    const NAMEABLE: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
     let composed: Vec<&str> = graph.compositions().into_iter().filter_map(|(name, _)| name).collect();
     let mut faults = Vec::new();
     for link in graph.document.definitions.iter().flat_map(links::schema_directives) {
         let Some(url) = argument(link, "url").and_then(string).filter(|_| link.name.value == "link") else {
             continue;
         };
-        let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        if NAMEABLE.contains(&scheme.as_str()) {
+        if links::can_be_named(url) {
             continue;
         }
         if let Some(name) = composed.iter().find(|it| links::brings(link, it)) {

@@ -4,8 +4,9 @@
 use super::{
     errors::LoadError,
     origins::Origins,
-    sdl::{argument, string},
+    sdl::{argument, read, string},
 };
+use crate::language::write_string;
 use federation_composition::{
     LinkImplementations, extract_link_implementations,
     graphql_core::{Definition, Directive, Document, FieldDefinition, Value, parse_value},
@@ -139,6 +140,18 @@ pub(super) fn brings(link: &Directive, name: &str) -> bool {
     };
     imports.iter().filter_map(imported).any(|(_, alias)| alias == name)
         || prefix_of(link).is_some_and(prefixed)
+}
+
+/// Whether a supergraph can say where something comes from: an address that can be read, and has an origin. Of others
+/// the composer keeps the path alone, and takes that for no address.
+pub(super) fn can_be_named(url: &str) -> bool {
+    const WITH_ORIGIN: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
+    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let mut sdl = String::from("schema @link(url: \"https://specs.apollo.dev/link/v1.0\") @link(url: ");
+    write_string(url, &mut sdl);
+    sdl.push_str(") { query: Query }");
+    WITH_ORIGIN.contains(&scheme.as_str())
+        && read(&sdl).is_ok_and(|it| extract_link_implementations(&it).is_ok())
 }
 
 fn is_connect(directive: &Directive) -> bool {
