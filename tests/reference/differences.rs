@@ -91,15 +91,6 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         is_rare: false,
     },
     Difference {
-        name: "halves of characters",
-        classes: &[Class::Message],
-        document: r"\\",
-        wanted: r"\u{FFFD}",
-        got: r"^Syntax Error: Invalid (character|Unicode) escape sequence: .*[\u{10000}-\u{10FFFF}]",
-        reason: "are not shown: where the reference cuts a character of two UTF-16 units in two, the router shows it whole",
-        is_rare: true,
-    },
-    Difference {
         name: "order of types in introspection",
         classes: &[Class::Order],
         document: "__schema|__type",

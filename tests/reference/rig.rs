@@ -10,7 +10,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, sync::Mutex};
 use tungstenite::Message;
 
 /// What the router made of a document.
@@ -30,6 +30,7 @@ pub(crate) enum Said {
 pub(crate) struct Rig {
     routers: BTreeMap<String, Served>,
     _reference: Reference,
+    subscribing: Mutex<()>,
 }
 
 struct Served {
@@ -57,7 +58,11 @@ impl Rig {
                 },
             )
         };
-        Self { routers: names.into_iter().enumerate().map(served).collect(), _reference: reference }
+        Self {
+            routers: names.into_iter().enumerate().map(served).collect(),
+            _reference: reference,
+            subscribing: Mutex::default(),
+        }
     }
 
     /// Whether the router of this graph may suggest names.
@@ -81,7 +86,11 @@ const BY_WEBSOCKET: u32 = 8;
 
 impl<'a> Desk<'a> {
     pub(crate) fn ask(&mut self, case: &Case) -> Said {
-        match case.query.contains("subscription") || case.number.is_multiple_of(BY_WEBSOCKET) {
+        let subscribes = case.query.contains("subscription");
+        let rig = self.rig;
+        // One at a time: equal ones share one at the subgraph, and whoever joins late hears the rest of it.
+        let _turn = subscribes.then(|| rig.subscribing.lock().expect("no worker panicked"));
+        match subscribes || case.number.is_multiple_of(BY_WEBSOCKET) {
             true => self.ask_by_websocket(case),
             false => self.ask_by_http(case),
         }
