@@ -161,7 +161,7 @@ mod exceptions {
     pub fn without_commas(text: &str) -> String {
         let Ok(spans) = spans(text) else { return text.to_owned() };
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-        for range in spans.into_iter().map(|it| it.range).chain([text.len()..text.len()]) {
+        for range in spans.into_iter().map(|it| it.range).chain(std::iter::once(text.len()..text.len())) {
             out.push_str(&text[at..range.start].replace(',', " "));
             out.push_str(&text[range.clone()]);
             at = range.end;
