@@ -44,6 +44,7 @@ enum Scenario {
     Hanging,
     Hostile,
     Planning,
+    Reading,
 }
 
 impl Scenario {
@@ -55,6 +56,7 @@ impl Scenario {
             Self::Hanging => scenarios::hanging(settings),
             Self::Hostile => scenarios::hostile(settings),
             Self::Planning => scenarios::planning(settings),
+            Self::Reading => scenarios::reading(settings),
         }
     }
 }

@@ -36,6 +36,12 @@ pub fn cpu_ns(pid: u32) -> u64 {
     tasks.filter_map(|task| run(task.ok()?.path())).sum()
 }
 
+/// Nanoseconds that the calling thread has run.
+pub fn own_thread_ns() -> u64 {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    stat.split(' ').next().and_then(|it| it.parse().ok()).expect("a number")
+}
+
 /// Bytes of anonymous memory that are resident.
 pub fn rss_anon(pid: u32) -> u64 {
     status_bytes(pid, "RssAnon:")

@@ -4,11 +4,13 @@ mod fan_out;
 mod hostile;
 mod neighbours;
 mod planning;
+mod reading;
 
 pub use fan_out::{burst, fan_out};
 pub use hostile::hostile;
 pub use neighbours::{hanging, stalled};
 pub use planning::planning;
+pub use reading::reading;
 
 use super::{
     fleet::{Fleet, Plan, Speaks},
