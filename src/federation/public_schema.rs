@@ -18,7 +18,7 @@ use std::{collections::HashSet, sync::Arc};
 
 /// What clients see of a supergraph.
 pub(super) fn public_schema(supergraph: &Document) -> Result<Schema, LoadErrors> {
-    let public = transform_supergraph_to_public_schema(supergraph).map_err(|it| unusable(&it.message()))?;
+    let public = transform_supergraph_to_public_schema(supergraph).map_err(|it| unusable(it.message()))?;
     let mut shown: Vec<Definition> = public.definitions.into_iter().filter(is_public).collect();
     drop_names_of_the_hidden(&mut shown);
     read(&shown, supergraph).map_err(|it| unusable(&it.to_string()))
