@@ -126,6 +126,7 @@ fn is_executable(definition: &WitnessDefinition) -> bool {
 mod exceptions {
     use super::{Definition, Document, Error, Place};
     use juga::language::spans;
+    use std::iter::once;
 
     /// A document that is taken, as the witness can read it: it refuses descriptions of operations, fragments and
     /// variables, and loses what follows a comma where it looks ahead. They are written over with spaces.
@@ -161,7 +162,7 @@ mod exceptions {
     pub fn without_commas(text: &str) -> String {
         let Ok(spans) = spans(text) else { return text.to_owned() };
         let (mut out, mut at) = (String::with_capacity(text.len()), 0);
-        for range in spans.into_iter().map(|it| it.range).chain(std::iter::once(text.len()..text.len())) {
+        for range in spans.into_iter().map(|it| it.range).chain(once(text.len()..text.len())) {
             out.push_str(&text[at..range.start].replace(',', " "));
             out.push_str(&text[range.clone()]);
             at = range.end;
