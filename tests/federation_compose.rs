@@ -508,11 +508,16 @@ fn operations_that_lack_different_fields_are_not_the_same() {
 /// Neither does it take the process along.
 #[test]
 fn brackets_without_an_end_are_an_error_with_the_graphs_name() {
-    let sdl = format!("type Query {{ a: {}Int{} }}", "[".repeat(100_000), "]".repeat(100_000));
-    let subgraph = SubgraphSource { name: "deep".into(), sdl, ..SubgraphSource::default() };
-    let errors = Schema::load(&Graphs { subgraphs: vec![subgraph], ..Graphs::default() }).expect_err("deep");
-    assert_eq!(errors.0[0].graph.as_deref(), Some("deep"), "{errors}");
-    assert!(errors.0[0].message.contains("nested"), "{errors}");
+    // What graphs hide is looked for before anything else.
+    for hidden in ["", " @inaccessible"] {
+        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+        let sdl = format!("type Query {{ a: {open}Int{close}{hidden} }}");
+        let subgraph = SubgraphSource { name: "deep".into(), sdl, ..SubgraphSource::default() };
+        let errors =
+            Schema::load(&Graphs { subgraphs: vec![subgraph], ..Graphs::default() }).expect_err("deep");
+        assert_eq!(errors.0[0].graph.as_deref(), Some("deep"), "{errors}");
+        assert!(errors.0[0].message.contains("nested"), "{errors}");
+    }
 }
 
 #[test]

@@ -10,14 +10,14 @@ use super::{
     events::{EventGraph, FILTER, check_elsewhere, is_event_directive, lower_link},
     graft::Services,
     graphs::SubgraphSource,
-    interface_objects::with_externals,
-    left_out::{with_hidden_arguments, with_requirements},
+    interface_objects::add_externals,
+    left_out::{hide_arguments, say_requirements},
     links::refused,
     origins::{Origins, syntax_error},
     protection::{of_graph, unenforced},
     rewrites,
     sdl::{self, Sdl},
-    words::with_words,
+    words::put_words_back,
 };
 use federation_composition::{
     ServiceDefinition,
@@ -61,9 +61,21 @@ pub(super) fn compose(
     let composed = composer::compose(&services, &authorization, lenient, &origins)?;
     notes.extend(composed.out_of_reach.iter().map(Failure::as_note));
     let unsatisfiable = coordinates(&composed.out_of_reach);
-    let sdl = with_hidden_arguments(with_externals(composed.sdl, &services), &services);
-    let sdl = with_words(with_requirements(sdl, &authorization), &services);
+    let sdl = completed(composed.sdl, services, &authorization);
     Ok(Composed { sdl, notes, services: Services::new(), authorization, unsatisfiable, unenforced })
+}
+
+/// The supergraph with all that composing leaves out; the same text where that is nothing.
+fn completed(sdl: String, services: Vec<ServiceDefinition>, authorization: &Authorization) -> String {
+    // A text that does not parse is refused when it is loaded.
+    let Ok(mut supergraph) = sdl::read(&sdl) else { return sdl };
+    let changes = [
+        add_externals(&mut supergraph, &services),
+        hide_arguments(&mut supergraph, &services),
+        say_requirements(&mut supergraph, authorization),
+        put_words_back(&mut supergraph, services),
+    ];
+    if changes.contains(&true) { print(&supergraph) } else { sdl }
 }
 
 /// The subgraphs' documents, unless one of them is nothing to serve, and where they ask for protection.

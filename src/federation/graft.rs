@@ -11,7 +11,7 @@ use super::{
     events::{Binding, EventGraph, check_elsewhere, selection_of},
     graphs::SupergraphSource,
     join::{self, Join},
-    left_out::with_requirements,
+    left_out::say_requirements,
     origins::syntax_error,
     protection::{hidden_by_another_name, unenforced},
     sdl::{Composite, Sdl, argument, read, string},
@@ -56,9 +56,9 @@ pub(super) fn graft(source: &SupergraphSource, events: &[EventGraph]) -> Result<
         return Err(errors);
     }
     // What needed no change goes on byte for byte.
-    let untouched = services.len() == events.iter().map(|it| it.bindings.len()).sum::<usize>();
-    let sdl = if untouched { source.sdl.clone() } else { print(&document) };
-    let sdl = with_requirements(sdl, &requirements_of(events));
+    let is_whole = services.len() == events.iter().map(|it| it.bindings.len()).sum::<usize>();
+    let is_changed = say_requirements(&mut document, &requirements_of(events)) || !is_whole;
+    let sdl = if is_changed { print(&document) } else { source.sdl.clone() };
     Ok(Composed {
         sdl,
         notes: Vec::new(),

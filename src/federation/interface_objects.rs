@@ -10,7 +10,7 @@ use super::{
 };
 use federation_composition::{
     ServiceDefinition,
-    graphql_core::{Argument, Definition, Directive, Document, Selection, Value, parse, print},
+    graphql_core::{Argument, Definition, Directive, Document, Selection, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,18 +25,14 @@ pub(super) fn interface_objects(document: &Document) -> BTreeSet<String> {
     sdl.objects.iter().filter(is_one).map(|it| it.name.to_owned()).collect()
 }
 
-/// The supergraph with what was left out; the same text where nothing was.
-pub(super) fn with_externals(sdl: String, services: &[ServiceDefinition]) -> String {
+/// Writes into a supergraph what was left out; whether something was.
+pub(super) fn add_externals(supergraph: &mut Document, services: &[ServiceDefinition]) -> bool {
     let mut externals = Externals::new();
-    services.iter().for_each(|it| add_externals(&it.name, &it.type_defs, &mut externals));
-    if externals.is_empty() {
-        return sdl;
-    }
-    let Ok(mut document) = parse(&sdl) else { return sdl };
-    if place(&mut document, &externals) { print(&document) } else { sdl }
+    services.iter().for_each(|it| read_externals(&it.name, &it.type_defs, &mut externals));
+    !externals.is_empty() && place(supergraph, &externals)
 }
 
-fn add_externals(graph: &str, document: &Document, externals: &mut Externals) {
+fn read_externals(graph: &str, document: &Document, externals: &mut Externals) {
     let names = Names::of(document);
     let [external, requires, object] =
         ["external", "requires", "interfaceObject"].map(|it| names.federation(it));

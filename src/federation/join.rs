@@ -5,7 +5,7 @@ use super::{
     sdl::{Composite, Sdl, argument, string},
 };
 use federation_composition::graphql_core::{
-    Definition, Directive, Document, FieldDefinition, OperationType, Value, parse,
+    Definition, Directive, Document, FieldDefinition, OperationType, Value,
 };
 use std::collections::BTreeSet;
 
@@ -129,9 +129,8 @@ pub(super) fn check_version(document: &Document) -> Result<(), Box<LoadError>> {
 }
 
 /// Refuses what the planner would pass over in silence and then answer wrongly.
-pub(super) fn check_supported(sdl: &str) -> Vec<LoadError> {
-    let Ok(document) = parse(sdl) else { return Vec::new() };
-    let join = Join::of(&document);
+pub(super) fn check_supported(supergraph: &Document) -> Vec<LoadError> {
+    let join = Join::of(supergraph);
     let mut errors = Vec::new();
     for object in join.sdl.objects.iter().chain(&join.sdl.interfaces) {
         join.check_graphs(object.name.to_owned(), &object.directives, &mut errors);

@@ -11,35 +11,25 @@ use super::{
 };
 use federation_composition::{
     ServiceDefinition,
-    graphql_core::{Argument, Definition, Directive, Document, FieldDefinition, Name, Value, parse, print},
+    graphql_core::{Argument, Definition, Directive, Document, FieldDefinition, Name, Value, parse},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Type, field and argument.
 type Place = (String, String, String);
 
-/// The supergraph with all that somebody asks of clients; the same text where it says so already.
-pub(super) fn with_requirements(sdl: String, authorization: &Authorization) -> String {
-    if authorization.is_empty() {
-        return sdl;
-    }
-    // A text that does not parse is refused when it is loaded.
-    let Ok(mut document) = parse(&sdl) else { return sdl };
-    if say_requirements(&mut document, authorization) { print(&document) } else { sdl }
-}
-
-/// The supergraph with all that hides arguments; the same text where it says so already.
-pub(super) fn with_hidden_arguments(sdl: String, services: &[ServiceDefinition]) -> String {
+/// Writes into a supergraph all that hides arguments; whether it did not say so already.
+pub(super) fn hide_arguments(supergraph: &mut Document, services: &[ServiceDefinition]) -> bool {
     let mut hidden = Hidden::default();
     services.iter().for_each(|it| hidden.read(&it.type_defs));
-    if hidden.of_interfaces.is_empty() {
-        return sdl;
-    }
-    let Ok(mut document) = parse(&sdl) else { return sdl };
-    if hidden.say(&mut document) { print(&document) } else { sdl }
+    !hidden.of_interfaces.is_empty() && hidden.say(supergraph)
 }
 
-fn say_requirements(document: &mut Document, authorization: &Authorization) -> bool {
+/// Writes into a supergraph all that somebody asks of clients; whether it did not say so already.
+pub(super) fn say_requirements(document: &mut Document, authorization: &Authorization) -> bool {
+    if authorization.is_empty() {
+        return false;
+    }
     let known = Directives::of(document);
     let guards = GUARDS.map(|it| (it, name_in(document, it)));
     let mut used = BTreeSet::new();

@@ -1,7 +1,10 @@
 //! The supergraph as [`language`](crate::language) holds operations against it and answers for it: what clients see of
 //! it, or all. Built from the composer's tree, so that nothing is lost.
 
-use super::errors::{LoadError, LoadErrors};
+use super::{
+    errors::{LoadError, LoadErrors},
+    join::type_name,
+};
 use crate::language::{
     Place, Schema, SchemaBuilder, SchemaError,
     ast::{self, OperationKind},
@@ -62,18 +65,6 @@ fn is_public(definition: &Definition) -> bool {
         }
         other => type_name(other).is_none_or(|it| !is_internal(it)),
     }
-}
-
-fn type_name(definition: &Definition) -> Option<&str> {
-    Some(match definition {
-        Definition::ScalarTypeDefinition(it) => &it.name.value,
-        Definition::ObjectTypeDefinition(it) => &it.name.value,
-        Definition::InterfaceTypeDefinition(it) => &it.name.value,
-        Definition::UnionTypeDefinition(it) => &it.name.value,
-        Definition::EnumTypeDefinition(it) => &it.name.value,
-        Definition::InputObjectTypeDefinition(it) => &it.name.value,
-        _ => return None,
-    })
 }
 
 /// Hidden types are gone by now, but unions and objects still name them.

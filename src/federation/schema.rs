@@ -113,11 +113,11 @@ impl Schema {
         graphs: &Graphs,
         events: Vec<EventGraph>,
     ) -> Result<Self, LoadErrors> {
-        let unsupported = check_supported(&composed.sdl);
+        let supergraph = read_supergraph(&composed.sdl)?;
+        let unsupported = check_supported(&supergraph);
         if !unsupported.is_empty() {
             return Err(LoadErrors(unsupported));
         }
-        let supergraph = read_supergraph(&composed.sdl)?;
         let planner = Planner::new(&supergraph)?;
         let consumer = public_schema(&supergraph)?;
         let input_types = input_types(&consumer);

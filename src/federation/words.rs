@@ -5,22 +5,16 @@ use federation_composition::{
     ServiceDefinition,
     graphql_core::{
         Definition, Directive, Document, EnumValueDefinition, FieldDefinition, InputValueDefinition,
-        StringValue, parse, print,
+        StringValue,
     },
 };
 use std::collections::HashMap;
 
-/// The supergraph with all words of its graphs; the same text where it has them.
-pub(super) fn with_words(sdl: String, services: &[ServiceDefinition]) -> String {
-    let mut graphs: Vec<Document> = services.iter().map(|it| it.type_defs.clone()).collect();
+/// Writes into a supergraph all words of its graphs; whether some were missing.
+pub(super) fn put_words_back(supergraph: &mut Document, services: Vec<ServiceDefinition>) -> bool {
     let mut words = Words::default();
-    graphs.iter_mut().for_each(|it| words.read(it));
-    if words.descriptions.is_empty() && words.deprecations.is_empty() {
-        return sdl;
-    }
-    // A text that does not parse is refused when it is loaded.
-    let Ok(mut document) = parse(&sdl) else { return sdl };
-    if words.say(&mut document) { print(&document) } else { sdl }
+    services.into_iter().for_each(|it| words.read(it.type_defs));
+    words.say(supergraph)
 }
 
 /// By coordinate: `schema`, `Type`, `Type.field`, `Type.field(argument:)`, `@directive`, `@directive(argument:)`.
@@ -33,13 +27,13 @@ struct Words {
 }
 
 impl Words {
-    fn read(&mut self, document: &mut Document) {
-        visit(document, &mut |at, said| {
+    fn read(&mut self, mut document: Document) {
+        visit(&mut document, &mut |at, said| {
             if let Some(text) = said.take() {
                 self.descriptions.entry(at.to_owned()).or_default().push(text);
             }
         });
-        each_argument_of_directives(document, &mut |at, argument| {
+        each_argument_of_directives(&mut document, &mut |at, argument| {
             if let Some(it) = argument.directives.iter().find(|it| it.name.value == "deprecated") {
                 self.deprecations.entry(at).or_insert_with(|| it.clone());
             }

@@ -7,8 +7,7 @@ use super::{
     groups::Group,
     slab::Slab,
     timers::{Timer, Timers},
-    triggers::Arrived,
-    triggers::Trigger,
+    triggers::{Arrived, Trigger},
 };
 use crate::plan::{Event, FeedKey, GroupKey};
 use std::{

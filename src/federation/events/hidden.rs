@@ -1,8 +1,7 @@
 //! Which types clients do not see, whichever graph says so: what an event graph says of its own types is not
 //! all that there is to know about them.
 
-use super::super::{graphs::Graphs, links::Names, sdl::Sdl};
-use federation_composition::graphql_core::parse;
+use super::super::{graphs::Graphs, links::Names, sdl::{self, Sdl}};
 use std::collections::BTreeSet;
 
 /// Names of object types.
@@ -18,7 +17,7 @@ pub(in crate::federation) fn hidden_types(graphs: &Graphs) -> Hidden {
 }
 
 fn hidden_by(sdl: &str) -> Vec<String> {
-    let Ok(document) = parse(sdl) else { return Vec::new() };
+    let Ok(document) = sdl::read(sdl) else { return Vec::new() };
     let names = Names::of(&document).of_directive("inaccessible");
     let objects = Sdl::of(&document).objects;
     let hidden = objects.iter().filter(|it| names.iter().any(|name| it.has_directive(name)));
