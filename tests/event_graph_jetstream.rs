@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DURABLE_3: &str = "subscription { employeeUpdatedStream(id: 3) { id details { forename } } }";
 const ORDERED_3: &str = "subscription { employeeLogged(id: 3) { id details { forename } } }";
 
+/// Subscriptions of which the server remembers what was read: query, field, and the stream's retention.
+const REMEMBERED: [(&str, &str, &str); 2] =
+    [(DURABLE_3, "employeeUpdatedStream", "limits"), (ORDERED_3, "employeeLogged", "workqueue")];
+
 /// A router between the demo's subgraphs and a server that keeps a stream of employees.
 struct Stage {
     router: Router,
@@ -45,6 +49,14 @@ impl Stage {
         api.create("employees", &["employeeStream.>"], &json!({}));
         let router = Router::start(&config(&demo, &nats, provider));
         Self { router, nats, api, demo }
+    }
+
+    /// Over a stream of this retention.
+    fn retaining(retention: &str) -> Self {
+        let mut stage = Self::start();
+        stage.api.delete("employees");
+        stage.api.create("employees", &["employeeStream.>"], &json!({ "retention": retention }));
+        stage
     }
 
     fn client(&self) -> Client {
@@ -127,12 +139,8 @@ fn c_nats_19_a_durable_consumer_replays() {
 /// back. So it is also where a stream deletes what was acknowledged, and a feed cannot be read by position.
 #[test]
 fn what_is_published_while_a_page_reloads_waits_for_it() {
-    for (query, field, retention) in
-        [(DURABLE_3, "employeeUpdatedStream", "limits"), (ORDERED_3, "employeeLogged", "workqueue")]
-    {
-        let mut stage = Stage::start();
-        stage.api.delete("employees");
-        stage.api.create("employees", &["employeeStream.>"], &json!({ "retention": retention }));
+    for (query, field, retention) in REMEMBERED {
+        let mut stage = Stage::retaining(retention);
         let mut client = stage.client();
         stage.listen(&mut client, "1", query, 1);
         stage.publish(3);
@@ -158,12 +166,8 @@ fn what_is_published_while_a_page_reloads_waits_for_it() {
 /// subscriber leaves are there for who comes back.
 #[test]
 fn what_was_under_way_when_the_last_one_left_waits_for_who_comes_back() {
-    for (query, field, retention) in
-        [(DURABLE_3, "employeeUpdatedStream", "limits"), (ORDERED_3, "employeeLogged", "workqueue")]
-    {
-        let mut stage = Stage::start();
-        stage.api.delete("employees");
-        stage.api.create("employees", &["employeeStream.>"], &json!({ "retention": retention }));
+    for (query, field, retention) in REMEMBERED {
+        let mut stage = Stage::retaining(retention);
         let mut client = stage.client();
         stage.listen(&mut client, "1", query, 1);
         stage.demo.employees.behave(Behaviour::Hang);

@@ -16,6 +16,7 @@ use super::{
     planner,
     sdl::{argument, named, string},
 };
+use crate::language::schema::EXECUTABLE_LOCATIONS;
 use federation_composition::graphql_core::{
     self as graphql, Argument, Definition, Directive, Document, EditAction, EditResult, EditVisitor,
     FieldDefinition, InputValueDefinition, Node, NodeRef, Selection, SelectionSet, Type as TypeNode, Value,
@@ -1520,17 +1521,7 @@ fn same_default(one: Option<&Value>, other: Option<&Value>) -> bool {
 
 /// Directives for operations are part of the supergraph, if all graphs have them.
 fn is_executable(definition: &graphql::DirectiveDefinition) -> bool {
-    const LOCATIONS: [&str; 8] = [
-        "QUERY",
-        "MUTATION",
-        "SUBSCRIPTION",
-        "FIELD",
-        "FRAGMENT_DEFINITION",
-        "FRAGMENT_SPREAD",
-        "INLINE_FRAGMENT",
-        "VARIABLE_DEFINITION",
-    ];
-    definition.locations.iter().any(|it| LOCATIONS.contains(&it.value.as_str()))
+    definition.locations.iter().any(|it| EXECUTABLE_LOCATIONS.contains(&it.value.as_str()))
 }
 
 /// Whether whoever meets the first requirement meets the second.

@@ -228,6 +228,39 @@ pub struct EnumValueDefinition {
     pub deprecation_reason: Option<Arc<str>>,
 }
 
+/// Where directives may stand in documents to be executed (section 3.13).
+pub const EXECUTABLE_LOCATIONS: [&str; 8] = [
+    "QUERY",
+    "MUTATION",
+    "SUBSCRIPTION",
+    "FIELD",
+    "FRAGMENT_DEFINITION",
+    "FRAGMENT_SPREAD",
+    "INLINE_FRAGMENT",
+    "VARIABLE_DEFINITION",
+];
+
+/// Where they may stand in definitions of types, and what the reference implementation adds.
+const TYPE_SYSTEM_LOCATIONS: [&str; 12] = [
+    "SCHEMA",
+    "SCALAR",
+    "OBJECT",
+    "FIELD_DEFINITION",
+    "ARGUMENT_DEFINITION",
+    "INTERFACE",
+    "UNION",
+    "ENUM",
+    "ENUM_VALUE",
+    "INPUT_OBJECT",
+    "INPUT_FIELD_DEFINITION",
+    "DIRECTIVE_DEFINITION",
+];
+
+/// All places where directives may stand.
+pub(super) fn locations() -> impl Iterator<Item = &'static str> {
+    EXECUTABLE_LOCATIONS.into_iter().chain(TYPE_SYSTEM_LOCATIONS)
+}
+
 /// A directive (section 3.13).
 #[derive(Clone, Debug)]
 pub struct DirectiveDefinition {

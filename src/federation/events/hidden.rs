@@ -1,7 +1,11 @@
 //! Which types clients do not see, whichever graph says so: what an event graph says of its own types is not
 //! all that there is to know about them.
 
-use super::super::{graphs::Graphs, links::Names, sdl::{self, Sdl}};
+use super::super::{
+    graphs::Graphs,
+    links::Names,
+    sdl::{self, Sdl},
+};
 use std::collections::BTreeSet;
 
 /// Names of object types.

@@ -3,36 +3,15 @@
 //! keyword that the reader does not know.
 
 use super::{Error, Kind, Parser, Variables, unexpected};
-use crate::language::ast::{Name, TypeSystemDefinition};
+use crate::language::{
+    ast::{Name, TypeSystemDefinition},
+    schema::locations,
+};
 
 /// Whether a definition of a type system begins with this word.
 pub(super) fn is_keyword(word: &str) -> bool {
     matches!(word, "schema" | "scalar" | "type" | "interface" | "union" | "enum" | "input" | "directive")
 }
-
-/// Where directives may stand (section 3.13), and the one that the reference implementation adds.
-const LOCATIONS: &[&str] = &[
-    "QUERY",
-    "MUTATION",
-    "SUBSCRIPTION",
-    "FIELD",
-    "FRAGMENT_DEFINITION",
-    "FRAGMENT_SPREAD",
-    "INLINE_FRAGMENT",
-    "VARIABLE_DEFINITION",
-    "SCHEMA",
-    "SCALAR",
-    "OBJECT",
-    "FIELD_DEFINITION",
-    "ARGUMENT_DEFINITION",
-    "INTERFACE",
-    "UNION",
-    "ENUM",
-    "ENUM_VALUE",
-    "INPUT_OBJECT",
-    "INPUT_FIELD_DEFINITION",
-    "DIRECTIVE_DEFINITION",
-];
 
 impl Parser<'_> {
     /// A definition, with or without description.
@@ -147,7 +126,7 @@ impl Parser<'_> {
         self.delimited(Kind::Pipe, |it| {
             let location = it.token.clone();
             let name = it.name()?;
-            if LOCATIONS.contains(&name.as_str()) { Ok(()) } else { Err(unexpected(&location)) }
+            if locations().any(|it| it == name.as_str()) { Ok(()) } else { Err(unexpected(&location)) }
         })?;
         Ok(name)
     }

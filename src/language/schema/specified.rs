@@ -2,7 +2,7 @@
 
 use super::{
     DirectiveDefinition, EnumValueDefinition, FieldDefinition, InputValueDefinition, MetaFields,
-    SchemaBuilder, Type, TypeDefinition, TypeKind,
+    SchemaBuilder, Type, TypeDefinition, TypeKind, locations,
 };
 use crate::language::ast::{Place, StringValue, Value};
 use std::sync::Arc;
@@ -172,17 +172,17 @@ struct EnumText {
     name: &'static str,
     description: &'static str,
     /// Name, description.
-    values: &'static [(&'static str, &'static str)],
+    values: fn() -> Vec<(&'static str, &'static str)>,
 }
 
 impl EnumText {
     fn definition(&self) -> TypeDefinition {
-        let value = |(name, description): &(&'static str, &'static str)| EnumValueDefinition {
-            name: (*name).into(),
+        let value = |(name, description): (&'static str, &'static str)| EnumValueDefinition {
+            name: name.into(),
             description: described(description),
             deprecation_reason: None,
         };
-        let values: Vec<_> = self.values.iter().map(value).collect();
+        let values: Vec<_> = (self.values)().into_iter().map(value).collect();
         let kind = TypeKind::Enum { values: values.into() };
         TypeDefinition { name: self.name.into(), description: described(self.description), kind }
     }
@@ -274,41 +274,22 @@ const ENUMS: &[EnumText] = &[
     EnumText {
         name: "__TypeKind",
         description: "What sort of type it is.",
-        values: &[
-            ("SCALAR", "A scalar."),
-            ("OBJECT", "An object; it has `fields` and `interfaces`."),
-            ("INTERFACE", "An interface; it has `fields`, `interfaces` and `possibleTypes`."),
-            ("UNION", "A union; it has `possibleTypes`."),
-            ("ENUM", "An enum; it has `enumValues`."),
-            ("INPUT_OBJECT", "An input object; it has `inputFields`."),
-            ("LIST", "A list of `ofType`."),
-            ("NON_NULL", "`ofType` without null."),
-        ],
+        values: || {
+            vec![
+                ("SCALAR", "A scalar."),
+                ("OBJECT", "An object; it has `fields` and `interfaces`."),
+                ("INTERFACE", "An interface; it has `fields`, `interfaces` and `possibleTypes`."),
+                ("UNION", "A union; it has `possibleTypes`."),
+                ("ENUM", "An enum; it has `enumValues`."),
+                ("INPUT_OBJECT", "An input object; it has `inputFields`."),
+                ("LIST", "A list of `ofType`."),
+                ("NON_NULL", "`ofType` without null."),
+            ]
+        },
     },
     EnumText {
         name: "__DirectiveLocation",
         description: "Where a directive may stand.",
-        values: &[
-            ("QUERY", ""),
-            ("MUTATION", ""),
-            ("SUBSCRIPTION", ""),
-            ("FIELD", ""),
-            ("FRAGMENT_DEFINITION", ""),
-            ("FRAGMENT_SPREAD", ""),
-            ("INLINE_FRAGMENT", ""),
-            ("VARIABLE_DEFINITION", ""),
-            ("SCHEMA", ""),
-            ("SCALAR", ""),
-            ("OBJECT", ""),
-            ("FIELD_DEFINITION", ""),
-            ("ARGUMENT_DEFINITION", ""),
-            ("INTERFACE", ""),
-            ("UNION", ""),
-            ("ENUM", ""),
-            ("ENUM_VALUE", ""),
-            ("INPUT_OBJECT", ""),
-            ("INPUT_FIELD_DEFINITION", ""),
-            ("DIRECTIVE_DEFINITION", ""),
-        ],
+        values: || locations().map(|it| (it, "")).collect(),
     },
 ];
